@@ -1,0 +1,2 @@
+//! The `afield` command.
+fn main() {}

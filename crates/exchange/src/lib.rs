@@ -1,0 +1,29 @@
+//! What one HTTP exchange is: a request, a response head, body bytes, an error, and the limits on all of them.
+//!
+//! Every other crate speaks in these types. [`egress`] performs a [`Request`] over the network, the wire protocol
+//! carries it to an executor, and the client offers both through one capability, so a caller cannot tell a local
+//! exchange from a remote one.
+//!
+//! Two rules hold everywhere:
+//!
+//! - **Headers are bytes.** A legal header value need not be UTF-8 (RFC 9110, section 5.5); it is carried without loss.
+//! - **Nothing prints a secret.** `Debug` of a request or a header shows names and sizes, never values, and a URL
+//!   only without its userinfo and query.
+//!
+//! [`egress`]: https://docs.rs/afield-egress
+
+mod body;
+mod error;
+mod header;
+mod limits;
+mod request;
+mod response;
+mod url_text;
+
+pub use body::{BodyError, BodyStream, RequestBody};
+pub use error::{Blame, Error, Kind, Phase, Retry, detail};
+pub use header::Header;
+pub use limits::Limits;
+pub use request::{RedirectPolicy, Request};
+pub use response::{Buffered, Head, Response, ResponseBody};
+pub use url_text::redacted_url;

@@ -1,0 +1,91 @@
+use serde::Serialize;
+use std::time::Duration;
+
+/// Every limit an executor enforces, with its default. Reported to clients under the names of the wire protocol
+/// (camelCase; durations in milliseconds, sizes in bytes).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Connections, authenticated or not.
+    pub connections: usize,
+    /// Connections that have not yet been authenticated.
+    pub unauthenticated: usize,
+    /// Sessions, detached ones included.
+    pub sessions: usize,
+    /// Time to finish the upgrade, and again to `initialize`.
+    #[serde(rename = "handshakeMs", serialize_with = "millis")]
+    pub handshake: Duration,
+    /// Active requests in one session.
+    pub session_requests: usize,
+    /// Active requests in the whole executor.
+    pub requests: usize,
+    /// One incoming message.
+    pub message_bytes: usize,
+    /// A response body that is read whole before it is answered.
+    pub buffered_body_bytes: usize,
+    /// Body bytes in one message.
+    pub body_message_bytes: usize,
+    /// Answers owed to one connection; beyond it, that connection is not read.
+    pub queued_bytes: usize,
+    /// Unacknowledged body bytes of one stream.
+    pub window_bytes: usize,
+    /// Response bodies kept for one session.
+    pub session_body_bytes: usize,
+    /// Response heads kept for one session.
+    pub session_head_bytes: usize,
+    /// Request header fields.
+    pub header_count: usize,
+    /// One request header value.
+    pub header_bytes: usize,
+    /// All request header names and values together.
+    pub headers_bytes: usize,
+    /// The URL.
+    pub url_bytes: usize,
+    /// Connecting to an origin, TLS included.
+    #[serde(rename = "connectMs", serialize_with = "millis")]
+    pub connect: Duration,
+    /// Resolving a name.
+    #[serde(rename = "dnsMs", serialize_with = "millis")]
+    pub dns: Duration,
+    /// The longest wait for a response head, whatever the caller asks.
+    #[serde(rename = "headMs", serialize_with = "millis")]
+    pub head: Duration,
+    /// How long a session outlives its connection.
+    #[serde(rename = "graceMs", serialize_with = "millis")]
+    pub grace: Duration,
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            unauthenticated: 64,
+            sessions: 1024,
+            handshake: Duration::from_secs(10),
+            session_requests: 1024,
+            requests: 16_384,
+            message_bytes: 64 * MIB,
+            buffered_body_bytes: 47 * MIB,
+            body_message_bytes: 256 * KIB,
+            queued_bytes: 4 * MIB,
+            window_bytes: MIB,
+            session_body_bytes: 64 * MIB,
+            session_head_bytes: 16 * MIB,
+            header_count: 100,
+            header_bytes: 64 * KIB,
+            headers_bytes: 256 * KIB,
+            url_bytes: 8 * KIB,
+            connect: Duration::from_secs(10),
+            dns: Duration::from_secs(5),
+            head: Duration::from_secs(3600),
+            grace: Duration::from_secs(60),
+        }
+    }
+}
+
+fn millis<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

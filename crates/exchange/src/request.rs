@@ -1,0 +1,96 @@
+use crate::{Header, RequestBody, redacted_url};
+use std::{fmt, time::Duration};
+
+/// What to do with a 3xx answer that names another place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RedirectPolicy {
+    /// Follow it, at most 10 times.
+    #[default]
+    Follow,
+    /// Return it as the answer.
+    Stop,
+}
+
+/// One HTTP request, as the caller gave it: nothing in it has been checked. The side that performs it checks.
+pub struct Request {
+    /// The method, sent exactly as written. `CONNECT` and `TRACE` are refused.
+    pub method: String,
+    /// An absolute `http:` or `https:` URL.
+    pub url: String,
+    /// Header fields in order, repeats kept. Framing and hop-by-hop fields are dropped or refused.
+    pub headers: Vec<Header>,
+    /// The body.
+    pub body: RequestBody,
+    /// Deadline over the whole exchange, response body included. `None`: no deadline. Zero: already past.
+    pub timeout: Option<Duration>,
+    /// From the request fully sent to the response head. `None`: only the operator's own ceiling.
+    pub head_timeout: Option<Duration>,
+    /// Longest wait between two pieces of the response body while somebody is reading it.
+    pub idle_timeout: Option<Duration>,
+    /// What to do with redirects.
+    pub redirect: RedirectPolicy,
+}
+
+impl Request {
+    /// A request with this method and URL, no headers, no body, no deadlines, following redirects.
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: RequestBody::Empty,
+            timeout: None,
+            head_timeout: None,
+            idle_timeout: None,
+            redirect: RedirectPolicy::Follow,
+        }
+    }
+
+    /// A `GET` of this URL.
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// Adds a header field at the end.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<bytes::Bytes>) -> Self {
+        self.headers.push(Header::new(name, value));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: RequestBody) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &redacted_url(&self.url))
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .field("timeout", &self.timeout)
+            .field("redirect", &self.redirect)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a request's secrets (userinfo, query, header values, body) cannot reach a log through `Debug`.
+    #[test]
+    fn debug_shows_no_userinfo_query_value_or_body() {
+        let request = Request::get("http://user:canary@host/path?key=canary#canary")
+            .header("Cookie", "canary")
+            .body(RequestBody::Bytes("canary".into()));
+        let text = format!("{request:?}");
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains("http://host/path"), "{text}");
+    }
+}

@@ -1,0 +1,1 @@
+//! The executor: listeners, sessions, dispatch, drain.

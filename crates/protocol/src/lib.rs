@@ -1,0 +1,1 @@
+//! The wire: messages, limits, and sans-I/O session machines.

@@ -1,0 +1,1 @@
+//! Misbehaving origins, peers and networks for tests.

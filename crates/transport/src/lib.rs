@@ -1,0 +1,1 @@
+//! Whole messages over WebSocket and stdio.

@@ -1,0 +1,2 @@
+//! The developer interface.
+fn main() {}
