@@ -1,1 +1,10 @@
-//! The wire: messages, limits, and sans-I/O session machines.
+//! The wire: message types, strict decoding, error codes, and the session machines of both ends, sans I/O.
+//!
+//! Nothing here touches a socket or a clock: bytes and `now` come in as arguments, messages, events and deadlines go
+//! out. A whole session can be simulated in virtual time.
+
+pub mod error;
+pub mod json;
+pub mod wire;
+
+pub use error::{ErrorData, RpcError};

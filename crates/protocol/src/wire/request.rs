@@ -1,0 +1,199 @@
+use crate::{
+    json::Text,
+    wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers},
+};
+use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, detail};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::value::RawValue;
+use std::{collections::HashMap, time::Duration};
+
+/// The parameters of `http/request` in the base dialect.
+#[derive(Debug)]
+pub struct CallParams {
+    /// The request.
+    pub request: Request,
+    /// The caller's name for it.
+    pub request_id: Box<str>,
+    /// Whether the body is to come in deltas.
+    pub streamed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    method: Text<'a>,
+    #[serde(borrow)]
+    url: Text<'a>,
+    #[serde(borrow, default)]
+    headers: Vec<WireHeader<'a>>,
+    #[serde(borrow)]
+    body_base64: Option<Text<'a>>,
+    timeout_ms: Option<u64>,
+    head_timeout_ms: Option<u64>,
+    idle_timeout_ms: Option<u64>,
+    #[serde(default, deserialize_with = "redirect_policy")]
+    redirect_policy: RedirectPolicy,
+    #[serde(borrow)]
+    request_id: Text<'a>,
+    #[serde(default)]
+    stream_response: bool,
+}
+
+/// How the two policies are written.
+const REDIRECT_POLICIES: [(RedirectPolicy, &str); 2] =
+    [(RedirectPolicy::Follow, "follow"), (RedirectPolicy::Stop, "stop")];
+
+fn redirect_policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RedirectPolicy, D::Error> {
+    let text = Text::deserialize(deserializer)?;
+    let found = REDIRECT_POLICIES.iter().find(|(_, name)| *name == &*text);
+    found.map(|(policy, _)| *policy).ok_or_else(|| serde::de::Error::custom("unknown redirect policy"))
+}
+
+/// Decodes the parameters of `http/request`; an error names the field that is wrong.
+pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
+    let text = params.map_or("null", RawValue::get);
+    let wire: Wire<'_> =
+        serde_json::from_str(text).map_err(|_| Error::invalid(detail::PARAMS, what_is_wrong(text)))?;
+    let body = match wire.body_base64 {
+        None => RequestBody::Empty,
+        Some(text) => match decode_base64(&text) {
+            Some(bytes) => RequestBody::Bytes(bytes),
+            None => return Err(Error::invalid(detail::PARAMS, "bodyBase64 is not padded standard base64")),
+        },
+    };
+    let request = Request {
+        method: wire.method.0.into_owned(),
+        url: wire.url.0.into_owned(),
+        headers: wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>()?,
+        body,
+        timeout: wire.timeout_ms.map(Duration::from_millis),
+        head_timeout: wire.head_timeout_ms.map(Duration::from_millis),
+        idle_timeout: wire.idle_timeout_ms.map(Duration::from_millis),
+        redirect: wire.redirect_policy,
+    };
+    Ok(CallParams { request, request_id: wire.request_id.0.into(), streamed: wire.stream_response })
+}
+
+/// Says which field of the parameters is wrong, in words of our own: serde's would quote the value.
+fn what_is_wrong(text: &str) -> String {
+    fn is<T: DeserializeOwned>(value: &RawValue) -> bool {
+        serde_json::from_str::<T>(value.get()).is_ok()
+    }
+    fn is_headers(value: &RawValue) -> bool {
+        serde_json::from_str::<Vec<WireHeader<'_>>>(value.get()).is_ok()
+    }
+    fn is_policy(value: &RawValue) -> bool {
+        redirect_policy(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
+    }
+    type Check = fn(&RawValue) -> bool;
+    const FIELDS: [(&str, bool, Check, &str); 10] = [
+        ("method", true, is::<String>, "a string"),
+        ("url", true, is::<String>, "a string"),
+        ("requestId", true, is::<String>, "a string"),
+        ("headers", false, is_headers, "a list of {name, value, valueBase64?, valueEnvVar?}, each a string"),
+        ("bodyBase64", false, is::<Option<String>>, "a string or null"),
+        ("timeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
+        ("headTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
+        ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
+        ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
+        ("streamResponse", false, is::<bool>, "true or false"),
+    ];
+    let Ok(fields) = serde_json::from_str::<HashMap<String, &RawValue>>(text) else {
+        return "params must be an object".to_owned();
+    };
+    for (name, required, check, expected) in FIELDS {
+        match fields.get(name) {
+            None if required => return format!("{name} is missing: it must be {expected}"),
+            Some(value) if !check(value) => return format!("{name} must be {expected}"),
+            _ => {}
+        }
+    }
+    debug_assert!(serde_json::from_str::<IgnoredAny>(text).is_ok());
+    "params are of the wrong shape".to_owned()
+}
+
+/// Writes the parameters of `http/request`. A body that is streamed must have been read whole before.
+pub fn encode_call(request: &Request, request_id: &str, streamed: bool, out: &mut Encoder) {
+    let millis =
+        |duration: Option<Duration>| duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+    out.raw(b"{\"method\":");
+    out.string(&request.method);
+    out.raw(b",\"url\":");
+    out.string(&request.url);
+    out.raw(b",\"headers\":");
+    encode_headers(&request.headers, out);
+    if let RequestBody::Bytes(bytes) = &request.body {
+        out.raw(b",\"bodyBase64\":");
+        out.base64(bytes);
+    }
+    out.optional_number(b",\"timeoutMs\":", millis(request.timeout));
+    out.optional_number(b",\"headTimeoutMs\":", millis(request.head_timeout));
+    out.optional_number(b",\"idleTimeoutMs\":", millis(request.idle_timeout));
+    if request.redirect == RedirectPolicy::Stop {
+        out.raw(b",\"redirectPolicy\":\"stop\"");
+    }
+    out.raw(b",\"requestId\":");
+    out.string(request_id);
+    out.raw(if streamed { b",\"streamResponse\":true}" } else { b",\"streamResponse\":false}" });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(json: &str) -> Result<CallParams, Error> {
+        decode_call(Some(serde_json::from_str(json).unwrap()))
+    }
+
+    /// Proves that a call survives writing and reading, exact header bytes included.
+    #[test]
+    fn a_call_comes_back_as_it_was() {
+        let mut request = Request::new("POST", "http://h/\u{e9}?q")
+            .header("A", "plain \"quoted\" \u{e9}")
+            .header("a", &b"\xff\x00\x80"[..])
+            .body(RequestBody::Bytes(vec![0, 255, 7].into()));
+        request.headers[0].env_var = Some("VAR".into());
+        request.timeout = Some(Duration::from_millis(1));
+        request.idle_timeout = Some(Duration::from_millis(3));
+        request.redirect = RedirectPolicy::Stop;
+        let mut out = Encoder::default();
+        encode_call(&request, "r-1", true, &mut out);
+        let call = decode(std::str::from_utf8(&out.finish()).unwrap()).unwrap();
+        assert_eq!((&*call.request_id, call.streamed), ("r-1", true));
+        assert_eq!(call.request.headers, request.headers);
+        assert_eq!(format!("{:?}", call.request), format!("{request:?}"));
+        assert!(matches!(call.request.body, RequestBody::Bytes(bytes) if *bytes == [0, 255, 7]));
+    }
+
+    /// Proves that parameters of the wrong shape are refused with the name of the field, never with its value.
+    #[test]
+    fn the_wrong_field_is_named() {
+        let good = r#""method":"GET","url":"http://h/","requestId":"r""#;
+        assert!(decode(&format!("{{{good}}}")).is_ok());
+        assert!(decode(&format!("{{{good},\"later\":{{}},\"timeoutMs\":null,\"bodyBase64\":null}}")).is_ok());
+        for (json, field) in [
+            ("[]".to_owned(), "params"),
+            ("null".to_owned(), "params"),
+            (r#"{"url":"u","requestId":"r"}"#.to_owned(), "method"),
+            (r#"{"method":7,"url":"u","requestId":"r"}"#.to_owned(), "method"),
+            (r#"{"method":"m","url":"u"}"#.to_owned(), "requestId"),
+            (format!(r#"{{{good},"headers":{{}}}}"#), "headers"),
+            (format!(r#"{{{good},"headers":[{{"value":"canary"}}]}}"#), "headers"),
+            (format!(r#"{{{good},"bodyBase64":"canary!"}}"#), "bodyBase64"),
+            (format!(r#"{{{good},"bodyBase64":1}}"#), "bodyBase64"),
+            (format!(r#"{{{good},"timeoutMs":-1}}"#), "timeoutMs"),
+            (format!(r#"{{{good},"timeoutMs":1.5}}"#), "timeoutMs"),
+            (format!(r#"{{{good},"redirectPolicy":"canary"}}"#), "redirectPolicy"),
+            (format!(r#"{{{good},"streamResponse":"canary"}}"#), "streamResponse"),
+            (format!(r#"{{{good},"headers":[{{"name":"X","valueBase64":"canary!"}}]}}"#), "X: valueBase64"),
+        ] {
+            let error = decode(&json).unwrap_err();
+            assert!(error.message().starts_with(field), "{json}: {error}");
+            assert!(!error.message().contains("canary"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use crate::{
+    json::Text,
+    wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers},
+};
+use afield_exchange::{Buffered, Head};
+use bytes::Bytes;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    status: u16,
+    #[serde(borrow, default)]
+    headers: Vec<WireHeader<'a>>,
+    #[serde(borrow, default)]
+    body_base64: Text<'a>,
+}
+
+/// Decodes the result of `http/request`; `None` where it is of another shape.
+pub fn decode_response(result: &str) -> Option<Buffered> {
+    let wire: Wire<'_> = serde_json::from_str(result).ok()?;
+    let headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()?;
+    Some(Buffered { head: Head { status: wire.status, headers }, body: decode_base64(&wire.body_base64)? })
+}
+
+/// Writes the result of `http/request`.
+pub fn encode_response(head: &Head, body: &Bytes, out: &mut Encoder) {
+    out.raw(b"{\"status\":");
+    out.number(head.status.into());
+    out.raw(b",\"headers\":");
+    encode_headers(&head.headers, out);
+    out.raw(b",\"bodyBase64\":");
+    out.base64(body);
+    out.raw(b"}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_exchange::Header;
+
+    /// Proves that a response survives writing and reading, with header values that are not UTF-8, and that a peer
+    /// that knows only `value` still sees them as Latin-1.
+    #[test]
+    fn a_response_comes_back_as_it_was() {
+        let head =
+            Head { status: 299, headers: vec![Header::new("a", "b"), Header::new("a", &b"caf\xe9"[..])] };
+        let mut out = Encoder::default();
+        encode_response(&head, &Bytes::from_static(&[0, 1, 255]), &mut out);
+        let text = out.finish();
+        let text = std::str::from_utf8(&text).unwrap();
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!(json["headers"][1]["value"], "caf\u{e9}");
+        assert_eq!(decode_response(text), Some(Buffered { head, body: Bytes::from_static(&[0, 1, 255]) }));
+    }
+}
