@@ -1,0 +1,4 @@
+//! What the other crates' tests rely on, over real sockets on loopback.
+
+mod origin;
+mod support;
