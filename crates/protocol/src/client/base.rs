@@ -1,0 +1,429 @@
+use super::{Inbound, Raw, stream::Stream};
+use crate::{
+    RpcError,
+    error::INVALID_REQUEST,
+    json::RpcId,
+    wire::{
+        Capabilities, EnvironmentInfo, InitializeParams, decode_response, encode_call, method, notification,
+        request,
+    },
+};
+use afield_exchange::{Blame, Error, Head, Kind, Phase, Request, RequestBody, Retry};
+use bytes::Bytes;
+use serde::Deserialize;
+use std::collections::{HashMap, VecDeque};
+
+/// Names one call inside the machine. It is never reused on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(i64);
+
+/// What the executor said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connected {
+    /// The session's id.
+    pub session_id: String,
+    /// What there is over there, where the peer says so in a shape we know.
+    #[serde(default, deserialize_with = "lenient")]
+    pub environment_info: Option<EnvironmentInfo>,
+    /// The chosen dialect; absent: base.
+    #[serde(default)]
+    pub dialect: Option<String>,
+    /// The executor's limits, as it reports them.
+    #[serde(default)]
+    pub limits: Option<serde_json::Value>,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<EnvironmentInfo>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+impl Connected {
+    /// What the executor can do beyond the least.
+    pub fn capabilities(&self) -> Capabilities {
+        self.environment_info.as_ref().map(|info| info.capabilities).unwrap_or_default()
+    }
+}
+
+/// What has changed.
+#[derive(Debug)]
+pub enum Event {
+    /// `initialize` was answered.
+    Connected(Box<Connected>),
+    /// `initialize` was refused.
+    Refused(RpcError),
+    /// The head, the answer, more of the body or the end of this call can be read.
+    Readable(CallId),
+}
+
+/// A message to the executor, written when its turn comes.
+#[derive(Debug)]
+pub struct Outgoing(Bytes);
+
+impl Outgoing {
+    /// The text of the message.
+    pub fn encode(self) -> Bytes {
+        self.0
+    }
+}
+
+/// What has come of a call's answer.
+#[derive(Debug)]
+pub enum HeadPoll {
+    /// Nothing yet.
+    Pending,
+    /// The answer: the head, with a whole body or a body that follows.
+    Answer(Raw),
+    /// It failed.
+    Failed(Error),
+}
+
+#[derive(Debug)]
+struct Call {
+    request_id: Box<str>,
+    answer: Option<Result<Raw, Error>>,
+    answered: bool,
+    /// Its body, if it is streamed.
+    stream: Option<Stream>,
+}
+
+/// Body bytes of one stream that may be left unread before it fails, alone: reading never stops in the base dialect.
+const MOST_UNREAD: usize = 16 * 1024 * 1024;
+
+/// The orchestrator's end of one connection in the base dialect. Sans I/O: feed it [`handle`](Self::handle), then
+/// drain [`poll_event`](Self::poll_event) and [`poll_transmit`](Self::poll_transmit).
+///
+/// It sends no notification but `initialized`, and `http/request/cancel` where the executor says that it understands
+/// it: others make the reference drop the connection. A stream that cannot be cancelled is abandoned: its deltas are
+/// thrown away, and [`is_worn`](Self::is_worn) says that the connection should be replaced once idle.
+#[derive(Debug)]
+pub struct BaseClient {
+    next: i64,
+    initialize: Option<RpcId>,
+    connected: bool,
+    can_cancel: bool,
+    calls: HashMap<CallId, Call>,
+    streams: HashMap<Box<str>, CallId>,
+    out: VecDeque<Bytes>,
+    queued: usize,
+    events: VecDeque<Event>,
+    abandoned: usize,
+    ignored: u64,
+}
+
+impl BaseClient {
+    /// A new connection; its first message is `initialize` with these parameters.
+    pub fn new(params: &InitializeParams) -> Self {
+        let id = RpcId::Integer(1);
+        let text = request(&id, method::INITIALIZE, 128, |out| out.json(params));
+        Self {
+            next: 1,
+            initialize: Some(id),
+            connected: false,
+            can_cancel: false,
+            calls: HashMap::new(),
+            streams: HashMap::new(),
+            queued: text.len(),
+            out: VecDeque::from([text]),
+            events: VecDeque::new(),
+            abandoned: 0,
+            ignored: 0,
+        }
+    }
+
+    // --- getters
+
+    /// Whether calls can be made.
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// Whether streams were abandoned that the executor goes on sending: replace the connection once idle.
+    pub fn is_worn(&self) -> bool {
+        self.abandoned > 0
+    }
+
+    /// Calls that have not ended.
+    pub fn active(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Bytes of messages that have not been taken by [`poll_transmit`](Self::poll_transmit).
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Messages that were ignored.
+    pub fn ignored(&self) -> u64 {
+        self.ignored
+    }
+
+    // --- calls
+
+    /// Reserves the names of a call, so that [`encode`](Self::encode) can write it outside any lock.
+    pub fn reserve(&mut self) -> CallId {
+        self.next += 1;
+        CallId(self.next)
+    }
+
+    /// Writes a call. The body must not be a stream.
+    pub fn encode(call: CallId, http: &Request, streamed: bool) -> Bytes {
+        let body = match &http.body {
+            RequestBody::Bytes(body) => body.len().div_ceil(3) * 4,
+            _ => 0,
+        };
+        let headers: usize = http.headers.iter().map(|h| h.name.len() + h.value.len() + 32).sum();
+        request(&RpcId::Integer(call.0), method::HTTP_REQUEST, body + headers + http.url.len() + 256, |out| {
+            encode_call(http, &call.request_id(), streamed, out);
+        })
+    }
+
+    /// Starts a call; `text` is what [`encode`](Self::encode) wrote.
+    pub fn call(&mut self, call: CallId, text: Bytes, streamed: bool) {
+        debug_assert!(self.connected, "calls are made on a connected session");
+        let request_id = call.request_id();
+        if streamed {
+            self.streams.insert(request_id.clone(), call);
+        }
+        let stream = streamed.then(Stream::default);
+        self.calls.insert(call, Call { request_id, answer: None, answered: false, stream });
+        self.say(text);
+    }
+
+    /// The call's answer, once.
+    pub fn poll_answer(&mut self, call: CallId) -> HeadPoll {
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return HeadPoll::Failed(Error::internal("the call is unknown"));
+        };
+        match entry.answer.take() {
+            None => HeadPoll::Pending,
+            Some(Ok(raw)) => {
+                if entry.stream.is_none() {
+                    self.calls.remove(&call);
+                }
+                HeadPoll::Answer(raw)
+            }
+            Some(Err(error)) => {
+                self.forget(call);
+                HeadPoll::Failed(error)
+            }
+        }
+    }
+
+    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end.
+    pub fn poll_body(&mut self, call: CallId) -> Option<Option<Result<Bytes, Error>>> {
+        let Some(stream) = self.calls.get_mut(&call).and_then(|call| call.stream.as_mut()) else {
+            return Some(None);
+        };
+        let read = stream.read()?;
+        if !matches!(read, Some(Ok(_))) {
+            self.forget(call);
+        }
+        Some(read)
+    }
+
+    /// Gives a call up. What comes for it is thrown away.
+    pub fn cancel(&mut self, call: CallId) {
+        let Some(entry) = self.calls.get(&call) else { return };
+        let over = match &entry.stream {
+            Some(stream) => stream.is_ended(),
+            None => entry.answered,
+        };
+        if !over {
+            if self.can_cancel {
+                let text = notification(method::CANCEL, 64, |out| {
+                    out.raw(b"{\"requestId\":");
+                    out.string(&entry.request_id);
+                    out.raw(b"}");
+                });
+                self.say(text);
+            } else {
+                self.abandoned += 1;
+            }
+        }
+        self.forget(call);
+    }
+
+    /// Ends every call: the connection is gone.
+    pub fn lost(&mut self, why: &str) {
+        self.connected = false;
+        self.out.clear();
+        self.queued = 0;
+        for (id, call) in &mut self.calls {
+            let error = Error::session_lost(
+                Retry::Unknown,
+                format!("the connection to the executor was lost: {why}"),
+            );
+            match &mut call.stream {
+                Some(stream) if call.answered => stream.finish(Err(error.with_phase(Phase::Body))),
+                _ if !call.answered => {
+                    call.answered = true;
+                    call.answer = Some(Err(error));
+                }
+                _ => {}
+            }
+            self.events.push_back(Event::Readable(*id));
+        }
+        self.streams.clear();
+    }
+
+    fn forget(&mut self, call: CallId) {
+        if let Some(entry) = self.calls.remove(&call)
+            && entry.stream.is_some()
+        {
+            self.streams.remove(&entry.request_id);
+        }
+    }
+
+    // --- input
+
+    /// Takes one decoded message.
+    pub fn handle(&mut self, inbound: Inbound) {
+        match inbound {
+            Inbound::Response { id, result } if self.initialize.as_ref() == Some(&id) => {
+                self.initialized(result)
+            }
+            Inbound::Response { id: RpcId::Integer(id), result } => self.answered(CallId(id), result),
+            Inbound::Delta(delta) => match self.streams.get(&delta.request_id) {
+                Some(call) => self.delta(*call, delta),
+                None => self.ignored += 1,
+            },
+            Inbound::Response { .. } | Inbound::Ignored => self.ignored += 1,
+        }
+    }
+
+    fn initialized(&mut self, result: Result<Raw, RpcError>) {
+        self.initialize = None;
+        let event = match result.map(|raw| serde_json::from_str::<Connected>(raw.text())) {
+            Ok(Ok(connected)) => {
+                self.connected = true;
+                self.can_cancel = connected.capabilities().http_request_cancel;
+                self.say(notification(method::INITIALIZED, 2, |out| out.raw(b"{}")));
+                Event::Connected(Box::new(connected))
+            }
+            Ok(Err(_)) => Event::Refused(RpcError::new(
+                INVALID_REQUEST,
+                "the answer to initialize is not of the protocol's shape",
+            )),
+            Err(error) => Event::Refused(error),
+        };
+        self.events.push_back(event);
+    }
+
+    fn answered(&mut self, call: CallId, result: Result<Raw, RpcError>) {
+        match self.calls.get_mut(&call) {
+            Some(entry) if !entry.answered => {
+                entry.answered = true;
+                entry.answer = Some(result.map_err(RpcError::into_error));
+                self.events.push_back(Event::Readable(call));
+            }
+            _ => self.ignored += 1,
+        }
+    }
+
+    fn delta(&mut self, call: CallId, delta: crate::wire::Delta) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let Some(stream) = &mut entry.stream else { return };
+        if stream.is_ended() {
+            self.ignored += 1;
+            return;
+        }
+        let taken = if entry.answered {
+            stream.push(delta.seq, delta.bytes, MOST_UNREAD)
+        } else {
+            Err(Error::new(
+                Kind::OriginProtocol,
+                Blame::Executor,
+                Retry::Unknown,
+                "the executor sent the body before the head",
+            ))
+        };
+        match taken {
+            Ok(()) if delta.done => stream.finish(match delta.error {
+                None => Ok(()),
+                Some(error) => Err(body_error(&error)),
+            }),
+            Ok(()) => {}
+            Err(error) => return self.fail(call, error),
+        }
+        self.events.push_back(Event::Readable(call));
+    }
+
+    /// Ends one stream that can no longer be made whole, and tells the executor so where it understands it.
+    fn fail(&mut self, call: CallId, error: Error) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if entry.answered {
+            if let Some(stream) = &mut entry.stream {
+                stream.finish(Err(error));
+            }
+        } else {
+            entry.answered = true;
+            entry.answer = Some(Err(error));
+        }
+        let request_id = entry.request_id.clone();
+        self.streams.remove(&request_id);
+        if self.can_cancel {
+            let text = notification(method::CANCEL, 64, |out| {
+                out.raw(b"{\"requestId\":");
+                out.string(&request_id);
+                out.raw(b"}");
+            });
+            self.say(text);
+        } else {
+            self.abandoned += 1;
+        }
+        self.events.push_back(Event::Readable(call));
+    }
+
+    // --- output
+
+    /// The next thing that has changed.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self) -> Option<Outgoing> {
+        let text = self.out.pop_front()?;
+        self.queued -= text.len();
+        Some(Outgoing(text))
+    }
+
+    fn say(&mut self, text: Bytes) {
+        self.queued += text.len();
+        self.out.push_back(text);
+    }
+}
+
+impl CallId {
+    fn request_id(self) -> Box<str> {
+        format!("r-{}", self.0).into()
+    }
+}
+
+/// Decodes the answer of a call.
+impl Raw {
+    /// The head, and the body where it came with it.
+    pub fn into_answer(self) -> Result<(Head, Bytes), Error> {
+        let answer = decode_response(self.text()).ok_or_else(|| {
+            Error::new(
+                Kind::Internal,
+                Blame::Executor,
+                Retry::Unknown,
+                "the executor's answer is not of the protocol's shape",
+            )
+        })?;
+        Ok((answer.head, answer.body))
+    }
+}
+
+/// What the text of a failed body means; the base dialect gives no more than the text.
+fn body_error(text: &str) -> Error {
+    let (kind, blame) = match text {
+        "cancelled" => return Error::cancelled().with_phase(Phase::Body),
+        _ if text.contains("timed out") => (Kind::Timeout, Blame::Origin),
+        _ => (Kind::OriginProtocol, Blame::Origin),
+    };
+    Error::new(kind, blame, Retry::Unknown, text.to_owned()).with_phase(Phase::Body)
+}

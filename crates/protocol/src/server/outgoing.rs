@@ -1,0 +1,77 @@
+use crate::{
+    RpcError,
+    json::RpcId,
+    wire::{Delta, encode_response, response, response_error},
+};
+use afield_exchange::{Buffered, Error, Head};
+use bytes::Bytes;
+
+/// A message to the orchestrator. What can be large is written only when its turn comes, outside any lock.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A message that is written already.
+    Text(Bytes),
+    /// A piece of a streamed body.
+    Delta {
+        /// The stream.
+        request_id: Box<str>,
+        /// Its place in the stream, from 1.
+        seq: u64,
+        /// The bytes, in pieces.
+        pieces: Vec<Bytes>,
+    },
+    /// The end of a streamed body.
+    End {
+        /// The stream.
+        request_id: Box<str>,
+        /// Its place in the stream, from 1.
+        seq: u64,
+        /// Why the body failed, if it did.
+        error: Option<String>,
+    },
+}
+
+impl Outgoing {
+    /// The text of the message.
+    pub fn encode(self) -> Bytes {
+        match self {
+            Self::Text(text) => text,
+            Self::Delta { request_id, seq, pieces } => Delta::encode(&request_id, seq, &pieces, None),
+            Self::End { request_id, seq, error } => {
+                Delta::encode(&request_id, seq, &[], Some(error.as_deref()))
+            }
+        }
+    }
+}
+
+/// Writes the answers to one call. It holds nothing of the session: a large answer is written by the task that has it.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    id: RpcId,
+}
+
+impl Reply {
+    pub(super) fn new(id: RpcId) -> Self {
+        Self { id }
+    }
+
+    /// The head of a streamed answer.
+    pub fn head(&self, head: &Head) -> Bytes {
+        self.buffered(head, &Bytes::new())
+    }
+
+    /// A whole answer.
+    pub fn answer(&self, answer: &Buffered) -> Bytes {
+        self.buffered(&answer.head, &answer.body)
+    }
+
+    /// An error.
+    pub fn error(&self, error: &Error) -> Bytes {
+        response_error(&self.id, &RpcError::from_error(error))
+    }
+
+    fn buffered(&self, head: &Head, body: &Bytes) -> Bytes {
+        let headers: usize = head.headers.iter().map(|h| h.name.len() + h.value.len() + 32).sum();
+        response(&self.id, headers + body.len().div_ceil(3) * 4 + 64, |out| encode_response(head, body, out))
+    }
+}
