@@ -1,0 +1,253 @@
+//! Taking every sample, and the numbers of one.
+
+use crate::{
+    Result,
+    args::Args,
+    executor::Executor,
+    load::Outcome,
+    machine::Facts,
+    origin::Origin,
+    process::Usage,
+    reference,
+    scenario::{self, Scenario, Size},
+    subject::Subject,
+};
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// What a number is. The name holds the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    CallsPerSecond,
+    /// Millions of body bytes in a second.
+    MegabytesPerSecond,
+    P50Ms,
+    P99Ms,
+    /// The executor's user and system time.
+    CpuMicrosPerCall,
+    CpuMillisPerMegabyte,
+    /// This process's own, to see that it is not what is measured.
+    DriverCpuMicrosPerCall,
+    ResidentMegabytes,
+    AnonymousMegabytes,
+    KilobytesPerStream,
+    BinaryMegabytes,
+}
+
+/// The numbers of one sample.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Metrics(pub BTreeMap<Metric, f64>);
+
+const MEGA: f64 = 1e6;
+
+impl Metrics {
+    /// Rate and latency. `upload` is the bytes that each upload sends.
+    pub fn of_load(scenario: Scenario, outcome: &Outcome, upload: usize) -> Self {
+        let seconds = outcome.elapsed.as_secs_f64();
+        let mut metrics = Self::default();
+        metrics.0.insert(Metric::CallsPerSecond, outcome.calls() / seconds);
+        if scenario.is_bulk() {
+            let megabytes = megabytes(scenario, outcome, upload);
+            metrics.0.insert(Metric::MegabytesPerSecond, megabytes / seconds);
+        }
+        let mut latencies = outcome.latencies.clone();
+        latencies.sort_unstable();
+        metrics.0.insert(Metric::P50Ms, percentile_ms(&latencies, 0.50));
+        metrics.0.insert(Metric::P99Ms, percentile_ms(&latencies, 0.99));
+        metrics
+    }
+
+    /// This process's share.
+    pub fn add_driver(&mut self, outcome: &Outcome, before: Usage, after: Usage) {
+        let micros = micros(after.cpu.saturating_sub(before.cpu));
+        self.0.insert(Metric::DriverCpuMicrosPerCall, micros / outcome.calls());
+    }
+
+    /// The executor's share.
+    pub fn add_executor(
+        &mut self,
+        scenario: Scenario,
+        outcome: &Outcome,
+        before: Usage,
+        after: Usage,
+        upload: usize,
+    ) {
+        let micros = micros(after.cpu.saturating_sub(before.cpu));
+        self.0.insert(Metric::CpuMicrosPerCall, micros / outcome.calls());
+        if scenario.is_bulk() {
+            let megabytes = megabytes(scenario, outcome, upload);
+            self.0.insert(Metric::CpuMillisPerMegabyte, micros / 1e3 / megabytes);
+        }
+        self.add_memory(after);
+    }
+
+    /// The memory of an executor that nobody has called.
+    pub fn at_rest(usage: Usage) -> Self {
+        let mut metrics = Self::default();
+        metrics.add_memory(usage);
+        metrics
+    }
+
+    /// What `streams` more streams took.
+    pub fn idle(before: Usage, after: Usage, streams: usize) -> Self {
+        let mut metrics = Self::at_rest(after);
+        let grown = after.resident.saturating_sub(before.resident) as f64;
+        metrics.0.insert(Metric::KilobytesPerStream, grown / 1e3 / streams as f64);
+        metrics
+    }
+
+    fn add_memory(&mut self, usage: Usage) {
+        self.0.insert(Metric::ResidentMegabytes, usage.resident as f64 / MEGA);
+        self.0.insert(Metric::AnonymousMegabytes, usage.anonymous as f64 / MEGA);
+    }
+}
+
+fn megabytes(scenario: Scenario, outcome: &Outcome, upload: usize) -> f64 {
+    match scenario {
+        Scenario::Upload => outcome.calls() * upload as f64 / MEGA,
+        _ => outcome.bytes as f64 / MEGA,
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+}
+
+/// One sample.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sample {
+    pub round: usize,
+    pub scenario: Scenario,
+    pub subject: Subject,
+    pub metrics: Metrics,
+}
+
+/// What is to be measured, and with what.
+pub struct Plan {
+    /// Where every number is kept.
+    pub output: PathBuf,
+    scenarios: Vec<Scenario>,
+    subjects: Vec<Subject>,
+    rounds: usize,
+    size: Size,
+    afield: PathBuf,
+    reference: Option<PathBuf>,
+    scratch: PathBuf,
+}
+
+impl Plan {
+    /// From the command line; installs the reference where it is wanted and missing.
+    pub fn new(args: &Args) -> Result<Self> {
+        let here = std::env::current_exe()?;
+        let release = here.parent().ok_or("this binary lies in no directory")?;
+        let target = release.parent().ok_or("this binary lies in no target directory")?;
+        let wanted = |subject: &Subject| {
+            (args.subject.is_empty() || args.subject.contains(subject))
+                && !(args.skip_reference && *subject == Subject::Reference)
+        };
+        let subjects: Vec<_> = Subject::ALL.into_iter().filter(wanted).collect();
+        let reference =
+            subjects.contains(&Subject::Reference).then(|| reference::binary(target)).transpose()?;
+        let scratch = target.join("bench");
+        std::fs::create_dir_all(scratch.join("codex-home"))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        Ok(Self {
+            output: scratch.join(format!("{now}.json")),
+            scenarios: if args.only.is_empty() { Scenario::ALL.to_vec() } else { args.only.clone() },
+            subjects,
+            rounds: args.rounds(),
+            size: if args.quick { Size::QUICK } else { Size::FULL },
+            afield: args.afield.clone().unwrap_or_else(|| release.join("afield")),
+            reference,
+            scratch,
+        })
+    }
+
+    /// What the numbers depend on.
+    pub fn facts(&self) -> Facts {
+        Facts::read(self.rounds, self.reference.as_ref().map(|_| reference::VERSION.to_owned()))
+    }
+
+    /// Takes every sample, the subjects in turn within a round.
+    pub async fn take(&self) -> Result<Vec<Sample>> {
+        let origin = Origin::start()?;
+        let mut samples = Vec::new();
+        for round in 1..=self.rounds {
+            for &scenario in &self.scenarios {
+                for &subject in &self.subjects {
+                    if subject == Subject::Direct && !scenario.makes_calls() {
+                        continue;
+                    }
+                    eprintln!("round {round} of {}: {} {}", self.rounds, scenario.name(), subject.name());
+                    let metrics = self
+                        .sample(scenario, subject, &origin)
+                        .await
+                        .map_err(|error| format!("{} {}: {error}", scenario.name(), subject.name()))?;
+                    samples.push(Sample { round, scenario, subject, metrics });
+                }
+            }
+        }
+        Ok(samples)
+    }
+
+    async fn sample(&self, scenario: Scenario, subject: Subject, origin: &Origin) -> Result<Metrics> {
+        let (command, binary) = match subject {
+            Subject::Direct => return scenario::direct(scenario, origin, self.size).await,
+            Subject::Afield => (self.afield_command(), Some(self.afield.as_path())),
+            Subject::Reference => (self.reference_command()?, self.reference.as_deref()),
+        };
+        let executor = Executor::start(command)?;
+        let mut metrics = scenario::base(scenario, &executor, origin, self.size).await?;
+        if scenario == Scenario::Rest {
+            let bytes = binary.map_or(Ok(0), file_size)?;
+            metrics.0.insert(Metric::BinaryMegabytes, bytes as f64 / MEGA);
+        }
+        Ok(metrics)
+    }
+
+    fn afield_command(&self) -> Command {
+        let mut command = Command::new(&self.afield);
+        command.args(["serve", "--listen", "ws://127.0.0.1:0"]);
+        command
+    }
+
+    fn reference_command(&self) -> Result<Command> {
+        let binary = self.reference.as_ref().ok_or("the reference was left out")?;
+        let mut command = Command::new(binary);
+        command
+            .args(["exec-server", "--listen", "ws://127.0.0.1:0", "--concurrent-requests", "64"])
+            .env("CODEX_HOME", self.scratch.join("codex-home"));
+        Ok(command)
+    }
+}
+
+fn file_size(path: &Path) -> Result<u64> {
+    Ok(std::fs::metadata(path)?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that percentiles are by nearest rank: an observed value, never one between two.
+    #[test]
+    fn percentiles_are_observed_values() {
+        let sorted: Vec<_> = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(percentile_ms(&sorted, 0.50), 50.0);
+        assert_eq!(percentile_ms(&sorted, 0.99), 99.0);
+        assert_eq!(percentile_ms(&sorted[..1], 0.99), 1.0);
+        assert_eq!(percentile_ms(&[], 0.99), 0.0);
+    }
+}

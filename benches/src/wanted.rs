@@ -1,0 +1,62 @@
+//! What afield promises of its speed and size.
+
+use crate::{report::Medians, sample::Metric, scenario::Scenario, subject::Subject};
+
+/// A promise, and what was measured.
+pub struct Verdict {
+    pub what: &'static str,
+    pub wanted: &'static str,
+    /// `None`: what it takes was not measured in this run.
+    pub measured: Option<(String, bool)>,
+}
+
+/// Every promise, judged by `medians`.
+pub fn verdicts(medians: &Medians) -> Vec<Verdict> {
+    let afield = |scenario, metric| medians.get(scenario, Subject::Afield, metric);
+    let ratio = |scenario, metric| {
+        Some(afield(scenario, metric)? / medians.get(scenario, Subject::Reference, metric)?)
+    };
+    let below = |value: Option<f64>, limit: f64, unit: &str| {
+        value.map(|value| (format!("{value:.2} {unit}"), value < limit))
+    };
+    let times =
+        |value: Option<f64>, ok: fn(f64) -> bool| value.map(|value| (format!("{value:.2} times"), ok(value)));
+    vec![
+        Verdict {
+            what: "streamed small call, p50 to the terminal frame",
+            wanted: "under 0.4 ms",
+            measured: below(afield(Scenario::StreamedC1, Metric::P50Ms), 0.4, "ms"),
+        },
+        Verdict {
+            what: "buffered calls a second, 32 at a time, to the reference's",
+            wanted: "at least 1.5 times",
+            measured: times(ratio(Scenario::BufferedC32, Metric::CallsPerSecond), |value| value >= 1.5),
+        },
+        Verdict {
+            what: "executor CPU for such a call, to the reference's",
+            wanted: "at most 0.5 times",
+            measured: times(ratio(Scenario::BufferedC32, Metric::CpuMicrosPerCall), |value| value <= 0.5),
+        },
+        Verdict {
+            what: "four large streams in base, MB/s, to the reference's",
+            wanted: "at least 1.5 times",
+            measured: times(ratio(Scenario::Bulk4, Metric::MegabytesPerSecond), |value| value >= 1.5),
+        },
+        Verdict {
+            what: "resident at rest",
+            wanted: "under 15 MB",
+            measured: below(afield(Scenario::Rest, Metric::ResidentMegabytes), 15.0, "MB"),
+        },
+        Verdict {
+            what: "resident for each silent SSE stream",
+            wanted: "at most 24 kB",
+            measured: afield(Scenario::Idle, Metric::KilobytesPerStream)
+                .map(|value| (format!("{value:.2} kB"), value <= 24.0)),
+        },
+        Verdict {
+            what: "release binary",
+            wanted: "under 20 MB",
+            measured: below(afield(Scenario::Rest, Metric::BinaryMegabytes), 20.0, "MB"),
+        },
+    ]
+}
