@@ -1,1 +1,33 @@
 //! Whole messages over WebSocket and stdio.
+//!
+//! A [`Connection`] carries whole messages both ways and is driven by the one task that owns it: that task reads and
+//! writes in the same poll function, so nothing is split, locked or queued in between.
+//!
+//! - [`Acceptor`] turns an accepted stream into a [`WebSocket`], having checked path, `Origin`, `Host` and token
+//!   before the upgrade; it answers `GET /readyz` itself.
+//! - [`dial()`] makes the other end of one, over TLS or not.
+//! - [`Stdio`] carries one text message a line over a pair of pipes.
+//!
+//! # Memory
+//!
+//! An idle WebSocket holds a read buffer of 16 KiB and nothing to write with. A large message is received into one
+//! allocation, and sent without being copied by the side that need not mask it. What a peer does never makes a
+//! connection hold more than one incoming message, one outgoing message, and [`HIGH_WATER`] bytes to be written.
+
+mod accept;
+mod buffer;
+mod closed;
+mod connection;
+mod dial;
+mod stdio;
+mod websocket;
+
+pub use accept::{
+    Accepted, Acceptor, Authenticate, NoAuthentication, Principal, Readiness, Refused, RefusedReason,
+    TokenDigest, Unauthorized,
+};
+pub use closed::{CloseReason, Closed};
+pub use connection::{Connection, HIGH_WATER, Message, Received};
+pub use dial::{BearerToken, DialConfig, DialError, DialStream, dial};
+pub use stdio::{Stdio, stdio};
+pub use websocket::{FRAGMENT, MAX_FRAGMENTS, Role, WebSocket};

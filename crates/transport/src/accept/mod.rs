@@ -1,0 +1,186 @@
+//! The server's side of the upgrade.
+
+mod authenticate;
+mod host;
+mod readiness;
+mod refused;
+mod rules;
+
+pub use authenticate::{Authenticate, NoAuthentication, Principal, TokenDigest, Unauthorized};
+pub use readiness::Readiness;
+pub use refused::{Refused, RefusedReason};
+pub(crate) use rules::lists;
+
+use crate::{Role, WebSocket};
+use afield_exchange::Limits;
+use bytes::{Bytes, BytesMut};
+use host::AllowedHosts;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use rules::{Verdict, judge};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::{poll_fn, ready},
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::timeout,
+};
+
+/// The most a request head may take: a token of some kilobytes fits.
+const HEAD_BYTES: usize = 16 * 1024;
+
+/// How long, at most, a refused peer is listened to so that it can read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Turns accepted streams into WebSockets. Cheap to clone.
+///
+/// Before the upgrade it refuses any path but `/` (404), any `Origin` header (403: browsers send it, orchestrators do
+/// not), a `Host` that is neither an IP address, nor `localhost`, nor allowed by name (403; missing or repeated: 400),
+/// a query string, what is not an upgrade to WebSocket version 13 (400, 426), and what [`Authenticate`] does not accept
+/// (401). `GET /readyz` is exempt from all of that and gets 200, or 503 while draining.
+#[derive(Clone)]
+pub struct Acceptor(Arc<Inner>);
+
+struct Inner {
+    authenticate: Box<dyn Authenticate>,
+    hosts: AllowedHosts,
+    readiness: Readiness,
+    handshake: Duration,
+    message_bytes: usize,
+}
+
+/// A connection whose peer has been let in.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// The connection.
+    pub connection: WebSocket<S>,
+    /// Who the peer is.
+    pub principal: Principal,
+}
+
+impl Acceptor {
+    /// An acceptor with `limits.handshake` for the whole upgrade and `limits.message_bytes` for one message.
+    /// `hosts` are the names by which this executor may be addressed, beyond IP addresses and `localhost`.
+    pub fn new(
+        authenticate: impl Authenticate,
+        hosts: impl IntoIterator<Item = impl AsRef<str>>,
+        readiness: Readiness,
+        limits: &Limits,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            authenticate: Box::new(authenticate),
+            hosts: AllowedHosts::new(hosts),
+            readiness,
+            handshake: limits.handshake,
+            message_bytes: limits.message_bytes,
+        }))
+    }
+
+    /// Reads one HTTP request from `stream` and answers it: with the upgrade, or with a refusal and the end.
+    ///
+    /// Takes at most `limits.handshake`, and a second more for a peer that is refused. Cancel safe in that dropping it
+    /// closes the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] when no WebSocket came of it; an answered readiness probe is one too.
+    pub async fn accept<S>(&self, stream: S, peer: SocketAddr) -> Result<Accepted<S>, Refused>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let refused = |reason| Refused { peer, reason };
+        let verdict = Mutex::new(None);
+        let mut upgrade = http1::Builder::new()
+            .keep_alive(false)
+            .header_read_timeout(None)
+            .max_buf_size(HEAD_BYTES)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request: Request<Incoming>| {
+                    let (response, outcome) = self.answer(&request);
+                    *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                    ready(Ok::<_, Infallible>(response))
+                }),
+            );
+        let served = timeout(self.0.handshake, poll_fn(|cx| upgrade.poll_without_shutdown(cx)))
+            .await
+            .map_err(|_| refused(RefusedReason::Timeout(self.0.handshake)))?;
+        let (stream, read_ahead) = {
+            let parts = upgrade.into_parts();
+            (parts.io.into_inner(), BytesMut::from(parts.read_buf))
+        };
+        let verdict = verdict.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match (served, verdict) {
+            (Ok(()), Some(Ok(principal))) => {
+                let connection = WebSocket::new(stream, read_ahead, Role::Server, self.0.message_bytes);
+                Ok(Accepted { connection, principal })
+            }
+            (Ok(()), Some(Err(reason))) => {
+                end(stream).await;
+                Err(refused(reason))
+            }
+            (Ok(()), None) => Err(refused(RefusedReason::NoRequest)),
+            (Err(error), _) => {
+                end(stream).await;
+                Err(refused(RefusedReason::NotHttp(error)))
+            }
+        }
+    }
+
+    /// Answers 503 without reading a request: for a connection over the limit on connections.
+    pub async fn turn_away<S>(&self, mut stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+            content-type: text/plain; charset=utf-8\r\ncontent-length: 51\r\n\r\n\
+            This executor has all the connections it can serve.";
+        if let Ok(Ok(())) = timeout(LINGER, stream.write_all(ANSWER)).await {
+            end(stream).await;
+        }
+    }
+
+    fn answer(
+        &self,
+        request: &Request<Incoming>,
+    ) -> (Response<Full<Bytes>>, Result<Principal, RefusedReason>) {
+        let inner = &*self.0;
+        let verdict = judge(request, &inner.hosts, &*inner.authenticate, &inner.readiness);
+        let response = verdict.response();
+        let outcome = match verdict {
+            Verdict::Upgrade { principal, .. } => Ok(principal),
+            Verdict::Probe { .. } => Err(RefusedReason::Probe),
+            Verdict::Refuse(refusal) => {
+                Err(RefusedReason::Answered { status: refusal.status.as_u16(), text: refusal.text })
+            }
+        };
+        (response, outcome)
+    }
+}
+
+/// Ends a stream whose peer has been answered. Closing it with input unread would reset it and could take the answer away.
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let farewell = async {
+        stream.shutdown().await?;
+        let mut discarded = [0; 4096];
+        while stream.read(&mut discarded).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = timeout(LINGER, farewell).await;
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("hosts", &self.0.hosts)
+            .field("readiness", &self.0.readiness)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+use super::{
+    Authenticate, Principal, Readiness, Unauthorized,
+    host::{AllowedHosts, HostVerdict},
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{
+        AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+    },
+};
+use http_body_util::Full;
+use tungstenite::handshake::derive_accept_key;
+
+/// What a request gets.
+pub(super) enum Verdict {
+    Upgrade { accept: HeaderValue, principal: Principal },
+    Probe { ready: bool },
+    Refuse(Refusal),
+}
+
+/// An answer that is not an upgrade: a status and one sentence that says what to do.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) text: &'static str,
+    header: Option<(HeaderName, &'static str)>,
+}
+
+/// Judges a request: PROTOCOL section 1, RFC 6455 section 4.2.1.
+pub(super) fn judge<B>(
+    request: &Request<B>,
+    hosts: &AllowedHosts,
+    authenticate: &dyn Authenticate,
+    readiness: &Readiness,
+) -> Verdict {
+    if request.uri().path() == "/readyz" && [Method::GET, Method::HEAD].contains(request.method()) {
+        return Verdict::Probe { ready: readiness.is_ready() };
+    }
+    let admitted = check_place(request, hosts)
+        .and_then(|()| check_upgrade(request))
+        .and_then(|accept| Ok((accept, check_token(request.headers(), authenticate)?)));
+    match admitted {
+        Ok((accept, principal)) => Verdict::Upgrade { accept, principal },
+        Err(refusal) => Verdict::Refuse(refusal),
+    }
+}
+
+/// Who may ask at all: no browser, nobody led here by a name that is not ours, nobody in search of another path.
+fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if headers.contains_key(ORIGIN) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Connect without an Origin header: no web page may use this executor.",
+        ));
+    }
+    let Some(host) = only(headers, &HOST) else {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "Send exactly one Host header."));
+    };
+    match hosts.judge(host.as_bytes()) {
+        HostVerdict::Allowed => {}
+        HostVerdict::Malformed => {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "Send a Host header of the form name, name:port, address or address:port.",
+            ));
+        }
+        HostVerdict::NotAllowed => {
+            return Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "Address this executor by IP address, as localhost, or by a name that its operator has allowed.",
+            ));
+        }
+    }
+    if request.uri().authority().is_some() {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Ask for the path / and not for an absolute URL: this is no proxy.",
+        ));
+    }
+    if request.uri().path() != "/" {
+        return Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            "Connect to the path /; nothing else is served here but /readyz.",
+        ));
+    }
+    match (request.uri().query(), headers.contains_key(AUTHORIZATION)) {
+        (None, _) => Ok(()),
+        (Some(_), true) => Err(Refusal::new(StatusCode::BAD_REQUEST, "Connect to / without a query string.")),
+        (Some(_), false) => Err(Refusal::unauthorized(
+            "Connect to / without a query string and send the token in the header Authorization: Bearer; a token in a URL ends up in logs.",
+        )),
+    }
+}
+
+/// Whether this is an upgrade to WebSocket; yields the value of `Sec-WebSocket-Accept`.
+fn check_upgrade<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
+    let headers = request.headers();
+    if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "Open a WebSocket with an HTTP/1.1 GET request."));
+    }
+    if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
+        return Err(Refusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "Open a WebSocket here: nothing else is served at this path.",
+        )
+        .with(UPGRADE, "websocket"));
+    }
+    if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "Use WebSocket version 13.")
+            .with(SEC_WEBSOCKET_VERSION, "13"));
+    }
+    match only(headers, &SEC_WEBSOCKET_KEY) {
+        Some(key) if is_key(key.as_bytes()) => {
+            let accept = derive_accept_key(key.as_bytes());
+            Ok(HeaderValue::try_from(accept).expect("base64 is a legal header value"))
+        }
+        _ => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "Send one Sec-WebSocket-Key header: 16 random bytes in base64.",
+        )),
+    }
+}
+
+fn check_token(headers: &HeaderMap, authenticate: &dyn Authenticate) -> Result<Principal, Refusal> {
+    authenticate.authenticate(bearer(headers)).map_err(|unauthorized| {
+        Refusal::unauthorized(match unauthorized {
+            Unauthorized::Missing => "Send this executor's token in one header Authorization: Bearer.",
+            Unauthorized::Wrong => "The token is not this executor's: check which one its operator gave out.",
+        })
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = only(headers, &AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// The value of a header that is there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether a comma-separated header lists `word`.
+pub(crate) fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| item.trim().eq_ignore_ascii_case(word))
+}
+
+/// Whether this is base64 of 16 bytes.
+fn is_key(key: &[u8]) -> bool {
+    let Some((digits, b"==")) = key.split_at_checked(22) else { return false };
+    digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+impl Refusal {
+    fn new(status: StatusCode, text: &'static str) -> Self {
+        Self { status, text, header: None }
+    }
+
+    fn unauthorized(text: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text).with(WWW_AUTHENTICATE, "Bearer")
+    }
+
+    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+}
+
+impl Verdict {
+    /// The answer.
+    pub(super) fn response(&self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Upgrade { accept, .. } => {
+                let mut response = Response::new(Full::default());
+                *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(SEC_WEBSOCKET_ACCEPT, accept.clone());
+                response
+            }
+            Self::Probe { ready: true } => plain(StatusCode::OK, "ok"),
+            Self::Probe { ready: false } => plain(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+            Self::Refuse(refusal) => {
+                let mut response = plain(refusal.status, refusal.text);
+                if let Some((name, value)) = &refusal.header {
+                    response.headers_mut().insert(name, HeaderValue::from_static(value));
+                }
+                response
+            }
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

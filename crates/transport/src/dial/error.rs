@@ -1,0 +1,121 @@
+use std::{fmt, io, time::Duration};
+
+/// Why a WebSocket could not be opened. Its text names the host and never a token, a query or userinfo.
+#[derive(Debug)]
+pub enum DialError {
+    /// The URL cannot be dialled, for this reason.
+    InvalidUrl(String),
+    /// The token holds what cannot stand in a header.
+    InvalidToken,
+    /// `wss:` without a TLS configuration.
+    TlsNotConfigured,
+    /// The token would be readable on the way.
+    PlaintextToken {
+        /// Host and port.
+        host: String,
+    },
+    /// The host's name was not resolved.
+    Dns {
+        /// Host and port.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No address of the host accepted a connection; this is the last one's failure.
+    Connect {
+        /// Host and port.
+        host: String,
+        /// What the last attempt said.
+        source: io::Error,
+    },
+    /// The TLS handshake or the check of the certificate failed.
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What TLS said.
+        source: io::Error,
+    },
+    /// The server answered, but not with the upgrade.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The first 1,024 bytes of the body at most. The server's words: `Display` escapes them.
+        body: String,
+    },
+    /// Not done within the connect timeout.
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The timeout.
+        after: Duration,
+    },
+    /// What answered does not speak WebSocket, in this way.
+    NotWebSocket(String),
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidUrl(what) => {
+                write!(
+                    f,
+                    "the executor's URL is invalid: {what} (expected ws://HOST:PORT or wss://HOST:PORT)"
+                )
+            }
+            Self::InvalidToken => f.write_str(
+                "the token holds characters that no header may hold: check for line breaks or a wrong file",
+            ),
+            Self::TlsNotConfigured => f.write_str("a wss: URL needs a TLS configuration"),
+            Self::PlaintextToken { host } => write!(
+                f,
+                "the token would be sent to {host} unencrypted: use wss:, or allow it expressly if the network is trusted"
+            ),
+            Self::Dns { host, source } => {
+                write!(f, "{host} could not be resolved: {source}; check the name and the resolver")
+            }
+            Self::Connect { host, source } => {
+                write!(f, "{host} could not be connected to: {source}; check that an executor listens there")
+            }
+            Self::Tls { host, source } => write!(
+                f,
+                "TLS with {host} failed: {source}; check the certificate, the trusted roots, and that the port speaks TLS"
+            ),
+            Self::Refused { status, body } => {
+                write!(f, "the server answered {status} instead of opening a WebSocket")?;
+                if !body.is_empty() {
+                    write!(f, ": {}", body.trim_end().escape_debug())?;
+                }
+                f.write_str(advice(*status))
+            }
+            Self::Timeout { host, after } => write!(
+                f,
+                "{host} did not open a WebSocket within {after:?}: check the address, or raise the connect timeout"
+            ),
+            Self::NotWebSocket(what) => {
+                write!(f, "what answered is not a WebSocket server ({what}): check the address and the port")
+            }
+        }
+    }
+}
+
+fn advice(status: u16) -> &'static str {
+    match status {
+        401 => "; check the token",
+        403 => "; check by which name the executor is addressed",
+        404 => "; check the path of the URL",
+        426 => "; check that the address is an executor's",
+        429 | 503 => "; try again later",
+        _ => "",
+    }
+}
+
+impl std::error::Error for DialError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Dns { source, .. } | Self::Connect { source, .. } | Self::Tls { source, .. } => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}

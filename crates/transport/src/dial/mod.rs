@@ -1,0 +1,45 @@
+//! The client's side of the upgrade.
+
+mod address;
+mod config;
+mod connect;
+mod error;
+mod stream;
+mod upgrade;
+
+pub use config::{BearerToken, DialConfig};
+pub use error::DialError;
+pub use stream::DialStream;
+
+use crate::{Role, WebSocket};
+use address::Address;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Opens a WebSocket: resolves the host, connects (to each address in turn), does TLS for `wss:`, and upgrades, all
+/// within `config.connect_timeout`. Environment proxies are not used, redirects not followed.
+///
+/// Cancel safe: dropping the future closes what was opened.
+///
+/// # Errors
+///
+/// A [`DialError`] that tells the phase; each says what to do.
+pub async fn dial(config: &DialConfig) -> Result<WebSocket<DialStream>, DialError> {
+    let address = Address::parse(config)?;
+    let request = upgrade::request(&address, config)?;
+    let deadline = deadline(config.connect_timeout);
+    let dialled = async {
+        let stream = connect::connect(&address, config, deadline).await?;
+        upgrade::upgrade(stream, request).await
+    };
+    let (stream, read_ahead) = timeout_at(deadline, dialled)
+        .await
+        .map_err(|_| DialError::Timeout { host: address.host_and_port(), after: config.connect_timeout })??;
+    Ok(WebSocket::new(stream, read_ahead, Role::Client, config.message_bytes))
+}
+
+/// A deadline too far away to be represented is as good as a day.
+fn deadline(after: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(after).unwrap_or(now + Duration::from_secs(86_400))
+}

@@ -1,0 +1,143 @@
+use super::{Address, DialConfig, DialError, DialStream};
+use crate::accept::lists;
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{
+        AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+    },
+};
+use http_body::Body;
+use http_body_util::Empty;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+use tungstenite::handshake::{client::generate_key, derive_accept_key};
+
+/// The most of a refusal's body that is kept.
+const EXCERPT: usize = 1024;
+
+/// The most a response head may take.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// The upgrade request (RFC 6455, section 4.1).
+pub(super) fn request(address: &Address, config: &DialConfig) -> Result<Request<Empty<Bytes>>, DialError> {
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = address
+        .target
+        .parse()
+        .map_err(|_| DialError::InvalidUrl("its path is not a request target".to_owned()))?;
+    let host = HeaderValue::try_from(address.authority())
+        .map_err(|_| DialError::InvalidUrl("its host cannot stand in a header".to_owned()))?;
+    let headers = request.headers_mut();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("afield/", env!("CARGO_PKG_VERSION"))));
+    headers.extend(config.headers.clone());
+    headers.insert(HOST, host);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let key = HeaderValue::try_from(generate_key()).expect("base64 is a legal header value");
+    headers.insert(SEC_WEBSOCKET_KEY, key);
+    if let Some(token) = &config.token {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| DialError::InvalidToken)?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+/// Sends the request and takes the stream back, with what was read beyond the answer.
+pub(super) async fn upgrade(
+    stream: DialStream,
+    request: Request<Empty<Bytes>>,
+) -> Result<(DialStream, BytesMut), DialError> {
+    let accept = derive_accept_key(request.headers()[SEC_WEBSOCKET_KEY].as_bytes());
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(not_websocket)?;
+    let mut driver = Driver { connection, done: false };
+    let response = {
+        let mut response = pin!(sender.send_request(request));
+        poll_fn(|cx| {
+            driver.drive(cx);
+            response.as_mut().poll(cx)
+        })
+        .await
+        .map_err(not_websocket)?
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let status = response.status().as_u16();
+        return Err(DialError::Refused { status, body: excerpt(response.into_body(), &mut driver).await });
+    }
+    check(&response, &accept).map_err(|what| DialError::NotWebSocket(what.to_owned()))?;
+    poll_fn(|cx| driver.poll_done(cx)).await;
+    let parts = driver.connection.into_parts();
+    Ok((parts.io.into_inner(), BytesMut::from(parts.read_buf)))
+}
+
+/// RFC 6455, section 4.1: what the answer has to hold, and what it may not hold as it was not asked for.
+fn check(response: &Response<Incoming>, accept: &str) -> Result<(), &'static str> {
+    let headers = response.headers();
+    if !lists(headers, &UPGRADE, "websocket") || !lists(headers, &CONNECTION, "upgrade") {
+        return Err("it switched to another protocol");
+    }
+    if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|value| value != accept) {
+        return Err("its Sec-WebSocket-Accept does not match the key");
+    }
+    if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) || headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        return Err("it chose an extension or a subprotocol that was not offered");
+    }
+    Ok(())
+}
+
+/// The start of a refusal's body. A body that fails is as good as what came of it.
+async fn excerpt(body: Incoming, driver: &mut Driver) -> String {
+    let mut body = pin!(body);
+    let mut text = Vec::new();
+    while text.len() < EXCERPT {
+        let frame = poll_fn(|cx| {
+            driver.drive(cx);
+            body.as_mut().poll_frame(cx)
+        });
+        match frame.await {
+            Some(Ok(frame)) => text.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+            Some(Err(_)) | None => break,
+        }
+    }
+    text.truncate(EXCERPT);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// hyper's side of the exchange, polled along with whatever waits for it.
+struct Driver {
+    connection: http1::Connection<TokioIo<DialStream>, Empty<Bytes>>,
+    done: bool,
+}
+
+impl Driver {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_done(cx);
+    }
+
+    /// Ready when hyper has let go of the stream. Its failure shows in the response or the body.
+    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.done {
+            let _ = ready!(Pin::new(&mut self.connection).poll_without_shutdown(cx));
+            self.done = true;
+        }
+        Poll::Ready(())
+    }
+}
+
+fn not_websocket(error: hyper::Error) -> DialError {
+    DialError::NotWebSocket(error.to_string())
+}
