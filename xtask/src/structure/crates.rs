@@ -1,0 +1,61 @@
+//! Which crate may know which.
+
+use crate::{Result, run};
+use std::collections::BTreeSet;
+
+/// A crate, and the crates of this workspace that it may use outside of its tests. Nothing points upward.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("afield-exchange", &[]),
+    ("afield-protocol", &["afield-exchange"]),
+    ("afield-transport", &["afield-exchange", "afield-protocol"]),
+    ("afield-egress", &["afield-exchange"]),
+    ("afield-executor", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
+    ("afield-client", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
+    ("afield", &["afield-exchange", "afield-transport", "afield-egress", "afield-executor", "afield-client"]),
+];
+
+/// Crates without input and output of their own: neither sockets nor a runtime may come in, however indirectly.
+const SANS_IO: &[&str] = &["afield-exchange", "afield-protocol"];
+const IO: &[&str] = &["tokio", "hyper", "mio", "socket2", "reqwest"];
+
+/// What breaks these rules.
+pub fn breaches() -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for (name, allowed) in ALLOWED {
+        let direct = dependencies(name, Depth::Direct)?;
+        let ours = direct.iter().filter(|dependency| dependency.starts_with("afield"));
+        for dependency in ours.filter(|dependency| !allowed.contains(&dependency.as_str())) {
+            breaches.push(format!(
+                "{name} depends on {dependency}; it may know only {allowed:?} (xtask/src/structure/crates.rs)"
+            ));
+        }
+    }
+    for name in SANS_IO {
+        let all = dependencies(name, Depth::Whole)?;
+        for dependency in IO.iter().filter(|dependency| all.contains(**dependency)) {
+            breaches.push(format!(
+                "{name} pulls in {dependency}; `cargo tree -p {name} -e normal -i {dependency}` shows how"
+            ));
+        }
+    }
+    Ok(breaches)
+}
+
+#[derive(Clone, Copy)]
+enum Depth {
+    Direct,
+    Whole,
+}
+
+/// The names of a crate's normal dependencies, itself excluded.
+fn dependencies(name: &str, depth: Depth) -> Result<BTreeSet<String>> {
+    let depth = match depth {
+        Depth::Direct => "1",
+        Depth::Whole => "1000",
+    };
+    let tree = ["tree", "--locked", "-p", name, "-e", "normal", "--target", "all"];
+    let form = ["--prefix", "none", "--format", "{p}", "--depth", depth];
+    let lines = run::output(run::cargo(tree.into_iter().chain(form)))?;
+    let names = lines.lines().filter_map(|line| line.split_ascii_whitespace().next());
+    Ok(names.filter(|found| *found != name).map(str::to_owned).collect())
+}
