@@ -59,7 +59,8 @@ pub enum Received {
 ///
 /// **Cancel safe.** All state is in the connection: dropping a future made of these methods loses no byte.
 pub trait Connection: Send + Unpin + 'static {
-    /// The next thing received. Pings are answered on the way, at most one answer waiting, the latest.
+    /// The next thing received. Pings are answered on the way; if the peer does not read, only the latest. Before
+    /// reading, what waits to be written is written as far as that goes at once.
     ///
     /// After an error there is nothing more to receive: call [`poll_closed`](Self::poll_closed), for a bounded time,
     /// so that the peer learns why, or just drop the connection.

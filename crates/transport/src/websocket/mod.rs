@@ -104,10 +104,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Tries to get control frames out on the way. A failure to write shows when somebody waits for writing; what the
+    /// Tries to write what waits, control frames above all. A failure to write shows when somebody waits for writing; what the
     /// peer sent before it went away is still to be read.
     fn nudge(&mut self, cx: &mut Context<'_>) {
-        if self.outgoing.has_control() || self.unflushed {
+        if self.unflushed || !self.outgoing.is_flushed() {
             let _ = self.poll_flush_io(cx);
         }
     }

@@ -12,6 +12,9 @@ const COPIED: usize = 16 * 1024;
 /// A masked payload is copied, masked, and written in pieces of this size.
 const MASKED_PIECE: usize = 64 * 1024;
 
+/// Up to this much in the write buffer every ping gets its pong.
+const PROMPT: usize = 4 * 1024;
+
 /// Messages and control frames turned into bytes to be written. Sans I/O.
 ///
 /// At most one message, one ping, one pong and one close frame wait; between two fragments of the message the ping
@@ -88,9 +91,13 @@ impl Outgoing {
         self.ping = !self.is_closing();
     }
 
+    /// Answers a ping: each while little waits to be written, and then only the latest.
     pub(super) fn pong(&mut self, payload: Bytes) {
         if !self.is_closing() {
             self.pong = Some(payload);
+            if self.buffer.len() < PROMPT {
+                self.encode();
+            }
         }
     }
 
