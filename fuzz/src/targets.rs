@@ -1,0 +1,13 @@
+//! The targets.
+
+/// One of them.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// As in `cargo xtask fuzz NAME` and `seeds/NAME/`.
+    pub name: &'static str,
+    /// Panics when a promise is broken.
+    pub run: fn(&[u8]),
+}
+
+/// All of them.
+pub const TARGETS: &[Target] = &[];
