@@ -1,0 +1,92 @@
+use crate::{socket_owner, web};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, Response};
+use serde_json::{Value, json};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+const SESSION: &str = "session-of-the-demo";
+
+/// One message the server received.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The JSON-RPC method, or the HTTP method where there was no message.
+    pub method: String,
+    /// Whether the connection it came over belongs to this process, where the executor runs.
+    pub from_this_process: bool,
+    /// Whether it came within the session that `initialize` began.
+    pub in_session: bool,
+}
+
+/// A Streamable HTTP MCP server with one tool, `echo`, that answers in server-sent events.
+pub struct McpServer {
+    server: web::Server,
+    log: Arc<Mutex<Vec<Received>>>,
+}
+
+impl McpServer {
+    pub async fn start() -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let writer = log.clone();
+        let server = web::Server::start(move |request, peer| {
+            let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+            writer.lock().unwrap().push(received(&request, &message, peer));
+            answer(&request, &message)
+        })
+        .await;
+        Self { server, log }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.server.address)
+    }
+
+    pub fn log(&self) -> Vec<Received> {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+fn received(request: &Request<Bytes>, message: &Value, peer: SocketAddr) -> Received {
+    let session = request.headers().get("mcp-session-id");
+    Received {
+        method: message["method"].as_str().unwrap_or(request.method().as_str()).to_owned(),
+        from_this_process: socket_owner::is_this_process(peer),
+        in_session: session.is_some_and(|session| session == SESSION),
+    }
+}
+
+fn answer(request: &Request<Bytes>, message: &Value) -> Response<Full<Bytes>> {
+    if request.method() != "POST" {
+        return web::empty(if request.method() == "DELETE" { 200 } else { 405 });
+    }
+    if message["id"].is_null() {
+        return web::empty(202);
+    }
+    let result = match message["method"].as_str().unwrap_or_default() {
+        "initialize" => json!({
+            "protocolVersion": message["params"]["protocolVersion"],
+            "capabilities": { "tools": {} },
+            "serverInfo": { "name": "demo", "version": "1" },
+        }),
+        "tools/list" => json!({ "tools": [{
+            "name": "echo",
+            "description": "Says what it was told",
+            "inputSchema": { "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] },
+            "annotations": { "readOnlyHint": true },
+        }] }),
+        "tools/call" => {
+            let text = message["params"]["arguments"]["text"].as_str().unwrap_or_default();
+            json!({ "content": [{ "type": "text", "text": format!("heard: {text}") }] })
+        }
+        _ => {
+            let error = json!({ "code": -32601, "message": "no such method" });
+            return web::json(200, &json!({ "jsonrpc": "2.0", "id": message["id"], "error": error }));
+        }
+    };
+    let mut response = web::events(&[json!({ "jsonrpc": "2.0", "id": message["id"], "result": result })]);
+    response.headers_mut().insert("mcp-session-id", SESSION.parse().unwrap());
+    response
+}

@@ -1,0 +1,77 @@
+use crate::web;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// A stand-in for a model behind the Responses API: it calls the tool `echo` of the MCP server `demo` once, then says
+/// that it is done. What it was asked is kept.
+pub struct Model {
+    server: web::Server,
+    turns: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Model {
+    pub async fn start() -> Self {
+        let turns = Arc::new(Mutex::new(Vec::new()));
+        let kept = turns.clone();
+        let server = web::Server::start(move |request, _| {
+            if request.method() != "POST" || request.uri().path() != "/v1/responses" {
+                return web::json(404, &json!({}));
+            }
+            let turn: Value = serde_json::from_slice(request.body()).unwrap();
+            let said = say(&turn);
+            kept.lock().unwrap().push(turn);
+            said
+        })
+        .await;
+        Self { server, turns }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/v1", self.server.address)
+    }
+
+    /// The tools of the MCP server `demo` that the model was offered.
+    pub fn tools_offered(&self) -> Vec<String> {
+        let turns = self.turns.lock().unwrap();
+        let tools = turns.iter().filter_map(|turn| turn["tools"].as_array()).flatten();
+        let demo =
+            tools.filter(|tool| tool["name"] == NAMESPACE).filter_map(|space| space["tools"].as_array());
+        demo.flatten().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// What the tool said, as it reached the model.
+    pub fn tool_output(&self) -> Option<String> {
+        self.turns.lock().unwrap().iter().find_map(|turn| tool_output(turn).map(Value::to_string))
+    }
+}
+
+const NAMESPACE: &str = "mcp__demo";
+
+fn say(turn: &Value) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    let item = match tool_output(turn) {
+        None => json!({
+            "type": "function_call",
+            "call_id": "call-1",
+            "namespace": NAMESPACE,
+            "name": "echo",
+            "arguments": json!({ "text": "over there" }).to_string(),
+        }),
+        Some(_) => json!({
+            "type": "message",
+            "id": "message-1",
+            "role": "assistant",
+            "content": [{ "type": "output_text", "text": "done" }],
+        }),
+    };
+    let usage = json!({ "input_tokens": 0, "output_tokens": 0, "total_tokens": 0 });
+    web::events(&[
+        json!({ "type": "response.created", "response": { "id": "response-1" } }),
+        json!({ "type": "response.output_item.done", "item": item }),
+        json!({ "type": "response.completed", "response": { "id": "response-1", "usage": usage } }),
+    ])
+}
+
+fn tool_output(turn: &Value) -> Option<&Value> {
+    let mut items = turn["input"].as_array()?.iter();
+    items.find(|item| item["type"] == "function_call_output").map(|item| &item["output"])
+}
