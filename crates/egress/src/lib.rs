@@ -1,1 +1,46 @@
 //! One HTTP request, performed safely.
+//!
+//! [`Egress`] takes a request as a caller gave it and performs it: it checks every part, asks the operator's [`Policy`],
+//! resolves names, vets every address, connects, sends, follows redirects through the same door, and hands back the
+//! answer as bytes. The engine is `reqwest` with its own redirects, proxies, decompression, retries and resolver switched
+//! off.
+//!
+//! Promises:
+//!
+//! - **One door.** Every hop passes the policy, for addresses as for names, and the address that was vetted is the one
+//!   that is dialled.
+//! - **Framing is ours.** Nothing a caller writes in a header can make the request end elsewhere than its body does.
+//! - **Nothing is sent twice**, unless HTTP/2 says that it was not processed.
+//! - **A body that was cut is an error**, never a shorter body.
+//! - **Dropping cancels**, through to the origin's socket.
+//!
+//! The HTTP client adds `Accept: */*` where the caller sent no `Accept`, and nothing else.
+
+mod address;
+mod config;
+mod dial;
+mod door;
+mod egress;
+mod exchange;
+mod failure;
+mod generation;
+mod hop;
+mod own_listeners;
+mod policy;
+mod redirect;
+mod refusal;
+mod request;
+mod resolve;
+mod response;
+mod tls;
+
+pub use address::{AddressClass, canonical, classify};
+pub use config::{ConfigError, EgressConfig};
+#[doc(hidden)]
+pub use dial::DialGate;
+pub use egress::Egress;
+pub use own_listeners::OwnListeners;
+pub use policy::{Action, Decision, Destination, HostPattern, Policy, Preset, Rule, RuleError, Scheme};
+pub use request::variables::{HeaderVariables, NoVariables, VariableError};
+pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use tls::{CaPolicy, tls_client_config};

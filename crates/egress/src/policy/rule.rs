@@ -1,0 +1,196 @@
+use super::{Destination, HostPattern, Scheme, host_pattern::Parsed};
+use crate::address::{canonical, canonical_net};
+use ipnet::IpNet;
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use thiserror::Error;
+
+/// What a rule does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Opens it.
+    Allow,
+    /// Closes it. Deny wins over allow.
+    Deny,
+}
+
+/// One rule. Every condition that is given must hold; one that is not given holds always.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    action: Action,
+    host: Option<HostPattern>,
+    network: Option<IpNet>,
+    ports: Option<RangeInclusive<u16>>,
+    scheme: Option<Scheme>,
+    methods: Vec<String>,
+}
+
+/// Why a rule makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RuleError {
+    /// The host pattern is not a host.
+    #[error("`{host}` is not a host for a rule: {why}")]
+    Host {
+        /// The text given.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The network is neither a CIDR nor an address.
+    #[error("`{0}` is not a network: give a CIDR such as 10.0.0.0/8, or one address")]
+    Network(String),
+    /// The port is 0, or the range is empty.
+    #[error("{0}-{1} is not a range of ports from 1 to 65535")]
+    Ports(u16, u16),
+    /// Methods in a rule that allows, or that names addresses.
+    #[error(
+        "methods are for deny rules that name no address: a connection is judged when it is made, for every method that \
+         will use it"
+    )]
+    Methods,
+}
+
+impl Rule {
+    /// A rule that opens what the conditions added to it name; with none, everything.
+    pub fn allow() -> Self {
+        Self::new(Action::Allow)
+    }
+
+    /// A rule that closes what the conditions added to it name; with none, everything.
+    pub fn deny() -> Self {
+        Self::new(Action::Deny)
+    }
+
+    fn new(action: Action) -> Self {
+        Self { action, host: None, network: None, ports: None, scheme: None, methods: Vec::new() }
+    }
+
+    /// Only this host: a name, `*.name` for everything below a name, or an address (the same as [`Rule::network`] with
+    /// that address alone).
+    pub fn host(mut self, host: &str) -> Result<Self, RuleError> {
+        match HostPattern::parse(host)? {
+            Parsed::Name(pattern) => self.host = Some(pattern),
+            Parsed::Address(address) => self.network = Some(IpNet::from(canonical(address))),
+        }
+        self.checked()
+    }
+
+    /// Only addresses in this network: a CIDR or one address.
+    pub fn network(mut self, network: &str) -> Result<Self, RuleError> {
+        let bad = || RuleError::Network(network.to_owned());
+        let net = match network.parse::<IpNet>() {
+            Ok(net) => net,
+            Err(_) => network.parse::<IpAddr>().map_err(|_| bad())?.into(),
+        };
+        self.network = Some(canonical_net(net));
+        self.checked()
+    }
+
+    /// Only this port.
+    pub fn port(self, port: u16) -> Result<Self, RuleError> {
+        self.ports(port..=port)
+    }
+
+    /// Only these ports.
+    pub fn ports(mut self, ports: RangeInclusive<u16>) -> Result<Self, RuleError> {
+        if ports.is_empty() || *ports.start() == 0 {
+            return Err(RuleError::Ports(*ports.start(), *ports.end()));
+        }
+        self.ports = Some(ports);
+        Ok(self)
+    }
+
+    /// Only this scheme.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = Some(scheme);
+        self
+    }
+
+    /// Only these methods, compared exactly. For deny rules that name no address.
+    pub fn methods(
+        mut self,
+        methods: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, RuleError> {
+        self.methods = methods.into_iter().map(Into::into).collect();
+        self.checked()
+    }
+
+    /// A pooled connection serves any method, and its address is judged once, so a rule that is judged with the address
+    /// cannot tell methods apart.
+    fn checked(self) -> Result<Self, RuleError> {
+        if !self.methods.is_empty() && (self.action == Action::Allow || self.network.is_some()) {
+            return Err(RuleError::Methods);
+        }
+        Ok(self)
+    }
+
+    /// What it does.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    pub(super) fn names_addresses(&self) -> bool {
+        self.network.is_some()
+    }
+
+    /// Whether everything but the address matches.
+    pub(super) fn matches_name(&self, destination: &Destination<'_>) -> bool {
+        self.ports.as_ref().is_none_or(|ports| ports.contains(&destination.port))
+            && self.scheme.is_none_or(|scheme| scheme == destination.scheme)
+            && (self.methods.is_empty() || self.methods.iter().any(|method| method == destination.method))
+            && self.host.as_ref().is_none_or(|host| host.matches(destination.host))
+    }
+
+    /// Whether everything matches. `address` is canonical.
+    pub(super) fn matches(&self, destination: &Destination<'_>, address: IpAddr) -> bool {
+        self.network.is_none_or(|network| network.contains(&address)) && self.matches_name(destination)
+    }
+
+    /// Whether this names exactly this address and exactly one port.
+    pub(super) fn pins_address(&self, destination: &Destination<'_>, address: IpAddr) -> bool {
+        self.network == Some(IpNet::from(address))
+            && self.pins_port(destination.port)
+            && self.matches_name(destination)
+    }
+
+    /// Whether this names exactly this host name and exactly one port.
+    pub(super) fn pins_name(&self, destination: &Destination<'_>) -> bool {
+        matches!(self.host, Some(HostPattern::Exact(_)))
+            && self.pins_port(destination.port)
+            && self.matches_name(destination)
+    }
+
+    fn pins_port(&self, port: u16) -> bool {
+        self.ports.as_ref() == Some(&(port..=port))
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.action {
+            Action::Allow => "allow",
+            Action::Deny => "deny",
+        })?;
+        if let Some(scheme) = self.scheme {
+            write!(f, " {}", scheme.as_str())?;
+        }
+        if let Some(host) = &self.host {
+            write!(f, " host {host}")?;
+        }
+        if let Some(network) = &self.network {
+            write!(f, " network {network}")?;
+        }
+        if let Some(ports) = &self.ports {
+            match ports.start() == ports.end() {
+                true => write!(f, " port {}", ports.start())?,
+                false => write!(f, " ports {}-{}", ports.start(), ports.end())?,
+            }
+        }
+        if !self.methods.is_empty() {
+            write!(f, " methods {}", self.methods.join(","))?;
+        }
+        Ok(())
+    }
+}

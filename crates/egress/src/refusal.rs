@@ -1,0 +1,80 @@
+//! The errors of the door. The caller's text is fixed: what a name resolved to, which rule denied it and what the
+//! resolver said are for the operator's log alone.
+
+use crate::hop::Hop;
+use crate::policy::Destination;
+use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// An error of the door on its way through the HTTP client, found again in the source chain of the client's error.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) Error);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+/// Whether a retry is safe after a failure before anything was sent on this hop: only if no earlier hop was executed.
+pub(crate) fn retry_before_sending(hop: u32) -> Retry {
+    if hop == 0 { Retry::Safe } else { Retry::Unknown }
+}
+
+pub(crate) fn denied(destination: &Destination<'_>, address: Option<IpAddr>, rule: &str, hop: u32) -> Error {
+    let message = match hop {
+        0 => "the operator's policy denies this destination",
+        _ => "the operator's policy denies the destination of a redirect",
+    };
+    Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, message)
+        .with_hop(hop)
+        .with_log(format!("{} denied by {rule}", place(destination, address)))
+}
+
+pub(crate) fn own_listener(destination: &Destination<'_>, address: IpAddr, hop: u32) -> Error {
+    let message = match hop {
+        0 => "the destination is this executor itself",
+        _ => "the destination of a redirect is this executor itself",
+    };
+    Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, message)
+        .with_detail(detail::SELF)
+        .with_hop(hop)
+        .with_log(format!("{} denied by self", place(destination, Some(address))))
+}
+
+pub(crate) fn unresolved(hop: &Hop, host: &str, why: &str) -> Error {
+    let message = match hop.index {
+        0 => "the host name cannot be resolved",
+        _ => "the host name of a redirect cannot be resolved",
+    };
+    Error::new(Kind::Dns, Blame::Network, retry_before_sending(hop.index), message)
+        .with_phase(Phase::Dns)
+        .with_hop(hop.index)
+        .with_log(format!("{host}: {why}"))
+}
+
+pub(crate) fn dns_timeout(hop: &Hop, host: &str, limit: Duration) -> Error {
+    let message = format!("resolving the host name took longer than {limit:?}");
+    Error::new(Kind::Timeout, Blame::Network, retry_before_sending(hop.index), message)
+        .with_phase(Phase::Dns)
+        .with_hop(hop.index)
+        .with_log(format!("{host}: no answer within {limit:?}"))
+}
+
+fn place(destination: &Destination<'_>, address: Option<IpAddr>) -> String {
+    let Destination { scheme, host, port, .. } = destination;
+    match address {
+        Some(address) => format!("{}://{host}:{port} at {address}", scheme.as_str()),
+        None => format!("{}://{host}:{port}", scheme.as_str()),
+    }
+}

@@ -1,0 +1,176 @@
+//! The caller's header fields, checked, with framing and hop-by-hop fields taken out (RFC 9110, section 7.6.1).
+//!
+//! | field | what becomes of it |
+//! |---|---|
+//! | `Content-Length` | dropped; the length of the body is ours to say |
+//! | `Transfer-Encoding` | the request is refused |
+//! | `Connection`, and the fields it names | dropped |
+//! | `Keep-Alive`, `TE`, `Trailer`, `Upgrade`, `HTTP2-Settings`, `Expect`, `Proxy-*` | dropped |
+//! | `Host` | honoured once, on the first hop; twice is refused |
+//! | everything else | sent, in order, trimmed of spaces and tabs at both ends |
+
+use super::target::Target;
+use super::variables::{HeaderVariables, VariableError};
+use afield_exchange::{Blame, Error, Header, Kind, Limits, Retry, detail};
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Which of the caller's fields a hop carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scope {
+    /// A redirect has been followed: `Host` and fields completed with a variable stay behind.
+    pub(crate) redirected: bool,
+    /// A redirect led to another origin: only fields that cannot hold a credential survive.
+    pub(crate) crossed_origins: bool,
+    /// A redirect dropped the body, and with it the fields that describe it.
+    pub(crate) lost_body: bool,
+}
+
+impl Scope {
+    fn keeps(self, name: &HeaderName, has_variable: bool) -> bool {
+        let describes_content = name.as_str().starts_with("content-");
+        let harmless = describes_content
+            || name == header::USER_AGENT
+            || name == "mcp-protocol-version"
+            || name.as_str() == "accept"
+            || name.as_str().starts_with("accept-");
+        !(self.redirected && (has_variable || name == header::HOST)
+            || self.crossed_origins && !harmless
+            || self.lost_body && describes_content)
+    }
+}
+
+/// The fields for the first hop.
+pub(crate) fn first(
+    headers: &[Header],
+    limits: &Limits,
+    variables: &dyn HeaderVariables,
+    target: &Target,
+) -> Result<HeaderMap, Error> {
+    build(headers, limits, Scope::default(), |header, variable| {
+        match variables.lookup(variable, target.host()) {
+            Ok(rest) => {
+                let mut value = BytesMut::from(&header.value[..]);
+                value.extend_from_slice(&rest);
+                Ok(value.freeze())
+            }
+            Err(why) => {
+                let detail = match why {
+                    VariableError::Absent => detail::HEADER_VARIABLE_ABSENT,
+                    VariableError::Refused => detail::HEADER_VARIABLE_REFUSED,
+                };
+                Err(Error::invalid(detail, format!("{} {}", shown(&header.name), shown(variable))))
+            }
+        }
+    })
+}
+
+/// The fields for a later hop.
+pub(crate) fn redirected(headers: &[Header], limits: &Limits, scope: Scope) -> Result<HeaderMap, Error> {
+    build(headers, limits, scope, |header, _| Ok(header.value.clone()))
+}
+
+fn build(
+    headers: &[Header],
+    limits: &Limits,
+    scope: Scope,
+    complete: impl Fn(&Header, &str) -> Result<Bytes, Error>,
+) -> Result<HeaderMap, Error> {
+    if headers.len() > limits.header_count {
+        return Err(too_large(format!("more than {} fields", limits.header_count)));
+    }
+    // Room for what is added here and by the HTTP client.
+    let mut map = HeaderMap::with_capacity(headers.len() + 3);
+    let mut named_by_connection: Vec<HeaderName> = Vec::new();
+    let mut total = 0;
+    for field in headers {
+        let name = name(&field.name)?;
+        if name == header::TRANSFER_ENCODING {
+            let message = "transfer-encoding is not the caller's to set";
+            return Err(Error::invalid(detail::HEADER_NAME, message));
+        }
+        let dropped = is_dropped(&name);
+        let kept = !dropped && scope.keeps(&name, field.env_var.is_some());
+        let bytes = match &field.env_var {
+            Some(variable) if kept => complete(field, variable)?,
+            _ => field.value.clone(),
+        };
+        if bytes.len() > limits.header_bytes {
+            return Err(too_large(format!("a value is longer than {} bytes", limits.header_bytes)));
+        }
+        total += field.name.len() + bytes.len();
+        if total > limits.headers_bytes {
+            return Err(too_large(format!("more than {} bytes together", limits.headers_bytes)));
+        }
+        let value = value(&name, bytes, field.env_var.is_some())?;
+        if name == header::CONNECTION {
+            named_by_connection.extend(names_in(&value));
+        }
+        if name == header::HOST {
+            check_host(&value)?;
+            if kept && map.contains_key(&name) {
+                return Err(Error::invalid(detail::HEADER_VALUE, "host: given more than once"));
+            }
+        }
+        if kept {
+            map.append(name, value);
+        }
+    }
+    for name in named_by_connection.iter().filter(|name| **name != header::HOST) {
+        map.remove(name);
+    }
+    Ok(map)
+}
+
+fn name(text: &str) -> Result<HeaderName, Error> {
+    HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| Error::invalid(detail::HEADER_NAME, format!("\"{}\" is not a token", shown(text))))
+}
+
+fn value(name: &HeaderName, bytes: Bytes, secret: bool) -> Result<HeaderValue, Error> {
+    let space = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes.iter().position(|byte| !space(byte)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|byte| !space(byte)).map_or(start, |at| at + 1);
+    let mut value = HeaderValue::from_maybe_shared(bytes.slice(start..end)).map_err(|_| {
+        Error::invalid(detail::HEADER_VALUE, format!("{}: a control character", shown(name.as_str())))
+    })?;
+    if secret || matches!(*name, header::AUTHORIZATION | header::COOKIE) {
+        value.set_sensitive(true);
+    }
+    Ok(value)
+}
+
+fn is_dropped(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONTENT_LENGTH
+            | header::CONNECTION
+            | header::TE
+            | header::TRAILER
+            | header::UPGRADE
+            | header::EXPECT
+    ) || matches!(name.as_str(), "keep-alive" | "http2-settings")
+        || name.as_str().starts_with("proxy-")
+}
+
+fn names_in(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let names = connection.as_bytes().split(|byte| *byte == b',');
+    names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+}
+
+/// `Host` is an authority without userinfo (RFC 9110, section 7.2).
+fn check_host(value: &HeaderValue) -> Result<(), Error> {
+    let authority = http::uri::Authority::try_from(value.as_bytes());
+    match authority {
+        Ok(authority) if !authority.as_str().contains('@') && !authority.host().is_empty() => Ok(()),
+        _ => Err(Error::invalid(detail::HEADER_VALUE, "host: not a host with an optional port")),
+    }
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(Kind::TooLarge, Blame::Caller, Retry::No, message).with_detail(detail::HEADERS)
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,119 @@
+//! The response: its head in our words, its body as a stream under the deadlines.
+
+use crate::failure;
+use afield_exchange::{Error, Head, Header};
+use bytes::Bytes;
+use futures_core::Stream;
+use http_body::Body;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap) -> Head {
+    let headers = headers.iter().map(|(name, value)| {
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        Header { name: name.as_str().to_owned(), value, env_var: None }
+    });
+    Head { status: status.as_u16(), headers: headers.collect() }
+}
+
+/// The deadlines that hold while a body is read.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyDeadlines {
+    /// When the whole exchange must be over.
+    pub(crate) total: Option<Instant>,
+    /// The longest wait between two pieces.
+    pub(crate) idle: Option<Duration>,
+}
+
+/// Body bytes as they come. Time counts while somebody waits for them: the idle deadline starts when a poll finds
+/// nothing and ends with the next bytes. Ends after the first error. Trailers are dropped.
+pub(crate) struct Incoming {
+    body: Option<reqwest::Body>,
+    deadlines: BodyDeadlines,
+    hop: u32,
+    /// Made when a poll first has to wait, and only if there is a deadline.
+    timer: Option<Pin<Box<Sleep>>>,
+    waiting_since: Option<Instant>,
+}
+
+impl Incoming {
+    pub(crate) fn new(body: reqwest::Body, deadlines: BodyDeadlines, hop: u32) -> Self {
+        Self { body: Some(body), deadlines, hop, timer: None, waiting_since: None }
+    }
+
+    /// The length in bytes, where the origin announced it.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.body.as_ref().and_then(|body| body.size_hint().exact())
+    }
+
+    /// The next bytes, `None` at the clean end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(failure::body(&error, self.hop)))),
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data()
+                        && !bytes.is_empty()
+                    {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let BodyDeadlines { total, idle } = self.deadlines;
+        let idle_until = idle.map(|idle| *self.waiting_since.get_or_insert_with(Instant::now) + idle);
+        let Some(next) = [total, idle_until].into_iter().flatten().min() else { return Poll::Pending };
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                if timer.deadline() != next {
+                    timer.as_mut().reset(next);
+                }
+                timer
+            }
+            None => self.timer.insert(Box::pin(sleep_until(next))),
+        };
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(match total {
+            Some(total) if total == next => failure::total_timeout_in_body(self.hop),
+            _ => failure::idle_timeout(self.hop, idle.unwrap_or_default()),
+        })
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.body.is_none() {
+            return Poll::Ready(None);
+        }
+        let item = match self.poll_body(cx) {
+            // An origin that never pauses gives the timer no turn.
+            Poll::Ready(Some(Ok(_))) if self.deadlines.total.is_some_and(|total| total <= Instant::now()) => {
+                Some(Err(failure::total_timeout_in_body(self.hop)))
+            }
+            Poll::Ready(item) => item,
+            Poll::Pending => Some(Err(ready!(self.poll_deadlines(cx)))),
+        };
+        self.waiting_since = None;
+        if !matches!(item, Some(Ok(_))) {
+            self.body = None;
+            self.timer = None;
+        }
+        if let Some(Err(error)) = &item {
+            failure::log(error);
+        }
+        Poll::Ready(item)
+    }
+}
