@@ -11,7 +11,7 @@ use crate::{
 use afield_exchange::{Blame, Error, Head, Kind, Phase, Request, RequestBody, Retry};
 use bytes::Bytes;
 use serde::Deserialize;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// Names one call inside the machine. It is never reused on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,7 +105,7 @@ pub struct BaseClient {
     can_cancel: bool,
     calls: HashMap<CallId, Call>,
     streams: HashMap<Box<str>, CallId>,
-    out: VecDeque<Bytes>,
+    out: VecDeque<(Option<CallId>, Bytes)>,
     queued: usize,
     events: VecDeque<Event>,
     abandoned: usize,
@@ -125,7 +125,7 @@ impl BaseClient {
             calls: HashMap::new(),
             streams: HashMap::new(),
             queued: text.len(),
-            out: VecDeque::from([text]),
+            out: VecDeque::from([(None, text)]),
             events: VecDeque::new(),
             abandoned: 0,
             ignored: 0,
@@ -188,7 +188,8 @@ impl BaseClient {
         }
         let stream = streamed.then(Stream::default);
         self.calls.insert(call, Call { request_id, answer: None, answered: false, stream });
-        self.say(text);
+        self.queued += text.len();
+        self.out.push_back((Some(call), text));
     }
 
     /// The call's answer, once.
@@ -245,16 +246,14 @@ impl BaseClient {
         self.forget(call);
     }
 
-    /// Ends every call: the connection is gone.
+    /// Ends every call: the connection is gone. A call that was still queued was certainly not executed.
     pub fn lost(&mut self, why: &str) {
         self.connected = false;
-        self.out.clear();
         self.queued = 0;
+        let unsent: HashSet<CallId> = self.out.drain(..).filter_map(|(call, _)| call).collect();
         for (id, call) in &mut self.calls {
-            let error = Error::session_lost(
-                Retry::Unknown,
-                format!("the connection to the executor was lost: {why}"),
-            );
+            let retry = if unsent.contains(id) { Retry::Safe } else { Retry::Unknown };
+            let error = Error::session_lost(retry, format!("the connection to the executor was lost: {why}"));
             match &mut call.stream {
                 Some(stream) if call.answered => stream.finish(Err(error.with_phase(Phase::Body))),
                 _ if !call.answered => {
@@ -385,14 +384,14 @@ impl BaseClient {
 
     /// The next message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Outgoing> {
-        let text = self.out.pop_front()?;
+        let (_, text) = self.out.pop_front()?;
         self.queued -= text.len();
         Some(Outgoing(text))
     }
 
     fn say(&mut self, text: Bytes) {
         self.queued += text.len();
-        self.out.push_back(text);
+        self.out.push_back((None, text));
     }
 }
 

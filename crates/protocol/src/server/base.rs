@@ -361,8 +361,7 @@ impl BaseServer {
         let Some(stream) = self.calls.get_mut(&call).and_then(|call| call.stream.as_mut()) else {
             return true;
         };
-        self.owed += bytes.len();
-        stream.push(bytes);
+        self.owed += stream.push(bytes);
         let room = Self::has_room(&self.config, self.owed, stream);
         if !room && !stream.blocked {
             stream.blocked = true;

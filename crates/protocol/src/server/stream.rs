@@ -39,11 +39,15 @@ pub(super) enum Turn {
 }
 
 impl Stream {
-    pub fn push(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() && self.end.is_none() {
-            self.pending_bytes += bytes.len();
-            self.pending.push_back(bytes);
+    /// Takes bytes and returns how many: none after the end.
+    pub fn push(&mut self, bytes: Bytes) -> usize {
+        let length = bytes.len();
+        if length == 0 || self.end.is_some() {
+            return 0;
         }
+        self.pending_bytes += length;
+        self.pending.push_back(bytes);
+        length
     }
 
     /// Ends the stream after what is pending. The first end counts.
