@@ -1,16 +1,17 @@
 //! Fuzz targets, their seeds, and a deterministic mutator that needs no nightly toolchain.
 //!
-//! A target is a plain function over bytes that lies in the crate under test (its `fuzz` module) and panics when a
-//! promise is broken. It runs in two ways: guided by coverage, for hours, with cargo-fuzz (`fuzz_targets/`); and
-//! briefly, with the same inputs on every machine, in the test suite ([`smoke`]). Both start from `seeds/TARGET/`,
-//! where an input that once broke a target is added to stay.
+//! A target is a plain function over bytes that panics when a promise is broken. It runs in two ways: guided by
+//! coverage, for hours, with cargo-fuzz (`fuzz_targets/`); and briefly, with the same inputs on every machine, in the
+//! test suite ([`smoke`]). Both start from `seeds/TARGET/`, where an input that once broke a target is added to stay.
 #![forbid(unsafe_code)]
 
+mod frame_decoding;
 mod mutate;
 mod rng;
 mod seeds;
 pub mod smoke;
 mod targets;
 
+pub use frame_decoding::frame_decoding;
 pub use seeds::seeds;
 pub use targets::{TARGETS, Target};

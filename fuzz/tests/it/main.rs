@@ -1,0 +1,36 @@
+//! Every fuzz target, briefly, with the same inputs on every machine and without a nightly toolchain.
+
+use afield_fuzz::{
+    TARGETS, seeds,
+    smoke::{self, Until},
+};
+use std::path::Path;
+
+/// Enough to reach past the shallow checks, in a few seconds without optimisation.
+const INPUTS: u64 = 40_000;
+
+fn survive(name: &str) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
+    let inputs = smoke::run(target, Until::Inputs(INPUTS)).unwrap();
+    assert!(inputs > INPUTS, "the seeds count too");
+}
+
+/// Proves that no broken message makes an executor panic, leave a call unanswered, answer it twice, or answer with
+/// something that is not a message.
+#[test]
+fn frame_decoding_survives_mutated_messages() {
+    survive("frame_decoding");
+}
+
+/// Proves that no target runs in one way only: each has seeds, and a cargo-fuzz entry that is declared.
+#[test]
+fn every_target_has_seeds_and_a_coverage_guided_entry() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(here.join("Cargo.toml")).unwrap();
+    for target in TARGETS {
+        assert!(!seeds(target.name).unwrap().is_empty(), "{} has no seeds", target.name);
+        let entry = format!("fuzz_targets/{}.rs", target.name);
+        assert!(here.join(&entry).is_file(), "{entry} is missing");
+        assert!(manifest.contains(&format!("path = \"{entry}\"")), "{entry} is not declared");
+    }
+}
