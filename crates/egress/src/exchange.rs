@@ -41,6 +41,7 @@ pub(crate) struct Exchange<'a> {
     deadlines: Deadlines,
 }
 
+#[derive(Clone, Copy)]
 struct Deadlines {
     total: Option<Instant>,
     head: Duration,
@@ -181,45 +182,45 @@ impl<'a> Exchange<'a> {
         let mut request = reqwest::Request::new(self.method.clone(), self.target.url.clone());
         *request.headers_mut() = fields;
         *request.body_mut() = upload::for_client(body, &hop);
-        self.send(client, request, &hop).await
+        let limits = self.limits;
+        send(client, request, &hop, limits, &self.deadlines).await
     }
+}
 
-    async fn send(
-        &self,
-        client: &reqwest::Client,
-        request: reqwest::Request,
-        hop: &Arc<Hop>,
-    ) -> Result<reqwest::Response, Error> {
-        let started = Instant::now();
-        let Deadlines { total, head, .. } = self.deadlines;
-        let mut pending = pin!(client.execute(request));
-        let mut timer = pin!(sleep_until(earlier(total, started.checked_add(head))));
-        poll_fn(|cx| {
-            hop.before_poll();
-            let polled = HOP.sync_scope(Arc::clone(hop), || pending.as_mut().poll(cx));
-            if let Poll::Ready(response) = polled {
-                return Poll::Ready(
-                    response.map_err(|error| failure::head(&error, hop, self.limits.connect)),
-                );
+async fn send(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+    hop: &Arc<Hop>,
+    limits: &Limits,
+    deadlines: &Deadlines,
+) -> Result<reqwest::Response, Error> {
+    let started = Instant::now();
+    let Deadlines { total, head, .. } = *deadlines;
+    let mut pending = pin!(client.execute(request));
+    let mut timer = pin!(sleep_until(earlier(total, started.checked_add(head))));
+    poll_fn(|cx| {
+        hop.before_poll();
+        let polled = HOP.sync_scope(Arc::clone(hop), || pending.as_mut().poll(cx));
+        if let Poll::Ready(response) = polled {
+            return Poll::Ready(response.map_err(|error| failure::head(&error, hop, limits.connect)));
+        }
+        hop.after_poll();
+        // One timer serves both deadlines. That for the head starts once the request is sent, which nobody announces,
+        // so when the timer fires too early it is set again.
+        while timer.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            if total.is_some_and(|total| total <= now) {
+                return Poll::Ready(Err(failure::total_timeout(hop)));
             }
-            hop.after_poll();
-            // One timer serves both deadlines. That for the head starts once the request is sent, which nobody announces,
-            // so when the timer fires too early it is set again.
-            while timer.as_mut().poll(cx).is_ready() {
-                let now = Instant::now();
-                if total.is_some_and(|total| total <= now) {
-                    return Poll::Ready(Err(failure::total_timeout(hop)));
-                }
-                let head_until = hop.sent_at().unwrap_or(now).checked_add(head);
-                if head_until.is_some_and(|until| until <= now) {
-                    return Poll::Ready(Err(failure::head_timeout(hop, head)));
-                }
-                timer.as_mut().reset(earlier(total, head_until));
+            let head_until = hop.sent_at().unwrap_or(now).checked_add(head);
+            if head_until.is_some_and(|until| until <= now) {
+                return Poll::Ready(Err(failure::head_timeout(hop, head)));
             }
-            Poll::Pending
-        })
-        .await
-    }
+            timer.as_mut().reset(earlier(total, head_until));
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// The earlier of the two; with neither, a time too far off to matter.

@@ -1,1 +1,26 @@
-//! The executor: listeners, sessions, dispatch, drain.
+//! The executor: it performs HTTP requests over here for orchestrators that are over there.
+//!
+//! [`Executor::bind`] checks the [`Config`] and binds; [`Executor::run`] serves until it is told to stop, then
+//! drains. The path of a request through this crate:
+//!
+//! 1. `listener` accepts a connection and lets the transport check who it is;
+//! 2. `driver` reads and writes it, in one task that never awaits a call; the protocol's machine, in `shared`, says
+//!    what every message means;
+//! 3. `call` performs one request through the egress, and says its answer to the machine.
+//!
+//! Everything spawned is owned: a connection's calls end with the connection, through to the origins' sockets, and
+//! connections end with [`Executor::run`].
+
+mod call;
+mod config;
+mod descriptors;
+mod driver;
+mod environment;
+mod executor;
+mod listener;
+mod session_id;
+mod sessions;
+mod shared;
+
+pub use config::{Config, Listen, StartError};
+pub use executor::Executor;

@@ -8,6 +8,12 @@ pub trait Authenticate: Send + Sync + 'static {
     fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized>;
 }
 
+impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
+    fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized> {
+        (**self).authenticate(bearer)
+    }
+}
+
 /// Who a peer is. A session belongs to one, and nobody else can resume it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal(Arc<str>);

@@ -1,0 +1,39 @@
+use crate::{Exchange, HttpClient};
+use afield_egress::{ConfigError, Egress, EgressConfig};
+use afield_exchange::{Buffered, Request, Response};
+
+/// Performs exchanges from this process, through the same door to the network as an executor's: the same checks, the
+/// same policy, the same errors.
+///
+/// Cheap to clone; all clones share one pool of connections.
+#[derive(Clone)]
+pub struct Local {
+    egress: Egress,
+}
+
+impl Local {
+    /// A client with this configuration. Makes no connection.
+    ///
+    /// # Errors
+    ///
+    /// A configuration that makes no sense, or certificate authorities that cannot be read.
+    pub fn new(config: EgressConfig) -> Result<Self, ConfigError> {
+        Ok(Self { egress: Egress::new(config)? })
+    }
+}
+
+impl From<Egress> for Local {
+    fn from(egress: Egress) -> Self {
+        Self { egress }
+    }
+}
+
+impl HttpClient for Local {
+    fn stream(&self, request: Request) -> Exchange<'_, Response> {
+        Box::pin(self.egress.send(request))
+    }
+
+    fn call(&self, request: Request) -> Exchange<'_, Buffered> {
+        Box::pin(self.egress.call(request))
+    }
+}

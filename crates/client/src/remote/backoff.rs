@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+/// Waits between attempts: at once, then 100 ms doubling up to 5 s, each with jitter, so that many clients of one
+/// executor that comes back do not come all at the same moment.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: u32,
+}
+
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
+
+impl Backoff {
+    /// How long to wait before the next attempt.
+    pub fn next(&mut self) -> Duration {
+        let attempt = self.attempts;
+        self.attempts = attempt.saturating_add(1);
+        let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
+        let full = FIRST.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST);
+        full / 2 + full.mul_f64(f64::from(random()) / f64::from(u32::MAX)) / 2
+    }
+}
+
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness there is no jitter, which is no reason to fail.
+    let _ = getrandom::fill(&mut bytes);
+    u32::from_ne_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that the first attempt is immediate and later ones wait between half and all of a doubling time, at most 5 s.
+    #[test]
+    fn waits_double_with_jitter_up_to_five_seconds() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.next(), Duration::ZERO);
+        for full in [100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Duration::from_millis) {
+            let wait = backoff.next();
+            assert!(wait >= full / 2 && wait <= full, "{wait:?} of {full:?}");
+        }
+        for _ in 0..100 {
+            assert!(backoff.next() <= LONGEST);
+        }
+    }
+}

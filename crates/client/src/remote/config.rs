@@ -1,0 +1,108 @@
+use afield_egress::CaPolicy;
+use afield_exchange::{Error, Limits, Retry, redacted_url};
+use afield_transport::{BearerToken, DialError};
+use std::{fmt, time::Duration};
+
+/// How to reach an executor.
+#[derive(Clone)]
+pub struct RemoteConfig {
+    /// `ws:` or `wss:`; `http:` and `https:` mean the same.
+    pub url: String,
+    /// The token, if the executor wants one.
+    pub token: Option<BearerToken>,
+    /// The roots that a `wss:` executor's certificate is checked against.
+    pub ca: CaPolicy,
+    /// Over connecting, up to the answer to `initialize`. Attempts that fail meanwhile are repeated if
+    /// [`wait`](Self::wait) is set.
+    pub connect_timeout: Duration,
+    /// Whether an executor that cannot be reached at first is tried again until the connect timeout.
+    pub wait: bool,
+    /// Who calls, for the executor's log.
+    pub client_name: String,
+    /// Send the token over `ws:` to an address that is not loopback.
+    pub allow_plaintext_token: bool,
+    /// Limits of this side: a message, a buffered body, active requests.
+    pub limits: Limits,
+}
+
+impl RemoteConfig {
+    /// This URL with the defaults: no token, the usual roots, 10 s to connect, trying again meanwhile.
+    pub fn new(url: impl Into<String>) -> Self {
+        let limits = Limits::default();
+        Self {
+            url: url.into(),
+            token: None,
+            ca: CaPolicy::default(),
+            connect_timeout: limits.connect,
+            wait: true,
+            client_name: concat!("afield/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allow_plaintext_token: false,
+            limits,
+        }
+    }
+}
+
+impl fmt::Debug for RemoteConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteConfig")
+            .field("url", &redacted_url(&self.url))
+            .field("token", &self.token)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("wait", &self.wait)
+            .field("client_name", &self.client_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no session with an executor. Its text says what to do, and never names a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No WebSocket could be opened.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The roots cannot be used.
+    #[error(transparent)]
+    Roots(#[from] afield_egress::ConfigError),
+    /// The executor did not want the session.
+    #[error("the executor refused the session: {0}")]
+    Refused(String),
+    /// The connection ended before the session began.
+    #[error("the connection ended before the session began: {0}")]
+    Ended(String),
+    /// Not done within the connect timeout.
+    #[error(
+        "the executor did not begin a session within {0:?}: check that what listens there is an executor"
+    )]
+    Timeout(Duration),
+    /// Another connection has taken the session: this one does not come back by itself.
+    #[error("the session was resumed by another connection")]
+    Evicted,
+}
+
+impl ConnectError {
+    /// Whether trying again may help.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Dial(error) => match error {
+                DialError::Connect { .. } | DialError::Dns { .. } | DialError::Timeout { .. } => true,
+                DialError::Refused { status, .. } => matches!(status, 429 | 502..=504),
+                _ => false,
+            },
+            Self::Ended(_) => true,
+            Self::Roots(_) | Self::Refused(_) | Self::Timeout(_) | Self::Evicted => false,
+        }
+    }
+
+    /// What it means for a request that was to be sent: it was not.
+    pub fn to_error(&self) -> Error {
+        match self {
+            Self::Dial(DialError::Refused { status: 401, .. }) => Error::new(
+                afield_exchange::Kind::Unauthorized,
+                afield_exchange::Blame::Caller,
+                Retry::Safe,
+                self.to_string(),
+            ),
+            _ => Error::session_lost(Retry::Safe, format!("no session with the executor: {self}")),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+use super::{config::ConnectError, shared::Shared};
+use afield_protocol::{
+    BASE_SILENCE, Liveness, Verdict,
+    client::{Event, decode},
+};
+use afield_transport::{CloseReason, Closed, Connection, Message, Received};
+use futures_util::FutureExt;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+use tokio::time::Sleep;
+
+/// Messages read, and messages written, before others on the thread get their turn.
+const BUDGET: usize = 64;
+/// How long the end of a connection that nobody needs any more may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// The close code by which an executor says that another connection has taken the session.
+const RESUMED_ELSEWHERE: u16 = 4001;
+
+/// Drives one connection: reads it, writes it, keeps its timers. One task, which never waits for a caller: what is
+/// unread is bounded for each call by the machine.
+pub(crate) struct Driver<C> {
+    connection: C,
+    shared: Arc<Shared>,
+    liveness: Liveness,
+    heard: u64,
+    timer: Pin<Box<Sleep>>,
+    armed: Instant,
+}
+
+enum End {
+    Lost(Closed),
+    Silent,
+    Closing,
+}
+
+impl<C: Connection> Driver<C> {
+    pub fn new(connection: C, shared: Arc<Shared>) -> Self {
+        let liveness = Liveness::new(now(), BASE_SILENCE);
+        let armed = liveness.poll_timeout();
+        let timer = Box::pin(tokio::time::sleep_until(armed.into()));
+        Self { connection, shared, liveness, heard: 0, timer, armed }
+    }
+
+    /// Runs until the connection ends, and tells everybody who waits.
+    pub async fn run(mut self) {
+        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let (why, evicted) = match &end {
+            End::Lost(closed) => {
+                let code = if let CloseReason::Peer { code, .. } = &closed.reason { *code } else { None };
+                (closed.to_string(), code == Some(RESUMED_ELSEWHERE))
+            }
+            End::Silent => ("the executor does not answer".to_owned(), false),
+            End::Closing => ("it was closed here".to_owned(), false),
+        };
+        self.tell_everybody(&why, evicted);
+        if !matches!(end, End::Silent) {
+            self.connection.close(1000, "");
+            let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
+            let _ = tokio::time::timeout(FAREWELL, closed).await;
+        }
+    }
+
+    fn tell_everybody(&self, why: &str, evicted: bool) {
+        let mut state = self.shared.lock();
+        state.over = Some(why.into());
+        state.evicted = evicted;
+        state.client.lost(why);
+        if state.session.is_none() {
+            state.session = Some(Err(ConnectError::Ended(why.to_owned())));
+        }
+        let mut waiting: Vec<_> = state.wakers.drain().map(|(_, waker)| waker).collect();
+        waiting.extend(state.connecting.take());
+        drop(state);
+        waiting.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.shared.driver.register(cx.waker());
+        let all_read = match self.read(cx) {
+            Ok(all_read) => all_read,
+            Err(closed) => return Poll::Ready(End::Lost(closed)),
+        };
+        let all_written = match self.write(cx) {
+            Ok(all_written) => all_written,
+            Err(closed) => return Poll::Ready(End::Lost(closed)),
+        };
+        if all_read && self.keep_time(cx) {
+            return Poll::Ready(End::Silent);
+        }
+        if !(all_read && all_written) {
+            cx.waker().wake_by_ref();
+        }
+        let state = self.shared.lock();
+        if state.closing && state.client.queued() == 0 { Poll::Ready(End::Closing) } else { Poll::Pending }
+    }
+
+    /// Reads what there is, within the budget. Returns whether that was all.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+        for _ in 0..BUDGET {
+            let received = self.connection.poll_receive(cx);
+            let heard = self.connection.bytes_received();
+            if heard != self.heard {
+                self.heard = heard;
+                self.liveness.heard(now());
+            }
+            match received {
+                Poll::Pending => return Ok(true),
+                Poll::Ready(received) => match received? {
+                    Received::Pong => self.liveness.pong(now()),
+                    Received::Malformed => {}
+                    Received::Message(message) => self.take(&message),
+                },
+            }
+        }
+        Ok(false)
+    }
+
+    fn take(&self, message: &Message) {
+        let inbound = decode(message.bytes());
+        let mut state = self.shared.lock();
+        state.client.handle(inbound);
+        while let Some(event) = state.client.poll_event() {
+            let waker = match event {
+                Event::Readable(call) => state.wakers.remove(&call),
+                Event::Connected(connected) => {
+                    state.session = Some(Ok(connected));
+                    state.connecting.take()
+                }
+                Event::Refused(error) => {
+                    state.session = Some(Err(ConnectError::Refused(error.message.into_owned())));
+                    state.connecting.take()
+                }
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Writes what there is, within the budget. Returns whether that was all that can be written now.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+        let mut all = false;
+        for _ in 0..BUDGET {
+            match self.connection.poll_ready(cx) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => {
+                    all = true;
+                    break;
+                }
+            }
+            let outgoing = self.shared.lock().client.poll_transmit();
+            let Some(outgoing) = outgoing else {
+                all = true;
+                break;
+            };
+            self.connection.send(Message::Text(outgoing.encode()));
+        }
+        match self.connection.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => {}
+        }
+        Ok(all)
+    }
+
+    /// Returns whether the executor is gone.
+    fn keep_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = now();
+        if now >= self.liveness.poll_timeout() {
+            match self.liveness.handle_timeout(now) {
+                Verdict::Dead => return true,
+                Verdict::Ping => {
+                    self.connection.ping();
+                    cx.waker().wake_by_ref();
+                }
+                Verdict::Wait => {}
+            }
+        }
+        let due = self.liveness.poll_timeout();
+        if due != self.armed {
+            self.armed = due;
+            self.timer.as_mut().reset(due.into());
+        }
+        if self.timer.poll_unpin(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        false
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

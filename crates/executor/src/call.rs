@@ -1,0 +1,76 @@
+use crate::shared::Shared;
+use afield_egress::Egress;
+use afield_exchange::{Error, Request};
+use afield_protocol::server::{CallId, Reply};
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// One call while it is performed. The future ends with the call; dropping it closes the origin's socket.
+pub(crate) struct Call {
+    pub id: CallId,
+    pub request: Request,
+    pub streamed: bool,
+    pub reply: Reply,
+    /// Its place among the executor's active requests, given back when the call has ended.
+    pub permit: OwnedSemaphorePermit,
+}
+
+impl Call {
+    pub async fn perform(self, egress: Egress, shared: Arc<Shared>) {
+        let Self { id, request, streamed, reply, permit } = self;
+        let outcome = if streamed {
+            stream(id, request, &reply, &egress, &shared).await
+        } else {
+            buffer(id, request, &reply, &egress, &shared).await
+        };
+        // The place is free before the last word is said: whoever hears it may ask again.
+        drop(permit);
+        match outcome {
+            Ok(last) => shared.with(last),
+            Err(error) => {
+                log(&error);
+                shared.with(|server, now| server.fail(now, id, &error));
+            }
+        }
+    }
+}
+
+type Last = Box<dyn FnOnce(&mut afield_protocol::server::BaseServer, std::time::Instant) + Send>;
+
+async fn buffer(
+    id: CallId,
+    request: Request,
+    reply: &Reply,
+    egress: &Egress,
+    _: &Shared,
+) -> Result<Last, Error> {
+    let answer = egress.call(request).await?;
+    let text = reply.answer(&answer);
+    Ok(Box::new(move |server, _| server.answer(id, text)))
+}
+
+async fn stream(
+    id: CallId,
+    request: Request,
+    reply: &Reply,
+    egress: &Egress,
+    shared: &Shared,
+) -> Result<Last, Error> {
+    let mut response = egress.send(request).await?;
+    let text = reply.head(&response.head);
+    shared.with(|server, _| server.head(id, text));
+    while let Some(bytes) = response.body.next().await {
+        if !shared.body(id, bytes?) {
+            shared.room(id).await;
+        }
+    }
+    Ok(Box::new(move |server, now| server.finish(now, id)))
+}
+
+fn log(error: &Error) {
+    let log = error.log().unwrap_or_default();
+    match error.kind() {
+        afield_exchange::Kind::Internal => tracing::error!(?error, log, "a request failed by a defect"),
+        _ => tracing::debug!(?error, log, "a request failed"),
+    }
+}

@@ -1,0 +1,200 @@
+use crate::{
+    config::{Config, Listen, StartError},
+    descriptors,
+    driver::{Driver, End},
+    environment::environment,
+    listener::Listener,
+    sessions::Sessions,
+    shared::Shared,
+};
+use afield_egress::Egress;
+use afield_exchange::{Error, Limits};
+use afield_protocol::{server::BaseServerConfig, wire::EnvironmentInfo};
+use afield_transport::{Connection, Principal, Readiness, stdio};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// An executor that is bound and about to run.
+pub struct Executor {
+    inner: Arc<Inner>,
+    source: Source,
+    grace: Duration,
+}
+
+enum Source {
+    Listener(Listener),
+    Stdio,
+}
+
+/// What every connection of an executor shares.
+pub(crate) struct Inner {
+    pub egress: Egress,
+    pub sessions: Sessions,
+    pub environment: EnvironmentInfo,
+    pub readiness: Readiness,
+    limits: Limits,
+    requests: Arc<Semaphore>,
+    connections: Mutex<Vec<Weak<Shared>>>,
+}
+
+/// How long answers that are still owed when an executor stops may take to be written.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+impl Executor {
+    /// Checks the configuration and binds. Nothing is served before [`run`](Self::run).
+    ///
+    /// Also raises the limit on open files to the most this process may have.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        if let Listen::Ws(address) = config.listen
+            && !address.ip().is_loopback()
+        {
+            return Err(StartError::Exposed(address));
+        }
+        descriptors::raise_limit();
+        let limits = config.egress.limits.clone();
+        let own_listeners = config.egress.own_listeners.clone();
+        let inner = Arc::new(Inner {
+            egress: Egress::new(config.egress)?,
+            sessions: Sessions::new(limits.sessions, limits.grace),
+            environment: environment(),
+            readiness: Readiness::new(),
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            connections: Mutex::default(),
+            limits,
+        });
+        let source = match config.listen {
+            Listen::Stdio => Source::Stdio,
+            Listen::Ws(address) => {
+                let listener =
+                    Listener::bind(address, config.authentication, config.allowed_hosts, &inner).await?;
+                own_listeners.insert(listener.local_addr());
+                Source::Listener(listener)
+            }
+        };
+        Ok(Self { inner, source, grace: config.grace })
+    }
+
+    /// The address that was bound; `None` on stdio.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        match &self.source {
+            Source::Listener(listener) => Some(listener.local_addr()),
+            Source::Stdio => None,
+        }
+    }
+
+    /// Serves until `stop` is cancelled, then drains: `/readyz` answers 503, new sessions and requests are refused,
+    /// active requests may finish for the grace and are cancelled then. On stdio it also ends with its input.
+    ///
+    /// Dropping the future ends everything at once.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { inner, source, grace } = self;
+        let over = CancellationToken::new();
+        let serving = async {
+            match source {
+                Source::Listener(listener) => listener.serve(&inner, &over).await,
+                Source::Stdio => {
+                    let connection = stdio(inner.limits.message_bytes);
+                    serve(connection, inner.clone(), Principal::new("stdio")).await;
+                }
+            }
+        };
+        tokio::pin!(serving);
+        tokio::select! {
+            () = &mut serving => return,
+            () = stop.cancelled() => {}
+        }
+        tracing::info!(active = inner.active(), "draining");
+        inner.readiness.drain();
+        tokio::select! {
+            () = &mut serving => return,
+            drained = tokio::time::timeout(grace, inner.idle()) => {
+                if drained.is_err() {
+                    tracing::warn!(active = inner.active(), "the grace is over: cancelling");
+                }
+            }
+        }
+        inner.stop_connections();
+        over.cancel();
+        // Whatever is still owed is written, for a moment.
+        let _ = tokio::time::timeout(FAREWELL, serving).await;
+    }
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, principal: Principal) {
+    let driver = Driver::new(connection, inner.clone(), principal);
+    inner.register(&driver.shared());
+    let end = driver.run().await;
+    match &end {
+        End::Lost(closed) => tracing::debug!(%closed, "connection ended"),
+        end => tracing::debug!(?end, "connection ended"),
+    }
+}
+
+impl Inner {
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub fn server_config(&self) -> BaseServerConfig {
+        BaseServerConfig {
+            session_requests: self.limits.session_requests,
+            body_message_bytes: self.limits.body_message_bytes,
+            queued_bytes: self.limits.queued_bytes,
+            request_body_bytes: self.limits.buffered_body_bytes,
+            environment: self.environment.clone(),
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        !self.readiness.is_ready()
+    }
+
+    /// A place for one more request, if there is one.
+    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        if self.is_draining() { None } else { self.requests.clone().try_acquire_owned().ok() }
+    }
+
+    /// Why there was no place.
+    pub fn overloaded(&self) -> Error {
+        if self.is_draining() {
+            return Error::overloaded("the executor is stopping and takes no new requests");
+        }
+        let limit = self.limits.requests;
+        Error::overloaded(format!("{limit} requests are active on this executor, the most there may be"))
+    }
+
+    /// Requests being performed.
+    pub fn active(&self) -> usize {
+        self.limits.requests - self.requests.available_permits()
+    }
+
+    /// Waits until no request is being performed.
+    async fn idle(&self) {
+        let all = u32::try_from(self.limits.requests).unwrap_or(u32::MAX);
+        let _ = self.requests.acquire_many(all).await;
+    }
+
+    fn register(&self, connection: &Arc<Shared>) {
+        let mut connections = self.connections();
+        if connections.len() == connections.capacity() {
+            connections.retain(|connection| connection.strong_count() > 0);
+        }
+        connections.push(Arc::downgrade(connection));
+    }
+
+    fn stop_connections(&self) {
+        for connection in self.connections().iter().filter_map(Weak::upgrade) {
+            connection.stop();
+        }
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Shared>>> {
+        self.connections.lock().expect("nothing panics while holding the list of connections")
+    }
+}
