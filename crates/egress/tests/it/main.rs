@@ -1,0 +1,5 @@
+//! What an egress promises, shown on loopback.
+
+mod addresses;
+mod support;
+mod urls;
