@@ -53,7 +53,7 @@ impl Blackhole {
                 }
             }
         }
-        Self { listener, filling: filling }
+        Self { listener, filling }
     }
 
     /// The address that swallows.

@@ -5,6 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A TCP connection, plain or under TLS, that can still be treated as a socket.
+#[derive(Debug)]
 pub(crate) enum Socket {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::TlsStream<TcpStream>>),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -18,12 +19,18 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// When [`PATIENCE`] has passed, naming `what`.
 #[track_caller]
 pub fn within<F: Future>(what: impl fmt::Display, future: F) -> impl Future<Output = F::Output> {
-    let caller = std::panic::Location::caller();
-    async move {
-        match tokio::time::timeout(PATIENCE, future).await {
-            Ok(output) => output,
-            Err(_) => panic!("waited {PATIENCE:?} in vain until {what} ({caller})"),
-        }
+    within_at(what, Location::caller(), future)
+}
+
+/// [`within`], on behalf of `caller`.
+pub(crate) async fn within_at<F: Future>(
+    what: impl fmt::Display,
+    caller: &'static Location<'static>,
+    future: F,
+) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {PATIENCE:?} in vain until {what} ({caller})"),
     }
 }
 

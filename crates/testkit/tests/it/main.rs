@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something goes wrong")]
 
 mod origin;
+mod peer;
+mod process;
 mod raw;
 mod support;
 mod tls;
+mod tools;
+mod toxic;
