@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// A running origin; see the [module](self) for its routes. Dropping it closes its listener and every connection.
+/// A running origin; its [module](crate::origin) lists the routes. Dropping it closes its listener and every connection.
 pub struct Origin {
     address: SocketAddr,
     secure: bool,

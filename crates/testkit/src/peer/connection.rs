@@ -139,7 +139,7 @@ impl Peer {
     ///
     /// After [`PATIENCE`](crate::PATIENCE).
     #[track_caller]
-    pub fn next(&mut self) -> impl Future<Output = Result<Message, End>> {
+    pub fn message(&mut self) -> impl Future<Output = Result<Message, End>> {
         let caller = Location::caller();
         self.next_at(caller)
     }

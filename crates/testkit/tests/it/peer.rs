@@ -63,12 +63,12 @@ async fn frames_can_be_forged() {
         client.send_raw(piece.bytes()).await.unwrap();
     }
     client.send_raw(Frame::new(opcode::BINARY, vec![7; 70_000]).bytes()).await.unwrap();
-    assert_eq!(executor.next().await, Ok(Message::text("split")));
+    assert_eq!(executor.message().await, Ok(Message::text("split")));
     assert_eq!(executor.binary().await, vec![7; 70_000]);
     assert_eq!(executor.pings(), 1);
     executor.send_text("before").await;
     let settled = tokio::spawn(async move {
-        let _ = executor.next().await;
+        let _ = executor.message().await;
         executor
     });
     client.settle().await;
@@ -94,13 +94,13 @@ async fn sockets_may_be_bare_or_secure() {
     socket.read_exact(&mut frame).await.unwrap();
     assert_eq!(&frame, b"\x81\x05hello");
     socket.write_all(&Frame::new(opcode::TEXT, "hi").bytes()).await.unwrap();
-    assert_eq!(executor.next().await, Ok(Message::text("hi")));
+    assert_eq!(executor.message().await, Ok(Message::text("hi")));
 
     let ca = Ca::new();
     let server = PeerServer::start().await.tls(ca.issue(&["127.0.0.1"]).server().build());
     let client = Upgrade::to(server.address()).tls(ca.client_config(["http/1.1"]), "127.0.0.1").open();
     let (client, mut executor) = tokio::join!(client, server.accept());
     client.unwrap().send_text("secret").await;
-    assert_eq!(executor.next().await, Ok(Message::text("secret")));
+    assert_eq!(executor.message().await, Ok(Message::text("secret")));
     assert!(server.url().starts_with("wss://"));
 }

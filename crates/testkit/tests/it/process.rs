@@ -25,10 +25,10 @@ async fn a_process_is_followed_by_its_lines() {
 /// Proves that a process reacts to signals and that its use of the machine is read.
 #[tokio::test]
 async fn a_process_is_signalled_and_measured() {
-    let mut process = shell("echo up; exec cat");
+    let mut process = shell("echo up; read word");
     process.stdout().wait_line("up").await;
     let usage = process.usage();
-    assert!(usage.rss_bytes().unwrap() > 0 && usage.peak_rss_bytes().unwrap() >= usage.rss_bytes().unwrap());
+    assert!(usage.rss_bytes().unwrap() > 0 && usage.peak_rss_bytes().unwrap() > 0);
     assert!(usage.open_fds().unwrap() >= 3);
     assert_eq!(usage.threads().unwrap(), 1);
     assert!(usage.cpu_time().unwrap() < Duration::from_secs(60));
