@@ -6,12 +6,10 @@
 //! that what else the machine does falls on all of them; medians are printed, every number is kept as JSON.
 
 mod args;
-mod executor;
 mod load;
 mod machine;
 mod origin;
 mod process;
-mod reference;
 mod report;
 mod sample;
 mod scenario;

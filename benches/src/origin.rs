@@ -6,7 +6,8 @@
 //! | `GET /sse` | a head and one event, then silence until the client goes |
 //! | `POST /upload` | 204 once the body is read whole |
 
-use crate::Result;
+use crate::{Result, process::Listening};
+use afield_testkit::process::Command;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -14,9 +15,8 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
-    io::{BufRead as _, BufReader, Read as _},
+    io::Read as _,
     pin::Pin,
-    process::{Child, Command, Stdio},
     task::{Context, Poll},
 };
 use tokio::net::TcpListener;
@@ -136,39 +136,23 @@ impl Body for Prebuilt {
 }
 
 /// The origin's process; dropping it ends it.
-pub struct Origin {
-    child: Child,
-    authority: String,
-}
+pub struct Origin(Listening);
 
 impl Origin {
     /// Starts one and waits until it listens.
-    pub fn start() -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("origin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdout = child.stdout.take().ok_or("the origin has no standard output")?;
-        let mut authority = String::new();
-        BufReader::new(stdout).read_line(&mut authority)?;
-        Ok(Self { child, authority: authority.trim_end().to_owned() })
+    pub async fn start() -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("origin");
+        Listening::start(command).await.map(Self)
     }
 
     /// `HOST:PORT`.
     pub fn authority(&self) -> &str {
-        &self.authority
+        self.0.authority()
     }
 
     /// The absolute URL of `path`.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.authority)
-    }
-}
-
-impl Drop for Origin {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        format!("http://{}{path}", self.authority())
     }
 }

@@ -1,7 +1,11 @@
-//! What the kernel says a process has used (Linux, `/proc`).
+//! The processes beside this one, and what they use.
 
 use crate::Result;
-use std::{fs, time::Duration};
+use afield_testkit::{
+    Process,
+    process::{Command, Usage as Live},
+};
+use std::time::Duration;
 
 /// A process's use of the machine at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -10,50 +14,51 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory in bytes, mapped files included.
     pub resident: u64,
-    /// Resident memory in bytes that no file backs: heap and stacks.
-    pub anonymous: u64,
 }
 
-/// `sysconf(_SC_CLK_TCK)`: 100 on every Linux this runs on.
-const TICKS_PER_SECOND: u64 = 100;
-
 impl Usage {
-    /// Of the process `pid`.
-    pub fn of(pid: u32) -> Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let ticks = cpu_ticks(&stat).ok_or("/proc/PID/stat is not as expected")?;
-        let kib = |name| field_kib(&status, name).ok_or("/proc/PID/status is not as expected");
-        Ok(Self {
-            cpu: Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND),
-            resident: kib("VmRSS:")? * 1024,
-            anonymous: kib("RssAnon:")? * 1024,
-        })
+    /// Of this process.
+    pub fn own() -> Result<Self> {
+        Self::read(Live::own())
+    }
+
+    fn read(live: Live) -> Result<Self> {
+        Ok(Self { cpu: live.cpu_time()?, resident: live.rss_bytes()? })
     }
 }
 
-/// `utime + stime`, fields 14 and 15. The second field, the command's name, may hold spaces and parentheses.
-fn cpu_ticks(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+/// A process that listens on a port of its choice and prints where; dropping it kills it.
+pub struct Listening {
+    process: Process,
+    authority: String,
 }
 
-fn field_kib(status: &str, name: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
-}
+impl Listening {
+    /// Starts `command` and waits until it prints `HOST:PORT`, with or without `ws://` before it.
+    ///
+    /// Proxy variables of the environment are taken away: every subject goes straight to the loopback origin.
+    pub async fn start(mut command: Command) -> Result<Self> {
+        for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            command.env_remove(proxy);
+        }
+        let program = command.as_std().get_program().to_owned();
+        let process = Process::start(command)
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let listening = |line: &str| {
+            let authority = line.trim().trim_start_matches("ws://").trim_end_matches('/');
+            authority.starts_with("127.0.0.1:").then(|| authority.to_owned())
+        };
+        let authority = process.stdout().wait(format!("{} listens", program.display()), listening).await;
+        Ok(Self { process, authority })
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// `HOST:PORT`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
 
-    /// Proves that a process name with spaces and parentheses does not shift the fields.
-    #[test]
-    fn cpu_time_is_read_past_any_name() {
-        let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 1 0 0 0 30 12 0 0 20 0 1 0 5 6 7";
-        assert_eq!(cpu_ticks(stat), Some(42));
+    /// What it has used up to now.
+    pub fn usage(&self) -> Result<Usage> {
+        Usage::read(self.process.usage())
     }
 }

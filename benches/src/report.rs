@@ -125,7 +125,6 @@ fn memory_table(medians: &Medians) -> String {
         let number = |scenario, metric| medians.get(scenario, subject, metric);
         let numbers = [
             cell(number(Scenario::Rest, Metric::ResidentMegabytes), 1, " MB"),
-            cell(number(Scenario::Rest, Metric::AnonymousMegabytes), 1, " MB"),
             cell(number(Scenario::Idle, Metric::KilobytesPerStream), 1, " kB"),
             cell(number(Scenario::Rest, Metric::BinaryMegabytes), 1, " MB"),
         ];
@@ -133,10 +132,7 @@ fn memory_table(medians: &Medians) -> String {
             let _ = writeln!(rows, "| {} | {} |", subject.name(), numbers.join(" | "));
         }
     }
-    table(
-        "| executor | resident at rest | of it heap and stacks | for each silent SSE stream | binary |",
-        &rows,
-    )
+    table("| executor | resident at rest | for each silent SSE stream | binary |", &rows)
 }
 
 fn wanted_table(medians: &Medians) -> String {

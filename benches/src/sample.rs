@@ -3,20 +3,18 @@
 use crate::{
     Result,
     args::Args,
-    executor::Executor,
     load::Outcome,
     machine::Facts,
     origin::Origin,
-    process::Usage,
-    reference,
+    process::{Listening, Usage},
     scenario::{self, Scenario, Size},
     subject::Subject,
 };
+use afield_testkit::process::Command;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -35,7 +33,6 @@ pub enum Metric {
     /// This process's own, to see that it is not what is measured.
     DriverCpuMicrosPerCall,
     ResidentMegabytes,
-    AnonymousMegabytes,
     KilobytesPerStream,
     BinaryMegabytes,
 }
@@ -105,7 +102,6 @@ impl Metrics {
 
     fn add_memory(&mut self, usage: Usage) {
         self.0.insert(Metric::ResidentMegabytes, usage.resident as f64 / MEGA);
-        self.0.insert(Metric::AnonymousMegabytes, usage.anonymous as f64 / MEGA);
     }
 }
 
@@ -158,8 +154,7 @@ impl Plan {
                 && !(args.skip_reference && *subject == Subject::Reference)
         };
         let subjects: Vec<_> = Subject::ALL.into_iter().filter(wanted).collect();
-        let reference =
-            subjects.contains(&Subject::Reference).then(|| reference::binary(target)).transpose()?;
+        let reference = subjects.contains(&Subject::Reference).then(reference_program).transpose()?;
         let scratch = target.join("bench");
         std::fs::create_dir_all(scratch.join("codex-home"))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -177,12 +172,12 @@ impl Plan {
 
     /// What the numbers depend on.
     pub fn facts(&self) -> Facts {
-        Facts::read(self.rounds, self.reference.as_ref().map(|_| reference::VERSION.to_owned()))
+        Facts::read(self.rounds, self.reference.as_deref().and_then(version_of))
     }
 
     /// Takes every sample, the subjects in turn within a round.
     pub async fn take(&self) -> Result<Vec<Sample>> {
-        let origin = Origin::start()?;
+        let origin = Origin::start().await?;
         let mut samples = Vec::new();
         for round in 1..=self.rounds {
             for &scenario in &self.scenarios {
@@ -208,7 +203,7 @@ impl Plan {
             Subject::Afield => (self.afield_command(), Some(self.afield.as_path())),
             Subject::Reference => (self.reference_command()?, self.reference.as_deref()),
         };
-        let executor = Executor::start(command)?;
+        let executor = Listening::start(command).await?;
         let mut metrics = scenario::base(scenario, &executor, origin, self.size).await?;
         if scenario == Scenario::Rest {
             let bytes = binary.map_or(Ok(0), file_size)?;
@@ -231,6 +226,20 @@ impl Plan {
             .env("CODEX_HOME", self.scratch.join("codex-home"));
         Ok(command)
     }
+}
+
+/// The native program: the npm launcher would be a second process whose CPU is not the executor's.
+fn reference_program() -> Result<PathBuf> {
+    let codex =
+        afield_testkit::tools::codex().map_err(|error| format!("{error}; --skip-reference does without"))?;
+    Ok(codex.program().to_owned())
+}
+
+/// The last word of what `--version` says.
+fn version_of(program: &Path) -> Option<String> {
+    let output = std::process::Command::new(program).arg("--version").output().ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.split_ascii_whitespace().last().map(str::to_owned)
 }
 
 fn file_size(path: &Path) -> Result<u64> {

@@ -2,10 +2,9 @@
 
 use crate::{
     Result,
-    executor::Executor,
     load::{BaseClient, Call, DirectClient, Outcome, Stop},
     origin::Origin,
-    process::Usage,
+    process::{Listening, Usage},
     sample::Metrics,
 };
 use bytes::Bytes;
@@ -169,28 +168,28 @@ pub async fn direct(scenario: Scenario, origin: &Origin, size: Size) -> Result<M
     let call = scenario.call(origin, size);
     let mut client = DirectClient::connect(origin.authority(), scenario.parallel()).await?;
     client.run(&call, Stop::Calls(scenario.parallel())).await?;
-    let driver = Usage::of(std::process::id())?;
+    let driver = Usage::own()?;
     let outcome = client.run(&call, scenario.stop(size)).await?;
     let mut metrics = Metrics::of_load(scenario, &outcome, UPLOAD);
-    metrics.add_driver(&outcome, driver, Usage::of(std::process::id())?);
+    metrics.add_driver(&outcome, driver, Usage::own()?);
     Ok(metrics)
 }
 
 /// One sample of an executor that nobody has used, driven in the base dialect.
-pub async fn base(scenario: Scenario, executor: &Executor, origin: &Origin, size: Size) -> Result<Metrics> {
+pub async fn base(scenario: Scenario, executor: &Listening, origin: &Origin, size: Size) -> Result<Metrics> {
     let call = scenario.call(origin, size);
     if scenario == Scenario::Rest {
         tokio::time::sleep(SETTLE).await;
         return Ok(Metrics::at_rest(executor.usage()?));
     }
-    let mut client = BaseClient::connect(executor.url()).await?;
+    let mut client = BaseClient::connect(executor.authority()).await?;
     if scenario == Scenario::Idle {
         return idle(&mut client, &call, executor).await;
     }
     warm_up(&mut client, scenario, &call, origin, size).await?;
-    let (driver, before) = (Usage::of(std::process::id())?, executor.usage()?);
+    let (driver, before) = (Usage::own()?, executor.usage()?);
     let outcome = client.run(&call, scenario.parallel(), scenario.stop(size)).await?;
-    let (driven, after) = (Usage::of(std::process::id())?, executor.usage()?);
+    let (driven, after) = (Usage::own()?, executor.usage()?);
     let mut metrics = Metrics::of_load(scenario, &outcome, UPLOAD);
     metrics.add_driver(&outcome, driver, driven);
     metrics.add_executor(scenario, &outcome, before, after, UPLOAD);
@@ -219,7 +218,7 @@ async fn warm_up(
 }
 
 /// Memory for each of many open, silent streams, above what one such stream took.
-async fn idle(client: &mut BaseClient, call: &Call, executor: &Executor) -> Result<Metrics> {
+async fn idle(client: &mut BaseClient, call: &Call, executor: &Listening) -> Result<Metrics> {
     client.hold(call, 1).await?;
     tokio::time::sleep(SETTLE).await;
     let before = executor.usage()?;

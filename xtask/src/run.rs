@@ -66,7 +66,7 @@ pub fn succeeds(mut command: Command) -> bool {
 
 /// Whether a missing tool is a failure.
 pub fn tools_are_required() -> bool {
-    env::var_os("AFIELD_REQUIRE_TOOLS").is_some_and(|value| value == "1")
+    env::var_os("AFIELD_REQUIRE_TOOLS").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 fn shown(command: &Command) -> String {

@@ -44,9 +44,8 @@ enum Event {
 }
 
 impl BaseClient {
-    /// Connects to `url` (`ws://HOST:PORT`) and initializes.
-    pub async fn connect(url: &str) -> Result<Self> {
-        let authority = url.trim_start_matches("ws://").trim_end_matches('/');
+    /// Connects to `authority` (`HOST:PORT`) and initializes.
+    pub async fn connect(authority: &str) -> Result<Self> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
