@@ -98,6 +98,7 @@ pub mod detail {
     pub const DECODED: &str = "decoded";
     pub const UNREAD: &str = "unread";
     pub const TOO_MANY_REDIRECTS: &str = "too_many_redirects";
+    pub const NOT_HTTP: &str = "not_http";
     pub const TOTAL: &str = "total";
     pub const IDLE: &str = "idle";
     pub const SELF: &str = "self";

@@ -93,7 +93,7 @@ fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
                 .with_phase(Phase::Request);
         }
         if hyper.is_parse() {
-            return origin_protocol("the origin's answer is not HTTP", phase);
+            return origin_protocol("the origin's answer is not HTTP", phase).with_detail(detail::NOT_HTTP);
         }
         if hyper.is_incomplete_message() {
             return origin_protocol(
