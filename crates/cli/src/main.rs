@@ -1,2 +1,5 @@
 //! The `afield` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    afield_cli::main(std::env::args_os())
+}

@@ -1,0 +1,82 @@
+use crate::ExitCode;
+use afield_exchange::{Blame, Retry};
+use std::borrow::Cow;
+
+/// Why a command failed: its exit status, one line for a person, and what that person can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub code: ExitCode,
+    pub message: Cow<'static, str>,
+    /// Who has to act, and whether trying again may execute the request twice. `None`: no request was involved.
+    pub verdict: Option<(Blame, Retry)>,
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl Failure {
+    pub fn new(code: ExitCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), verdict: None, hint: None }
+    }
+
+    /// A wrong command line.
+    pub fn usage(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What is printed: one line, and one more where there is something to be done.
+    pub fn text(&self) -> String {
+        let mut text = format!("afield: ({}) {}", self.code.code(), one_line(&self.message));
+        if let Some((blame, retry)) = self.verdict {
+            text.push_str(&format!(" [{}; {}]", blame_words(blame), retry_words(retry)));
+        }
+        text.push('\n');
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("  hint: {}\n", one_line(hint)));
+        }
+        text
+    }
+}
+
+/// Text from elsewhere may hold line ends and terminal controls; none of them reach the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn blame_words(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Caller => "the request is at fault",
+        Blame::Operator => "the executor's operator decides",
+        Blame::Origin => "the origin is at fault",
+        Blame::Network => "the network is at fault",
+        Blame::Executor => "the executor is at fault",
+    }
+}
+
+fn retry_words(retry: Retry) -> &'static str {
+    match retry {
+        Retry::Safe => "not executed, a retry is safe",
+        Retry::Unknown => "may have been executed, a retry may repeat it",
+        Retry::No => "a retry is pointless",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a failure says what, who and whether to retry, on one line that holds no control characters.
+    #[test]
+    fn one_line_names_code_blame_and_retry() {
+        let mut failure = Failure::new(ExitCode::Connect, "could not\u{1b}[2J connect\r\nto h");
+        failure.verdict = Some((Blame::Network, Retry::Safe));
+        assert_eq!(
+            failure.text(),
+            "afield: (7) could not [2J connect  to h [the network is at fault; not executed, a retry is safe]\n"
+        );
+    }
+}

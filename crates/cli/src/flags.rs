@@ -1,0 +1,35 @@
+use crate::{demo, request, serve};
+use clap::{Parser, Subcommand};
+
+/// Performs HTTP where the network is.
+///
+/// `afield request` sends one request, from here or from an executor that sits somewhere else;
+/// `afield serve` is that executor. New here? Run `afield demo`.
+#[derive(Debug, Parser)]
+#[command(name = "afield", version, max_term_width = 100, args_override_self = true)]
+pub(crate) struct Flags {
+    /// What to log to stderr: `off`, `error`, `warn`, `info`, `debug`, `trace`, or targets such as
+    /// `info,afield_egress=debug`. Default: `info` for `serve`, `off` for the others.
+    #[arg(long, env = "AFIELD_LOG", value_name = "LEVEL", global = true)]
+    pub log: Option<String>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send one HTTP request, with curl's flags.
+    Request(Box<request::Flags>),
+    /// Run an executor: perform requests for whoever connects.
+    Serve(serve::Flags),
+    /// See a request go through an executor, on this machine, in a few seconds.
+    Demo(demo::Flags),
+    /// Print the completion script of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the table of exit codes.
+    ExitCodes,
+}

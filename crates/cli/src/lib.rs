@@ -1,0 +1,24 @@
+//! The `afield` command: flags as they are typed, the plan they mean, and the command that carries it out.
+//!
+//! ```text
+//! flags ── plan ── command
+//! ```
+//!
+//! Each command has a room of its own: [`request`] sends one request with curl's flags, [`serve`] runs an executor,
+//! [`demo`] shows both at work. What a command's end means is [`ExitCode`].
+
+mod demo;
+mod exit_code;
+mod failure;
+mod flags;
+mod logging;
+mod place;
+mod request;
+mod serve;
+mod signals;
+mod start;
+mod terminal;
+mod token;
+
+pub use exit_code::ExitCode;
+pub use start::main;

@@ -1,0 +1,41 @@
+use crate::{ExitCode, failure::Failure};
+use std::{io::IsTerminal, str::FromStr};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, registry};
+
+mod lines;
+
+/// The log, until it is finished.
+pub(crate) struct Logging(Option<lines::Writer>);
+
+impl Logging {
+    /// Waits a moment for what is still to be written. A stderr that nobody reads is not waited for.
+    pub fn finish(self) {
+        if let Some(writer) = self.0 {
+            writer.finish();
+        }
+    }
+}
+
+/// Sends log events that pass `filter` to stderr, a line each. A stderr that is not read delays nobody: lines that do
+/// not fit the queue are dropped and counted, and the count is logged once stderr is read again.
+pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
+    let targets = Targets::from_str(filter).map_err(|error| {
+        Failure::new(ExitCode::Usage, format!("the log filter {filter:?} is not understood: {error}"))
+            .with_hint(
+                "write off, error, warn, info, debug or trace, or targets such as info,afield_egress=debug",
+            )
+    })?;
+    if targets == Targets::from_str("off").unwrap_or_default() {
+        return Ok(Logging(None));
+    }
+    let writer = lines::Writer::start(std::io::stderr());
+    let format = tracing_subscriber::fmt::layer()
+        .with_ansi(
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
+        )
+        .with_writer(writer.handle())
+        .with_filter(targets);
+    // Fails only where a subscriber is set already, as in a test: then that one is kept.
+    let _ = tracing::subscriber::set_global_default(registry().with(format));
+    Ok(Logging(Some(writer)))
+}

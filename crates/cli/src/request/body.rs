@@ -1,0 +1,185 @@
+use super::{plan::BodyPlan, progress::Transfer, source::Source};
+use crate::{ExitCode, failure::Failure};
+use afield_exchange::{BodyError, RequestBody};
+use bytes::Bytes;
+use futures_core::Stream;
+use std::{
+    fs::File,
+    io::{self, Read, Seek},
+    os::fd::AsFd,
+    pin::Pin,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    task::{Context, Poll, ready},
+    thread,
+};
+use tokio::sync::mpsc;
+
+/// Bytes of one read.
+const PIECE: usize = 64 * 1024;
+/// Pieces that may wait to be sent.
+const WAITING: usize = 4;
+/// A body up to this size is read before it is sent: its length is announced and a redirect may repeat it.
+const READ_FIRST: usize = 1024 * 1024;
+
+/// Why a body could not be read, if it could not: the request then fails for that reason and no other.
+pub(crate) type ReadFailure = Arc<OnceLock<Failure>>;
+
+/// Opens the body and starts to read it.
+pub(crate) async fn open(
+    plan: BodyPlan,
+    transfer: &Arc<Transfer>,
+    failure: &ReadFailure,
+) -> Result<RequestBody, Failure> {
+    let (source, measured) = match plan {
+        BodyPlan::Empty => return Ok(RequestBody::Empty),
+        BodyPlan::Bytes(bytes) => return Ok(RequestBody::Bytes(bytes.into())),
+        BodyPlan::Source { source, measured } => (source, measured),
+    };
+    let (file, length) = open_file(&source).map_err(|error| cannot_read(&source, &error))?;
+    let length = length.filter(|_| measured);
+    let mut pieces = spawn_reader(file, length);
+    let mut first = Vec::new();
+    let mut size = 0;
+    while measured && length.is_none_or(|length| length <= READ_FIRST as u64) && size <= READ_FIRST {
+        match pieces.recv().await {
+            Some(Ok(piece)) => {
+                size += piece.len();
+                first.push(piece);
+            }
+            Some(Err(error)) => return Err(cannot_read(&source, &error)),
+            None => return Ok(RequestBody::Bytes(first.concat().into())),
+        }
+    }
+    if let Some(length) = length {
+        transfer.upload_length.store(length, Ordering::Relaxed);
+    }
+    let stream = Pieces {
+        first: first.into_iter(),
+        rest: pieces,
+        source,
+        transfer: transfer.clone(),
+        failure: failure.clone(),
+    };
+    Ok(RequestBody::Stream { length, stream: Box::pin(stream) })
+}
+
+fn cannot_read(source: &Source, error: &io::Error) -> Failure {
+    Failure::new(ExitCode::Read, format!("cannot read {source}: {error}"))
+}
+
+/// The file, and how many bytes are left in it, if it is a regular one.
+fn open_file(source: &Source) -> io::Result<(File, Option<u64>)> {
+    let mut file = match source {
+        Source::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        Source::File(path) => File::open(path)?,
+    };
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let length = match metadata.is_file() {
+        true => Some(metadata.len().saturating_sub(file.stream_position()?)),
+        false => None,
+    };
+    Ok((file, length))
+}
+
+/// Reads on a thread of its own, so that a source that blocks holds up nothing else. The thread ends with the receiver
+/// or, blocked, with the process.
+fn spawn_reader(mut file: File, length: Option<u64>) -> mpsc::Receiver<io::Result<Bytes>> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    thread::spawn(move || {
+        // What is appended while a file is sent is not part of the announced length.
+        let mut left = length.unwrap_or(u64::MAX);
+        let mut buffer = vec![0; PIECE];
+        while left > 0 {
+            let room = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            let piece = match file.read(&mut buffer[..room]) {
+                Ok(0) => return,
+                Ok(read) => {
+                    left -= read as u64;
+                    Ok(Bytes::copy_from_slice(&buffer[..read]))
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            if sender.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The body as a stream: what was read first, then what is read now.
+struct Pieces {
+    first: std::vec::IntoIter<Bytes>,
+    rest: mpsc::Receiver<io::Result<Bytes>>,
+    source: Source,
+    transfer: Arc<Transfer>,
+    failure: ReadFailure,
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = match self.first.next() {
+            Some(piece) => Some(Ok(piece)),
+            None => ready!(self.rest.poll_recv(cx)),
+        };
+        Poll::Ready(next.map(|piece| match piece {
+            Ok(piece) => {
+                self.transfer.uploaded.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                Ok(piece)
+            }
+            Err(error) => {
+                let _ = self.failure.set(cannot_read(&self.source, &error));
+                Err(error.into())
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn opened(path: std::path::PathBuf, measured: bool) -> RequestBody {
+        let plan = BodyPlan::Source { source: Source::File(path), measured };
+        open(plan, &Arc::default(), &Arc::default()).await.unwrap()
+    }
+
+    /// Proves that a small file is announced and repeatable, a large one announced and streamed, and that one which is
+    /// not to be measured is streamed without a length.
+    #[tokio::test]
+    async fn small_files_are_read_first_and_large_ones_streamed() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f");
+        std::fs::write(&file, vec![7; READ_FIRST]).unwrap();
+        assert!(
+            matches!(opened(file.clone(), true).await, RequestBody::Bytes(bytes) if bytes.len() == READ_FIRST)
+        );
+        assert!(matches!(opened(file.clone(), false).await, RequestBody::Stream { length: None, .. }));
+        std::fs::write(&file, vec![7; READ_FIRST + 1]).unwrap();
+        let RequestBody::Stream { length, mut stream } = opened(file, true).await else { panic!() };
+        assert_eq!(length, Some(READ_FIRST as u64 + 1));
+        let mut total = 0;
+        while let Some(piece) = std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+            total += piece.unwrap().len();
+        }
+        assert_eq!(total, READ_FIRST + 1);
+    }
+
+    /// Proves that a file which is not there, or is a directory, is a read failure by name.
+    #[tokio::test]
+    async fn an_unreadable_file_is_a_read_failure() {
+        for path in ["/nonexistent/file", "/"] {
+            let plan = BodyPlan::Source { source: Source::File(path.into()), measured: true };
+            let failure = open(plan, &Arc::default(), &Arc::default()).await.unwrap_err();
+            assert_eq!(failure.code, ExitCode::Read);
+            assert!(failure.message.contains(path), "{}", failure.message);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use super::{exit, plan::Plan};
+use crate::{failure::Failure, place::Place, token::Token};
+use afield_client::{ConnectError, HttpClient, Local, Remote, RemoteConfig};
+use afield_egress::{CaPolicy, EgressConfig};
+use afield_transport::{BearerToken, DialError};
+use std::{path::Path, time::Duration};
+
+/// What performs exchanges, here or over there.
+pub(crate) enum Client {
+    Local(Local),
+    Remote(Remote),
+}
+
+impl Client {
+    /// The client that the plan asks for.
+    pub async fn open(plan: &Plan) -> Result<Self, Failure> {
+        Self::at(&plan.place, plan.token.as_ref(), plan.ca.as_deref(), plan.connect_timeout).await
+    }
+
+    /// A client at `place`. An executor is connected to here, so that it cannot be reached is told apart from an origin
+    /// that cannot be.
+    pub async fn at(
+        place: &Place,
+        token: Option<&Token>,
+        ca: Option<&Path>,
+        connect_timeout: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let ca = ca.map_or_else(CaPolicy::default, |file| CaPolicy::File(file.to_owned()));
+        match place {
+            Place::Local => {
+                let mut config = EgressConfig { ca, ..EgressConfig::default() };
+                config.limits.connect = connect_timeout.unwrap_or(config.limits.connect);
+                Local::new(config).map(Self::Local).map_err(|error| Failure::usage(error.to_string()))
+            }
+            Place::Executor(url) => {
+                let mut config = RemoteConfig::new(url);
+                config.token = token.map(|token| BearerToken::new(token.expose()));
+                config.ca = ca;
+                // Without being told how long to wait, a person wants to know at once.
+                config.wait = connect_timeout.is_some();
+                config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);
+                Remote::connect(config).await.map(Self::Remote).map_err(|error| cannot_connect(&error))
+            }
+        }
+    }
+
+    pub fn http(&self) -> &dyn HttpClient {
+        match self {
+            Self::Local(local) => local,
+            Self::Remote(remote) => remote,
+        }
+    }
+
+    /// What the executor said of itself.
+    pub fn executor(&self) -> Option<String> {
+        let Self::Remote(remote) = self else { return None };
+        let connected = remote.connected()?;
+        let dialect = connected.dialect.as_deref().unwrap_or("base");
+        let info = connected.environment_info;
+        let version =
+            info.as_ref().and_then(|info| info.executor_version.as_deref()).unwrap_or("of unknown version");
+        let system =
+            info.as_ref().and_then(|info| info.platform_os.as_deref()).unwrap_or("an unknown system");
+        Some(format!("connected to executor {version} on {system}, dialect {dialect}"))
+    }
+
+    /// Says goodbye. What was cancelled just before is still said, within 2 s.
+    pub async fn close(self) {
+        if let Self::Remote(remote) = self {
+            remote.close().await;
+        }
+    }
+}
+
+fn cannot_connect(error: &ConnectError) -> Failure {
+    match error {
+        ConnectError::Dial(DialError::InvalidUrl(_) | DialError::InvalidToken) | ConnectError::Roots(_) => {
+            Failure::usage(error.to_string())
+        }
+        _ => exit::failure(&error.to_error(), ""),
+    }
+}

@@ -1,0 +1,102 @@
+use super::{
+    body::{self, ReadFailure},
+    client::Client,
+    exit,
+    head_text::head_text,
+    plan::{Plan, RequestPlan, Target},
+    progress::{Progress, Transfer},
+    response,
+    verbose::Story,
+    write_out::Facts,
+};
+use crate::{ExitCode, failure::Failure};
+use afield_exchange::{Error, Request};
+use std::{
+    io::IsTerminal,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
+/// What is known of an exchange, also of one that failed or was interrupted.
+pub(crate) struct Outcome {
+    pub facts: Facts,
+    transfer: Arc<Transfer>,
+}
+
+impl Outcome {
+    /// Nothing has happened yet.
+    pub fn new(facts: Facts) -> Self {
+        Self { facts, transfer: Arc::default() }
+    }
+}
+
+/// Why an exchange came to nothing: it failed, or something around it did.
+pub(super) enum Stopped {
+    Exchange(Error),
+    Command(Failure),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Exchange(error)
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Command(failure)
+    }
+}
+
+/// Sends the request and writes the response where it belongs.
+pub(crate) async fn perform(
+    plan: Plan,
+    client: &Client,
+    story: &Story,
+    outcome: &mut Outcome,
+) -> Result<ExitCode, Failure> {
+    let read_failure = ReadFailure::default();
+    let started = Instant::now();
+    let transfer = outcome.transfer.clone();
+    let body_is_seen =
+        plan.output.target != Target::Stdout { anyway: false } || !std::io::stdout().is_terminal();
+    let _progress = (plan.report.progress && body_is_seen).then(|| Progress::start(transfer.clone()));
+    let url = plan.request.url.clone();
+    let facts = &mut outcome.facts;
+    let result: Result<ExitCode, Stopped> = async {
+        let request = request(plan.request, &transfer, &read_failure).await?;
+        let response = client.http().stream(request).await?;
+        facts.start_transfer = started.elapsed();
+        story.head(&response.head);
+        facts.header_bytes = head_text(&response.head).len();
+        facts.head = Some(response.head.clone());
+        response::write(plan.output, response, &transfer, story).await
+    }
+    .await;
+    facts.downloaded = transfer.downloaded.load(Ordering::Relaxed);
+    facts.uploaded = transfer.uploaded.load(Ordering::Relaxed);
+    result.map_err(|stopped| match (read_failure.get(), stopped) {
+        // A body that could not be read makes the exchange fail; the cause is what is worth telling.
+        (Some(failure), _) => failure.clone(),
+        (None, Stopped::Command(failure)) => failure,
+        (None, Stopped::Exchange(error)) => {
+            story.error(&error);
+            exit::failure(&error, &url)
+        }
+    })
+}
+
+async fn request(
+    plan: RequestPlan,
+    transfer: &Arc<Transfer>,
+    failure: &ReadFailure,
+) -> Result<Request, Failure> {
+    let mut request =
+        Request::new(plan.method, plan.url).body(body::open(plan.body, transfer, failure).await?);
+    request.headers = plan.headers;
+    request.timeout = plan.timeout;
+    request.head_timeout = plan.head_timeout;
+    request.idle_timeout = plan.idle_timeout;
+    request.redirect = plan.redirect;
+    Ok(request)
+}

@@ -1,0 +1,257 @@
+use super::{data, source::Source};
+use crate::failure::Failure;
+use afield_exchange::Head;
+use std::{fmt::Write, path::PathBuf, time::Duration};
+
+/// What `--write-out` prints at the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Format(String);
+
+/// What a format may speak of.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub head: Option<Head>,
+    pub method: String,
+    pub url: String,
+    pub file: Option<PathBuf>,
+    pub header_bytes: usize,
+    pub downloaded: u64,
+    pub uploaded: u64,
+    pub start_transfer: Duration,
+    pub total: Duration,
+    pub exit_code: u8,
+    pub error: Option<String>,
+}
+
+/// What goes to each of the two streams.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Printed {
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+    /// Variables that do not exist here.
+    pub unknown: Vec<String>,
+}
+
+/// The variables, in the order of `%{json}`.
+const VARIABLES: &[&str] = &[
+    "content_type",
+    "errormsg",
+    "exitcode",
+    "filename_effective",
+    "http_code",
+    "method",
+    "num_headers",
+    "response_code",
+    "scheme",
+    "size_download",
+    "size_header",
+    "size_upload",
+    "speed_download",
+    "speed_upload",
+    "time_starttransfer",
+    "time_total",
+    "url",
+    "urlnum",
+];
+
+enum Value {
+    Text(Option<String>),
+    Number(u64),
+    /// Three digits, as status codes are printed.
+    Status(u16),
+    Seconds(Duration),
+}
+
+impl Format {
+    /// The format that was typed, or the contents of `@FILE`.
+    pub fn load(typed: &str) -> Result<Self, Failure> {
+        match typed.strip_prefix('@') {
+            None => Ok(Self(typed.to_owned())),
+            Some(name) => {
+                let source = if name == "-" { Source::Stdin } else { Source::File(name.into()) };
+                let bytes = data::read(&source)?;
+                Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
+            }
+        }
+    }
+
+    /// Replaces `%{name}`, `%header{name}`, `%%`, `\n`, `\r` and `\t`.
+    pub fn print(&self, facts: &Facts) -> Printed {
+        let mut printed = Printed::default();
+        let mut to_stderr = false;
+        let mut rest = self.0.as_str();
+        while let Some(at) = rest.find(['%', '\\']) {
+            let (before, from) = rest.split_at(at);
+            put(&mut printed, to_stderr, before.as_bytes());
+            rest = if let Some((name, after)) = braced(from, "%{") {
+                match name {
+                    "stderr" => to_stderr = true,
+                    "stdout" => to_stderr = false,
+                    "onerror" if facts.exit_code == 0 => return printed,
+                    "onerror" => {}
+                    "json" => put(&mut printed, to_stderr, facts.json().as_bytes()),
+                    "header_json" => put(&mut printed, to_stderr, facts.header_json().as_bytes()),
+                    name => match facts.value(name) {
+                        Some(value) => put(&mut printed, to_stderr, value.plain().as_bytes()),
+                        None => printed.unknown.push(name.to_owned()),
+                    },
+                }
+                after
+            } else if let Some((name, after)) = braced(from, "%header{") {
+                let header = facts.head.as_ref().and_then(|head| head.header(name));
+                put(&mut printed, to_stderr, header.map_or(&[], |header| &header.value));
+                after
+            } else {
+                let (bytes, length): (&[u8], usize) = match from.as_bytes() {
+                    [b'%', b'%', ..] => (b"%", 2),
+                    [b'\\', b'n', ..] => (b"\n", 2),
+                    [b'\\', b'r', ..] => (b"\r", 2),
+                    [b'\\', b't', ..] => (b"\t", 2),
+                    _ => (&from.as_bytes()[..1], 1),
+                };
+                put(&mut printed, to_stderr, bytes);
+                &from[length..]
+            };
+        }
+        put(&mut printed, to_stderr, rest.as_bytes());
+        printed
+    }
+}
+
+fn put(printed: &mut Printed, to_stderr: bool, bytes: &[u8]) {
+    if to_stderr { &mut printed.stderr } else { &mut printed.stdout }.extend_from_slice(bytes);
+}
+
+fn braced<'a>(text: &'a str, open: &str) -> Option<(&'a str, &'a str)> {
+    text.strip_prefix(open)?.split_once('}')
+}
+
+impl Facts {
+    fn value(&self, name: &str) -> Option<Value> {
+        let status = self.head.as_ref().map_or(0, |head| head.status);
+        let speed = |bytes: u64| Value::Number((bytes as f64 / self.total.as_secs_f64().max(1e-6)) as u64);
+        Some(match name {
+            "content_type" => {
+                let header = self.head.as_ref().and_then(|head| head.header("content-type"));
+                Value::Text(header.map(|header| String::from_utf8_lossy(&header.value).into_owned()))
+            }
+            "errormsg" => Value::Text(self.error.clone()),
+            "exitcode" => Value::Number(self.exit_code.into()),
+            "filename_effective" => Value::Text(self.file.as_ref().map(|file| file.display().to_string())),
+            "http_code" | "response_code" => Value::Status(status),
+            "method" => Value::Text(Some(self.method.clone())),
+            "num_headers" => Value::Number(self.head.as_ref().map_or(0, |head| head.headers.len() as u64)),
+            "scheme" => {
+                Value::Text(self.url.split_once("://").map(|(scheme, _)| scheme.to_ascii_uppercase()))
+            }
+            "size_download" => Value::Number(self.downloaded),
+            "size_header" => Value::Number(self.header_bytes as u64),
+            "size_upload" => Value::Number(self.uploaded),
+            "speed_download" => speed(self.downloaded),
+            "speed_upload" => speed(self.uploaded),
+            "time_starttransfer" => Value::Seconds(self.start_transfer),
+            "time_total" => Value::Seconds(self.total),
+            "url" => Value::Text(Some(self.url.clone())),
+            "urlnum" => Value::Number(0),
+            _ => return None,
+        })
+    }
+
+    fn json(&self) -> String {
+        let mut text = String::from("{");
+        for (index, name) in VARIABLES.iter().enumerate() {
+            let value = self.value(name).map_or_else(|| "null".to_owned(), |value| value.json());
+            let _ = write!(text, "{}\"{name}\":{value}", if index > 0 { "," } else { "" });
+        }
+        text + "}"
+    }
+
+    /// Header fields by name, each with all of its values.
+    fn header_json(&self) -> String {
+        let mut fields = serde_json::Map::new();
+        for header in self.head.iter().flat_map(|head| &head.headers) {
+            let values =
+                fields.entry(header.name.to_ascii_lowercase()).or_insert_with(|| serde_json::json!([]));
+            if let Some(values) = values.as_array_mut() {
+                values.push(String::from_utf8_lossy(&header.value).into());
+            }
+        }
+        serde_json::Value::Object(fields).to_string()
+    }
+}
+
+impl Value {
+    fn plain(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone().unwrap_or_default(),
+            Self::Number(number) => number.to_string(),
+            Self::Status(status) => format!("{status:03}"),
+            Self::Seconds(time) => format!("{:.6}", time.as_secs_f64()),
+        }
+    }
+
+    fn json(&self) -> String {
+        match self {
+            Self::Text(Some(text)) => serde_json::Value::from(text.as_str()).to_string(),
+            Self::Text(None) => "null".into(),
+            Self::Status(status) => status.to_string(),
+            Self::Number(_) | Self::Seconds(_) => self.plain(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_exchange::Header;
+
+    fn printed(format: &str, facts: &Facts) -> Printed {
+        Format(format.to_owned()).print(facts)
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            head: Some(Head {
+                status: 204,
+                headers: vec![Header::new("content-type", "a/b"), Header::new("x", "1")],
+            }),
+            url: "http://h/".into(),
+            downloaded: 7,
+            total: Duration::from_millis(1500),
+            ..Facts::default()
+        }
+    }
+
+    /// Proves how variables, escapes and unknown names are printed.
+    #[test]
+    fn variables_and_escapes_are_replaced() {
+        let printed = printed(
+            r"%{http_code}|%{size_download}|%{time_total}|%header{X}|%%|\t\n|%{nosuch}|%|\q|%{",
+            &facts(),
+        );
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), "204|7|1.500000|1|%|\t\n||%|\\q|%{");
+        assert_eq!(printed.unknown, ["nosuch"]);
+        assert_eq!(self::printed("%{http_code}", &Facts::default()).stdout, b"000");
+    }
+
+    /// Proves that output can be sent to stderr and back, and kept for errors.
+    #[test]
+    fn output_goes_where_it_is_sent() {
+        let split = printed("a%{stderr}b%{stdout}c", &facts());
+        assert_eq!((split.stdout.as_slice(), split.stderr.as_slice()), (&b"ac"[..], &b"b"[..]));
+        assert_eq!(printed("a%{onerror}b", &facts()).stdout, b"a");
+        assert_eq!(printed("a%{onerror}b", &Facts { exit_code: 7, ..facts() }).stdout, b"ab");
+    }
+
+    /// Proves that `%{json}` and `%{header_json}` are JSON and hold every variable.
+    #[test]
+    fn json_holds_every_variable() {
+        let json: serde_json::Value = serde_json::from_slice(&printed("%{json}", &facts()).stdout).unwrap();
+        assert_eq!(json.as_object().unwrap().len(), VARIABLES.len());
+        assert_eq!(
+            (&json["http_code"], &json["time_total"], &json["errormsg"]),
+            (&204.into(), &1.5.into(), &serde_json::Value::Null)
+        );
+        assert_eq!(printed("%{header_json}", &facts()).stdout, br#"{"content-type":["a/b"],"x":["1"]}"#);
+    }
+}

@@ -1,0 +1,110 @@
+use crate::{
+    ExitCode, demo,
+    failure::Failure,
+    flags::{Command, Flags},
+    logging, request, serve,
+    signals::Signals,
+};
+use clap::{CommandFactory, FromArgMatches};
+use std::{ffi::OsString, future::Future, io::Write};
+use tokio::runtime::{Builder, Runtime};
+
+/// Runs the command that `arguments` describe (the first one is the program's name) and answers with its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+    let flags = match parse(arguments) {
+        Ok(flags) => flags,
+        Err(code) => return code.into(),
+    };
+    dispatch(flags).into()
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCode> {
+    let matches = Flags::command().try_get_matches_from(arguments);
+    let parsed = matches.and_then(|matches| {
+        let mut flags = Flags::from_arg_matches(&matches)?;
+        if let (Command::Request(request), Some(("request", matches))) =
+            (&mut flags.command, matches.subcommand())
+        {
+            request.keep_order_of_data(matches);
+        }
+        Ok(flags)
+    });
+    parsed.map_err(|error| {
+        let _ = error.print();
+        if let Some(why) = request::why_refused(&error) {
+            eprintln!("\n  {why}");
+        }
+        if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success }
+    })
+}
+
+fn dispatch(flags: Flags) -> ExitCode {
+    let log = flags.log.as_deref();
+    match flags.command {
+        // Planned outside of the runtime: reading a header file from standard input may block, and Ctrl-C ends it.
+        Command::Request(flags) => match request::Plan::of(*flags) {
+            Ok(plan) => {
+                in_runtime(log, "off", Builder::new_current_thread(), |signals| request::run(plan, signals))
+            }
+            Err(failure) => report(&failure),
+        },
+        Command::Serve(flags) => {
+            in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(flags, signals))
+        }
+        Command::Demo(flags) => {
+            in_runtime(log, "off", Builder::new_multi_thread(), |signals| demo::run(flags, signals))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Flags::command(), "afield", &mut script);
+            print_whole(&script)
+        }
+        Command::ExitCodes => print_whole(ExitCode::table().as_bytes()),
+    }
+}
+
+fn in_runtime<F>(
+    log: Option<&str>,
+    default_log: &str,
+    mut builder: Builder,
+    command: impl FnOnce(Signals) -> F,
+) -> ExitCode
+where
+    F: Future<Output = ExitCode>,
+{
+    let logging = match logging::start(log.unwrap_or(default_log)) {
+        Ok(logging) => logging,
+        Err(failure) => return report(&failure),
+    };
+    let runtime: Runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return report(&Failure::new(ExitCode::Internal, format!("could not start: {error}")));
+        }
+    };
+    let code = runtime.block_on(async {
+        match Signals::listen() {
+            Ok(signals) => command(signals).await,
+            Err(error) => {
+                report(&Failure::new(ExitCode::Internal, format!("could not listen for signals: {error}")))
+            }
+        }
+    });
+    // A thread that is blocked (a name look-up, a write to a pipe that nobody reads) must not hold up the end.
+    runtime.shutdown_background();
+    logging.finish();
+    code
+}
+
+/// Prints a failure to stderr and answers with its code.
+pub(crate) fn report(failure: &Failure) -> ExitCode {
+    let _ = std::io::stderr().write_all(failure.text().as_bytes());
+    failure.code
+}
+
+fn print_whole(bytes: &[u8]) -> ExitCode {
+    match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => ExitCode::Success,
+        Err(_) => ExitCode::Write,
+    }
+}
