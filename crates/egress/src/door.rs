@@ -79,8 +79,7 @@ impl Door {
 
     /// Resolves a name and vets every answer: one denied answer denies the name.
     async fn admit(&self, host: &str, hop: &Hop) -> Result<Vec<SocketAddr>, Refused> {
-        let mut addresses = self.addresses(host, hop).await?;
-        addresses.truncate(ANSWERS);
+        let addresses = self.addresses(host, hop).await?;
         if addresses.is_empty() {
             return Err(refusal::unresolved(hop, host, "no address").into());
         }
@@ -88,7 +87,8 @@ impl Door {
         for address in &addresses {
             self.vet_address(&destination, *address, hop.index)?;
         }
-        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, hop.port)).collect())
+        let used = addresses.into_iter().take(ANSWERS);
+        Ok(used.map(|address| SocketAddr::new(address, hop.port)).collect())
     }
 
     async fn addresses(&self, host: &str, hop: &Hop) -> Result<Vec<IpAddr>, Refused> {
@@ -127,5 +127,36 @@ impl reqwest::dns::Resolve for Door {
             hop.resolved();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::Resolving as Answering;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Counting(Arc<AtomicUsize>);
+
+    impl Resolve for Counting {
+        fn resolve<'a>(&'a self, _host: &'a str) -> Answering<'a> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(vec![Ipv4Addr::LOCALHOST.into()]) })
+        }
+    }
+
+    /// Proves that a name which is resolved outside of a hop, where port and scheme are unknown, is refused unasked.
+    #[tokio::test]
+    async fn without_a_hop_nothing_is_resolved() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let resolver = Arc::new(Counting(Arc::clone(&asked)));
+        let door = Door::new(Policy::default(), OwnListeners::default(), resolver, Duration::from_secs(5));
+        let name = || "name.test".parse::<Name>().expect("a name");
+        assert!(reqwest::dns::Resolve::resolve(&door, name()).await.is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), 0);
+        let hop = Arc::new(Hop::new(0, crate::policy::Scheme::Http, 80, false));
+        let resolving = HOP.sync_scope(hop, || reqwest::dns::Resolve::resolve(&door, name()));
+        let addresses: Vec<_> = resolving.await.expect("within a hop it is resolved").collect();
+        assert_eq!(addresses, [SocketAddr::from((Ipv4Addr::LOCALHOST, 80))]);
     }
 }

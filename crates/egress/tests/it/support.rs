@@ -3,8 +3,9 @@
 use afield_egress::{
     CaPolicy, Decision, Destination, Egress, EgressConfig, Policy, Preset, Resolve, Resolving, Rule, Scheme,
 };
-use afield_exchange::{Buffered, Error, Request};
+use afield_exchange::{BodyError, Buffered, Error, Request, RequestBody};
 use afield_testkit::{Names, Origin, within};
+use bytes::Bytes;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -111,4 +112,10 @@ pub fn names_sent(request: &afield_testkit::origin::Request) -> Vec<&str> {
 /// Two origins at public places, and the egress that may reach them.
 pub async fn two_origins() -> (World, Origin, Origin) {
     (World::under(public_only()), Origin::on("127.1.0.1").await, Origin::on("127.1.0.2").await)
+}
+
+/// A request body that comes in these pieces, with this length announced.
+pub fn streamed<const N: usize>(length: Option<u64>, pieces: [&'static str; N]) -> RequestBody {
+    let pieces = pieces.map(|piece| Ok::<_, BodyError>(Bytes::from_static(piece.as_bytes())));
+    RequestBody::Stream { length, stream: Box::pin(futures_util::stream::iter(pieces)) }
 }

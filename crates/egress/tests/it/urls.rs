@@ -357,7 +357,7 @@ async fn case_025_rules_match_whole_labels() {
         assert_eq!(kind(host).await, Kind::Dns, "{host} is on the list");
     }
     for host in
-        ["evil-example.test", "example.test.evil", "a.example.test", "below.test", "xbelow.test", "10.0.0.1"]
+        ["evil-example.test", "example.test.evil", "a.example.test", "below.test", "xbelow.test", "127.9.9.9"]
     {
         assert_eq!(kind(host).await, Kind::PolicyDenied, "{host} is not on the list");
     }
