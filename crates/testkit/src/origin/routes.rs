@@ -88,7 +88,7 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn of(target: &str) -> Self {
-        let target = match target.split_once("://") {
+        let target = match target.split_once("://").filter(|_| !target.starts_with('/')) {
             Some((_, rest)) => rest.find(['/', '?']).map_or("/", |start| &rest[start..]),
             None => target,
         };

@@ -107,6 +107,7 @@ impl Lane<'_> {
                 self.unstalled().await;
                 if self.swallowing() {
                     self.swallowed.store(true, Ordering::Relaxed);
+                    self.shared.counts.update(|counts| counts.swallowed += piece.len() as u64);
                     break;
                 }
                 given += self.give_some(&mut piece, given, &mut to).await?;

@@ -160,6 +160,17 @@ impl Toxic {
         within(format!("{bytes} bytes go {way:?} through the proxy"), self.shared.counts.until(enough))
     }
 
+    /// Waits until at least `bytes` were swallowed, both ways and over all connections.
+    ///
+    /// # Panics
+    ///
+    /// After [`PATIENCE`](crate::PATIENCE).
+    #[track_caller]
+    pub fn wait_swallowed(&self, bytes: u64) -> impl Future<Output = ()> + '_ {
+        let enough = move |counts: &Counts| (counts.swallowed >= bytes).then_some(());
+        within(format!("the proxy swallows {bytes} bytes"), self.shared.counts.until(enough))
+    }
+
     /// Waits until at least `count` connections were ever accepted.
     ///
     /// # Panics

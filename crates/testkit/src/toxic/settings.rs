@@ -55,6 +55,7 @@ pub(super) struct Counts {
     pub(super) cuts: u64,
     pub(super) up: u64,
     pub(super) down: u64,
+    pub(super) swallowed: u64,
 }
 
 /// What the proxy and its connections share.

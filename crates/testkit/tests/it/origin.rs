@@ -110,3 +110,13 @@ async fn a_gated_drain_reads_no_more_than_asked() {
     assert!(answer.contains(&pattern::sha256(4_000_000)), "{answer}");
     drop(upload.await.unwrap());
 }
+
+/// Proves that a redirect's target may be a whole URL, and that headers asked for come in order.
+#[tokio::test]
+async fn redirects_and_headers_are_as_asked() {
+    let origin = Origin::start().await;
+    let answer = ask(origin.address(), &get("/redirect?to=http://a.test/%3Fq&code=307")).await;
+    assert!(answer.starts_with("HTTP/1.1 307 ") && answer.contains("location: http://a.test/?q\r\n"), "{answer}");
+    let answer = ask(origin.address(), &get("/headers?x=1&Y=2&x=%C3%A9")).await;
+    assert!(answer.contains("\r\nx: 1\r\nY: 2\r\nx: \u{e9}\r\n"), "{answer}");
+}

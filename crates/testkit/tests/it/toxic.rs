@@ -2,7 +2,7 @@ use crate::support::{dial, rest, until};
 use afield_testkit::toxic::{Cut, Toxic, Way};
 use afield_testkit::{Origin, RawOrigin, Rng, Script, pattern, within};
 use std::io::ErrorKind;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const GET: &str = "GET /bytes/1000 HTTP/1.1\r\nconnection: close\r\n\r\n";
 
@@ -54,16 +54,15 @@ async fn a_stalled_way_loses_nothing() {
 async fn a_swallowed_connection_never_tells() {
     let origin = Origin::start().await;
     let toxic = Toxic::start(origin.address()).await;
-    let half_open = dial(toxic.address(), "GET /sse-open HTTP/1.1\r\n").await;
+    let mut half_open = dial(toxic.address(), "GET /sse-open HTTP/1.1\r\n").await;
     let connection = origin.connection(0).await;
     connection.wait_bytes_read(24).await;
     toxic.swallow();
+    half_open.write_all(b"host: o\r\n\r\n").await.unwrap();
     drop(half_open);
-    toxic.wait_accepted(1).await;
-    let swallowed = dial(toxic.address(), GET).await;
-    toxic.wait_accepted(2).await;
+    drop(dial(toxic.address(), GET).await);
+    toxic.wait_swallowed(11 + GET.len() as u64).await;
     origin.connection(1).await;
-    drop(swallowed);
     assert_eq!((connection.ending(), origin.received()), (None, 0));
     toxic.heal();
     assert!(rest(dial(toxic.address(), GET).await).await.ends_with(&pattern::bytes(0, 1000)));
