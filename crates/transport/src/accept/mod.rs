@@ -98,7 +98,6 @@ impl Acceptor {
         let refused = |reason| Refused { peer, reason };
         let verdict = Mutex::new(None);
         let mut upgrade = http1::Builder::new()
-            .keep_alive(false)
             .header_read_timeout(None)
             .max_buf_size(HEAD_BYTES)
             .serve_connection(

@@ -202,9 +202,13 @@ impl Verdict {
     }
 }
 
+/// Ends the connection by saying so: with keep-alive turned off, hyper would write `close` into the upgrade's own
+/// `Connection` field too, and strict clients refuse `Upgrade, close`.
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
