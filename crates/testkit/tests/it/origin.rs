@@ -116,7 +116,10 @@ async fn a_gated_drain_reads_no_more_than_asked() {
 async fn redirects_and_headers_are_as_asked() {
     let origin = Origin::start().await;
     let answer = ask(origin.address(), &get("/redirect?to=http://a.test/%3Fq&code=307")).await;
-    assert!(answer.starts_with("HTTP/1.1 307 ") && answer.contains("location: http://a.test/?q\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 307 ") && answer.contains("location: http://a.test/?q\r\n"),
+        "{answer}"
+    );
     let answer = ask(origin.address(), &get("/headers?x=1&Y=2&x=%C3%A9")).await;
     assert!(answer.contains("\r\nx: 1\r\nY: 2\r\nx: \u{e9}\r\n"), "{answer}");
 }

@@ -1,8 +1,12 @@
 use crate::support::{ask, dial, rest, until};
 use afield_testkit::dead::{Blackhole, Refusing};
 use afield_testkit::origin::Ending;
+use afield_testkit::raw::frames::*;
 use afield_testkit::{Gate, RawOrigin, Script, within};
 use futures_util::FutureExt;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -108,4 +112,36 @@ async fn dead_addresses_are_dead() {
         assert!((&mut undecided).now_or_never().is_none());
         within("another connection is decided", ask(origin.address(), "")).await;
     }
+}
+
+/// Proves that hand-made HTTP/2 frames are frames: a client takes an answer made of them, and a reset of a stream.
+#[tokio::test]
+async fn http2_frames_are_understood() {
+    let answer = [
+        headers(1, STATUS_200, false),
+        data(1, "whole", true),
+        headers_begun(3, ""),
+        continuation(3, STATUS_200, true),
+    ];
+    let script = Script::new()
+        .expect_text(PREFACE)
+        .send([settings(&[(3, 100)]), settings_ack(), ping([0; 8])].concat());
+    let script = script.expect_text(&[1, 5, 0, 0, 0, 1][..]).send([&answer[0][..], &answer[1]].concat());
+    let script = script
+        .expect_text(&[1, 5, 0, 0, 0, 3][..])
+        .send([&answer[2][..], &answer[3], &window_update(0, 1)].concat());
+    let origin = RawOrigin::always(script.send([rst_stream(3, 2), goaway(3, 0)].concat()).expect_end()).await;
+    let stream = TokioIo::new(dial(origin.address(), "").await);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut get = |path| {
+        let request = hyper::Request::get(path).body(Empty::<bytes::Bytes>::new()).unwrap();
+        sender.send_request(request)
+    };
+    let first = within("an answer comes", get("http://o/first")).await.unwrap();
+    assert_eq!(first.into_body().collect().await.unwrap().to_bytes(), "whole");
+    let second = within("an answer comes", get("http://o/second")).await.unwrap();
+    assert!(second.into_body().collect().await.unwrap_err().to_string().contains("error"));
+    drop(sender);
+    within("the connection ends", connection).await.unwrap().unwrap();
 }

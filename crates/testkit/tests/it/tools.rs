@@ -20,6 +20,6 @@ async fn the_reference_answers_a_base_call() {
 /// Proves that what cannot be installed is said to be unavailable, with the reason.
 #[tokio::test]
 async fn what_cannot_be_installed_is_unavailable() {
-    let unavailable = tools::pip(&["./no-such-package"]).unwrap_err();
-    assert!(unavailable.to_string().contains("python"), "{unavailable}");
+    let unavailable = tools::npm("./no-such-package", "1").unwrap_err();
+    assert!(unavailable.to_string().contains("npm"), "{unavailable}");
 }
