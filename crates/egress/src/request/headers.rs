@@ -160,10 +160,15 @@ fn names_in(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
 
 /// `Host` is an authority without userinfo (RFC 9110, section 7.2).
 fn check_host(value: &HeaderValue) -> Result<(), Error> {
-    let authority = http::uri::Authority::try_from(value.as_bytes());
-    match authority {
-        Ok(authority) if !authority.as_str().contains('@') && !authority.host().is_empty() => Ok(()),
-        _ => Err(Error::invalid(detail::HEADER_VALUE, "host: not a host with an optional port")),
+    let sound = http::uri::Authority::try_from(value.as_bytes()).is_ok_and(|authority| {
+        let port = authority.as_str().strip_prefix(authority.host());
+        let port_is_sound = |port: &str| port.is_empty() || port[1..].parse::<u16>().is_ok();
+        // Userinfo stands before the host, so it leaves no such prefix.
+        !authority.host().is_empty() && port.is_some_and(port_is_sound)
+    });
+    match sound {
+        true => Ok(()),
+        false => Err(Error::invalid(detail::HEADER_VALUE, "host: not a host with an optional port")),
     }
 }
 
