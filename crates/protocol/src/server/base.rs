@@ -160,6 +160,12 @@ impl BaseServer {
         self.owed
     }
 
+    /// Whether something waits to be taken by [`poll_transmit`](Self::poll_transmit), now or once it is due. The last
+    /// frame of a stream counts, though it owes no bytes.
+    pub fn has_output(&self) -> bool {
+        !(self.control.is_empty() && self.turns.is_empty() && self.coalescing.is_empty())
+    }
+
     /// Messages that were ignored: unknown notifications, answers to nothing.
     pub fn ignored(&self) -> u64 {
         self.ignored
@@ -302,18 +308,31 @@ impl BaseServer {
             self.ignored += 1;
         }
         for call in named {
-            let ended =
-                self.calls.get(&call).and_then(|call| call.stream.as_ref()).is_some_and(Stream::is_ended);
-            if ended {
-                continue;
-            }
-            self.events.push_back(Event::Cancel(call));
-            if let Some(stream) = self.calls.get_mut(&call).and_then(|call| call.stream.as_mut()) {
-                self.owed -= stream.discard();
-            }
-            self.fail(now, call, &Error::cancelled());
+            self.stop(now, call, &Error::cancelled());
         }
         self.unblock();
+    }
+
+    /// Ends every call with this error, as a cancel does: what of a body has not gone out is forgotten.
+    pub fn stop_all(&mut self, now: Instant, error: &Error) {
+        let mut calls: Vec<CallId> = self.calls.keys().copied().collect();
+        calls.sort_unstable();
+        for call in calls {
+            self.stop(now, call, error);
+        }
+        self.unblock();
+    }
+
+    fn stop(&mut self, now: Instant, call: CallId, error: &Error) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if let Some(stream) = &mut entry.stream {
+            if stream.is_ended() {
+                return;
+            }
+            self.owed -= stream.discard();
+        }
+        self.events.push_back(Event::Cancel(call));
+        self.fail(now, call, error);
     }
 
     // --- the session's decision
