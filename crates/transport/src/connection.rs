@@ -90,6 +90,9 @@ pub trait Connection: Send + Unpin + 'static {
     /// discarding what it still sends. A peer may take for ever: the caller bounds it in time and then drops the connection.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Whether [`ping`](Self::ping) asks anything. Where it does not, silence says nothing about the peer.
+    fn has_pings(&self) -> bool;
+
     /// Whether [`Message::Binary`] can be sent.
     fn has_binary(&self) -> bool;
 
@@ -161,6 +164,10 @@ impl Connection for Box<dyn Connection> {
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         (**self).poll_closed(cx)
+    }
+
+    fn has_pings(&self) -> bool {
+        (**self).has_pings()
     }
 
     fn has_binary(&self) -> bool {

@@ -200,6 +200,10 @@ where
         Poll::Ready(())
     }
 
+    fn has_pings(&self) -> bool {
+        false
+    }
+
     fn has_binary(&self) -> bool {
         false
     }

@@ -218,6 +218,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
         }
     }
 
+    fn has_pings(&self) -> bool {
+        true
+    }
+
     fn has_binary(&self) -> bool {
         true
     }
