@@ -23,15 +23,18 @@ impl Call {
         } else {
             buffer(id, request, &reply, &egress, &shared).await
         };
-        // The place is free before the last word is said: whoever hears it may ask again.
-        drop(permit);
-        match outcome {
-            Ok(last) => shared.with(last),
-            Err(error) => {
-                log(&error);
-                shared.with(|server, now| server.fail(now, id, &error));
-            }
+        if let Err(error) = &outcome {
+            log(error);
         }
+        shared.with(|server, now| {
+            match outcome {
+                Ok(last) => last(server, now),
+                Err(error) => server.fail(now, id, &error),
+            }
+            // The place is free before the last word goes out, so whoever hears it may ask again; and not before it
+            // is with the machine, so a drain that waits for all places loses no answer.
+            drop(permit);
+        });
     }
 }
 

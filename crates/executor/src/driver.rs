@@ -3,7 +3,7 @@ use crate::{
     executor::Inner,
     shared::{Ending, Shared},
 };
-use afield_exchange::Error;
+use afield_exchange::{Blame, Error, Kind, Retry};
 use afield_protocol::{
     BASE_SILENCE, Liveness, RpcError, Verdict,
     error::INVALID_REQUEST,
@@ -35,14 +35,27 @@ pub(crate) struct Driver<C> {
     inner: Arc<Inner>,
     principal: Principal,
     session: Option<String>,
-    liveness: Liveness,
+    /// Absent where the transport has no pings: only the end of the stream tells there that the peer is gone.
+    liveness: Option<Liveness>,
     heard: u64,
-    initialize_by: Instant,
+    /// Until when `initialize` must have succeeded; `None` once it has.
+    initialize_by: Option<Instant>,
     tasks: JoinSet<()>,
     calls: HashMap<CallId, AbortHandle>,
     of_task: HashMap<tokio::task::Id, CallId>,
     timer: Pin<Box<Sleep>>,
     armed: Instant,
+}
+
+/// How far reading has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// Everything there was has been read: the task is woken when more comes.
+    Drained,
+    /// There may be more.
+    More,
+    /// Nothing was read because nothing should be.
+    Unwanted,
 }
 
 /// Why a connection's driver has come to its end.
@@ -61,21 +74,20 @@ pub(crate) enum End {
 impl<C: Connection> Driver<C> {
     pub fn new(connection: C, inner: Arc<Inner>, principal: Principal) -> Self {
         let now = now();
-        let liveness = Liveness::new(now, BASE_SILENCE);
-        let armed = liveness.poll_timeout();
         Self {
+            liveness: connection.has_pings().then(|| Liveness::new(now, BASE_SILENCE)),
             connection,
             shared: Arc::new(Shared::new(inner.server_config())),
             principal,
             session: None,
             heard: 0,
-            initialize_by: now + inner.limits().handshake,
+            // A deadline beyond what the clock can express is none.
+            initialize_by: now.checked_add(inner.limits().handshake),
             tasks: JoinSet::new(),
             calls: HashMap::new(),
             of_task: HashMap::new(),
-            timer: Box::pin(tokio::time::sleep_until(armed.into())),
-            armed,
-            liveness,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+            armed: now,
             inner,
         }
     }
@@ -111,44 +123,61 @@ impl<C: Connection> Driver<C> {
         if let Some(end) = self.ending() {
             return Poll::Ready(end);
         }
-        let all_read = match self.read(cx) {
-            Ok(all_read) => all_read,
-            Err(closed) => return Poll::Ready(End::Lost(closed)),
-        };
+        match self.turn(cx) {
+            Ok(None) => self.ending().map_or(Poll::Pending, Poll::Ready),
+            Ok(Some(end)) => Poll::Ready(end),
+            Err(closed) => Poll::Ready(End::Lost(closed)),
+        }
+    }
+
+    /// Reads, judges, writes, and sees to it that the task is woken for whatever is to be done next.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Option<End>, Closed> {
+        let input = self.read(cx)?;
+        if let Some(end) = self.keep_time(cx, input)? {
+            return Ok(Some(end));
+        }
         self.act();
         self.reap(cx);
-        if let Some(end) = self.keep_time(cx, all_read) {
-            return Poll::Ready(end);
+        let all_written = self.write(cx)?;
+        // Writing may have made room for reading.
+        let more_to_read = match input {
+            Input::Drained => false,
+            Input::More => true,
+            Input::Unwanted => self.shared.lock().wants_input(),
+        };
+        if more_to_read || !all_written {
+            cx.waker().wake_by_ref();
         }
-        match self.write(cx) {
-            Ok(true) if all_read => {}
-            Ok(_) => cx.waker().wake_by_ref(),
-            Err(closed) => return Poll::Ready(End::Lost(closed)),
-        }
-        self.ending().map_or(Poll::Pending, Poll::Ready)
+        // Last, since writing sets timers too.
+        self.arm(cx);
+        Ok(None)
     }
 
     /// Whether somebody else has ended the connection. An executor that stops still says what it owes.
     fn ending(&self) -> Option<End> {
-        let state = self.shared.lock();
-        match state.ending? {
-            Ending::Stopping if state.server.owed() > 0 => None,
-            ending => Some(End::Ending(ending)),
+        let mut state = self.shared.lock();
+        let ending = state.ending?;
+        if ending == Ending::Stopping {
+            state.server.stop_all(now(), &stopped());
+            if state.server.has_output() {
+                return None;
+            }
         }
+        Some(End::Ending(ending))
     }
 
-    /// Reads what there is, within the budget. Returns whether that was all.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+    /// Reads what there is, within the budget.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<Input, Closed> {
         for _ in 0..BUDGET {
-            if !self.shared.lock().server.wants_input() {
-                return Ok(true);
+            if !self.shared.lock().wants_input() {
+                return Ok(Input::Unwanted);
             }
             if !self.read_one(cx)? {
-                return Ok(true);
+                return Ok(Input::Drained);
             }
             self.act();
         }
-        Ok(false)
+        Ok(Input::More)
     }
 
     fn read_one(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
@@ -156,12 +185,18 @@ impl<C: Connection> Driver<C> {
         let heard = self.connection.bytes_received();
         if heard != self.heard {
             self.heard = heard;
-            self.liveness.heard(now());
+            if let Some(liveness) = &mut self.liveness {
+                liveness.heard(now());
+            }
         }
         match received {
             Poll::Pending => return Ok(false),
             Poll::Ready(Err(closed)) => return Err(closed),
-            Poll::Ready(Ok(Received::Pong)) => self.liveness.pong(now()),
+            Poll::Ready(Ok(Received::Pong)) => {
+                if let Some(liveness) = &mut self.liveness {
+                    liveness.pong(now());
+                }
+            }
             Poll::Ready(Ok(Received::Malformed)) => self.shared.lock().server.handle_malformed(),
             Poll::Ready(Ok(Received::Message(message))) => {
                 // Base takes JSON from binary messages too.
@@ -227,6 +262,7 @@ impl<C: Connection> Driver<C> {
         let session_id = session.map_err(|no| no.into_rpc_error())?;
         tracing::debug!(client = %params.client_name.escape_debug(), "session attached");
         self.session = Some(session_id.clone());
+        self.initialize_by = None;
         Ok(InitializeResult {
             session_id,
             environment_info: self.inner.environment.clone(),
@@ -256,35 +292,49 @@ impl<C: Connection> Driver<C> {
         }
     }
 
-    fn keep_time(&mut self, cx: &mut Context<'_>, all_read: bool) -> Option<End> {
+    /// Lets deltas go whose time has come, and judges whether the peer is still there.
+    fn keep_time(&mut self, cx: &mut Context<'_>, input: Input) -> Result<Option<End>, Closed> {
         let now = now();
         self.shared.lock().server.handle_timeout(now);
-        if now >= self.liveness.poll_timeout() && all_read {
-            // A connection that is not read because too much is owed to it may still be alive: look.
-            let more = match self.read_one(cx) {
-                Ok(more) => more,
-                Err(closed) => return Some(End::Lost(closed)),
-            };
-            if !more || self.liveness.poll_timeout() <= now {
-                match self.liveness.handle_timeout(now) {
-                    Verdict::Dead => return Some(End::Silent),
-                    Verdict::Ping => self.connection.ping(),
-                    Verdict::Wait => {}
-                }
+        if self.initialize_by.is_some_and(|by| by <= now) {
+            return Ok(Some(End::NotInitialized));
+        }
+        if self.liveness.as_ref().is_none_or(|liveness| now < liveness.poll_timeout()) {
+            return Ok(None);
+        }
+        let all_heard = match input {
+            Input::Drained => true,
+            Input::More => false,
+            Input::Unwanted => self.listen(cx)?,
+        };
+        if let Some(liveness) = self.liveness.as_mut().filter(|_| all_heard) {
+            match liveness.handle_timeout(now) {
+                Verdict::Dead => return Ok(Some(End::Silent)),
+                Verdict::Ping => self.connection.ping(),
+                Verdict::Wait => {}
             }
         }
-        let (initialized, coalescing) = {
-            let state = self.shared.lock();
-            (state.server.is_initialized(), state.server.poll_timeout())
-        };
-        if !initialized && now >= self.initialize_by {
-            return Some(End::NotInitialized);
+        Ok(None)
+    }
+
+    /// Looks for a sign of life on a connection that is not read because too much is owed to it: the sign may lie behind
+    /// messages that came before. Returns whether all was heard that matters, within the budget.
+    fn listen(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+        let heard = self.heard;
+        for _ in 0..BUDGET {
+            if !self.read_one(cx)? || self.heard != heard {
+                return Ok(true);
+            }
         }
-        let mut due = self.liveness.poll_timeout();
-        if !initialized {
-            due = due.min(self.initialize_by);
-        }
-        due = coalescing.map_or(due, |at| due.min(at));
+        // The timer, which is past, brings the next turn.
+        Ok(false)
+    }
+
+    /// Sets the timer for whatever is due next.
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        let coalescing = self.shared.lock().server.poll_timeout();
+        let silence = self.liveness.as_ref().map(Liveness::poll_timeout);
+        let Some(due) = [coalescing, silence, self.initialize_by].into_iter().flatten().min() else { return };
         if due != self.armed {
             self.armed = due;
             self.timer.as_mut().reset(due.into());
@@ -292,7 +342,6 @@ impl<C: Connection> Driver<C> {
         if self.timer.poll_unpin(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
-        None
     }
 
     /// Writes what there is, within the budget. Returns whether that was all that can be written now.
@@ -338,6 +387,12 @@ impl crate::sessions::NoSession {
             ))),
         }
     }
+}
+
+/// What the callers are told whose requests an executor that stops has not finished.
+fn stopped() -> Error {
+    let message = "the executor was stopped before the request had ended";
+    Error::new(Kind::SessionLost, Blame::Operator, Retry::Unknown, message)
 }
 
 /// The runtime's clock, which tests can stop.

@@ -38,8 +38,17 @@ pub(crate) struct Inner {
     pub environment: EnvironmentInfo,
     pub readiness: Readiness,
     limits: Limits,
+    /// Cancelled when the drain is over: nobody is let in any more.
+    pub over: CancellationToken,
     requests: Arc<Semaphore>,
-    connections: Mutex<Vec<Weak<Shared>>>,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    list: Vec<Weak<Shared>>,
+    /// Whether connections are to end as soon as they are made.
+    stopped: bool,
 }
 
 /// How long answers that are still owed when an executor stops may take to be written.
@@ -63,6 +72,7 @@ impl Executor {
             sessions: Sessions::new(limits.sessions, limits.grace),
             environment: environment(),
             readiness: Readiness::new(),
+            over: CancellationToken::new(),
             requests: Arc::new(Semaphore::new(limits.requests)),
             connections: Mutex::default(),
             limits,
@@ -88,15 +98,15 @@ impl Executor {
     }
 
     /// Serves until `stop` is cancelled, then drains: `/readyz` answers 503, new sessions and requests are refused,
-    /// active requests may finish for the grace and are cancelled then. On stdio it also ends with its input.
+    /// active requests may finish for the grace. What is then still active ends with an error of kind `session_lost`, and
+    /// connections are closed with 1001. On stdio it also ends with its input.
     ///
     /// Dropping the future ends everything at once.
     pub async fn run(self, stop: CancellationToken) {
         let Self { inner, source, grace } = self;
-        let over = CancellationToken::new();
         let serving = async {
             match source {
-                Source::Listener(listener) => listener.serve(&inner, &over).await,
+                Source::Listener(listener) => listener.serve(&inner).await,
                 Source::Stdio => {
                     let connection = stdio(inner.limits.message_bytes);
                     serve(connection, inner.clone(), Principal::new("stdio")).await;
@@ -119,7 +129,7 @@ impl Executor {
             }
         }
         inner.stop_connections();
-        over.cancel();
+        inner.over.cancel();
         // Whatever is still owed is written, for a moment.
         let _ = tokio::time::timeout(FAREWELL, serving).await;
     }
@@ -157,7 +167,9 @@ impl Inner {
 
     /// A place for one more request, if there is one.
     pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        if self.is_draining() { None } else { self.requests.clone().try_acquire_owned().ok() }
+        // In this order: a drain that has seen all places free is seen here.
+        let permit = self.requests.clone().try_acquire_owned().ok()?;
+        (!self.is_draining()).then_some(permit)
     }
 
     /// Why there was no place.
@@ -182,19 +194,25 @@ impl Inner {
 
     fn register(&self, connection: &Arc<Shared>) {
         let mut connections = self.connections();
-        if connections.len() == connections.capacity() {
-            connections.retain(|connection| connection.strong_count() > 0);
+        if connections.stopped {
+            connection.stop();
         }
-        connections.push(Arc::downgrade(connection));
+        let list = &mut connections.list;
+        if list.len() == list.capacity() {
+            list.retain(|connection| connection.strong_count() > 0);
+        }
+        list.push(Arc::downgrade(connection));
     }
 
     fn stop_connections(&self) {
-        for connection in self.connections().iter().filter_map(Weak::upgrade) {
+        let mut connections = self.connections();
+        connections.stopped = true;
+        for connection in connections.list.iter().filter_map(Weak::upgrade) {
             connection.stop();
         }
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Shared>>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {
         self.connections.lock().expect("nothing panics while holding the list of connections")
     }
 }

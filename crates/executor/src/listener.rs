@@ -9,7 +9,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
 
 /// Accepts connections and owns them.
 pub(crate) struct Listener {
@@ -50,12 +49,12 @@ impl Listener {
         self.address
     }
 
-    /// Serves until `over`, then until every connection has ended.
-    pub async fn serve(self, inner: &Arc<Inner>, over: &CancellationToken) {
+    /// Serves until the executor is over, then until every connection has ended.
+    pub async fn serve(self, inner: &Arc<Inner>) {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
-                () = over.cancelled() => break,
+                () = inner.over.cancelled() => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => note_panic(ended),
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.admit(stream, peer, inner, &mut tasks),
@@ -67,6 +66,7 @@ impl Listener {
                 },
             }
         }
+        drop(self.socket);
         while let Some(ended) = tasks.join_next().await {
             note_panic(ended);
         }
@@ -104,7 +104,10 @@ async fn connect(
     _connection: OwnedSemaphorePermit,
     unauthenticated: OwnedSemaphorePermit,
 ) {
-    let accepted = acceptor.accept(stream, peer).await;
+    let accepted = tokio::select! {
+        accepted = acceptor.accept(stream, peer) => accepted,
+        () = inner.over.cancelled() => return,
+    };
     drop(unauthenticated);
     match accepted {
         Ok(Accepted { connection, principal }) => serve(connection, inner, principal).await,

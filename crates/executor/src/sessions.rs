@@ -94,9 +94,10 @@ impl Sessions {
     }
 
     fn forget_expired(&self, table: &mut HashMap<String, Session>, now: Instant) {
-        table.retain(|_, session| match session.place {
-            Place::Attached(_) => true,
-            Place::Detached(since) => now < since + self.grace,
+        table.retain(|_, session| match &session.place {
+            // A connection that went without a word, by a defect, leaves nothing behind either.
+            Place::Attached(connection) => connection.strong_count() > 0,
+            Place::Detached(since) => now.saturating_duration_since(*since) < self.grace,
         });
     }
 

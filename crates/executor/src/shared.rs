@@ -28,7 +28,7 @@ pub(crate) struct State {
 pub(crate) enum Ending {
     /// Another connection has resumed the session: nothing more is said here, not even what is owed.
     Evicted,
-    /// The executor stops: what is owed is still said.
+    /// The executor stops: calls are ended with an error, and what is owed is still said.
     Stopping,
 }
 
@@ -87,6 +87,11 @@ impl Shared {
 }
 
 impl State {
+    /// Whether the connection should be read.
+    pub fn wants_input(&self) -> bool {
+        self.ending.is_none() && self.server.wants_input()
+    }
+
     /// Wakes the call whose body has room again.
     pub fn unblock(&mut self, call: CallId) {
         if let Some(Some(waker)) = self.blocked.remove(&call) {
