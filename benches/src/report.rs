@@ -3,7 +3,7 @@
 use crate::{
     Result,
     machine::Facts,
-    sample::{Metric, Sample},
+    sample::{Findings, Metric, Sample},
     scenario::Scenario,
     subject::Subject,
     wanted,
@@ -15,7 +15,8 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 #[derive(Serialize)]
 pub struct Report {
     facts: Facts,
-    samples: Vec<Sample>,
+    #[serde(flatten)]
+    findings: Findings,
 }
 
 /// The median of each number over the rounds.
@@ -49,9 +50,19 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 impl Report {
-    /// Of these samples.
-    pub fn new(facts: Facts, samples: Vec<Sample>) -> Self {
-        Self { facts, samples }
+    /// Of these findings.
+    pub fn new(facts: Facts, findings: Findings) -> Self {
+        Self { facts, findings }
+    }
+
+    /// What went wrong, if anything did.
+    pub fn failures(&self) -> Result<()> {
+        let lines = self.findings.failures.iter().map(|failure| {
+            let (scenario, subject) = (failure.scenario.name(), failure.subject.name());
+            format!("round {}: {scenario} {subject}: {}", failure.round, failure.why)
+        });
+        let lines: Vec<_> = lines.collect();
+        if lines.is_empty() { Ok(()) } else { Err(format!("samples failed\n{}", lines.join("\n")).into()) }
     }
 
     /// Writes every number to `path`.
@@ -61,7 +72,7 @@ impl Report {
 
     /// The tables.
     pub fn markdown(&self) -> String {
-        let medians = Medians::new(&self.samples);
+        let medians = Medians::new(&self.findings.samples);
         let mut text = self.facts.markdown();
         text.push_str(&calls_table(&medians));
         text.push_str(&memory_table(&medians));

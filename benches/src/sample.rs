@@ -130,6 +130,22 @@ pub struct Sample {
     pub metrics: Metrics,
 }
 
+/// A sample that could not be taken, and why.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    pub round: usize,
+    pub scenario: Scenario,
+    pub subject: Subject,
+    pub why: String,
+}
+
+/// All that was found out.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Findings {
+    pub samples: Vec<Sample>,
+    pub failures: Vec<Failure>,
+}
+
 /// What is to be measured, and with what.
 pub struct Plan {
     /// Where every number is kept.
@@ -175,38 +191,47 @@ impl Plan {
         Facts::read(self.rounds, self.reference.as_deref().and_then(version_of))
     }
 
-    /// Takes every sample, the subjects in turn within a round.
-    pub async fn take(&self) -> Result<Vec<Sample>> {
+    /// Takes every sample, the subjects in turn within a round. One that fails does not cost the others.
+    pub async fn take(&self) -> Result<Findings> {
         let origin = Origin::start().await?;
-        let mut samples = Vec::new();
+        let mut findings = Findings::default();
         for round in 1..=self.rounds {
-            for &scenario in &self.scenarios {
-                for &subject in &self.subjects {
-                    if subject == Subject::Direct && !scenario.makes_calls() {
-                        continue;
+            for (scenario, subject) in self.turns() {
+                eprintln!("round {round} of {}: {} {}", self.rounds, scenario.name(), subject.name());
+                match self.sample(scenario, subject, &origin).await {
+                    Ok(metrics) => findings.samples.push(Sample { round, scenario, subject, metrics }),
+                    Err(error) => {
+                        let why = error.to_string();
+                        findings.failures.push(Failure { round, scenario, subject, why });
                     }
-                    eprintln!("round {round} of {}: {} {}", self.rounds, scenario.name(), subject.name());
-                    let metrics = self
-                        .sample(scenario, subject, &origin)
-                        .await
-                        .map_err(|error| format!("{} {}: {error}", scenario.name(), subject.name()))?;
-                    samples.push(Sample { round, scenario, subject, metrics });
                 }
             }
         }
-        Ok(samples)
+        Ok(findings)
+    }
+
+    fn turns(&self) -> impl Iterator<Item = (Scenario, Subject)> {
+        let pairs = self
+            .scenarios
+            .iter()
+            .flat_map(|&scenario| self.subjects.iter().map(move |&subject| (scenario, subject)));
+        pairs.filter(|(scenario, subject)| scenario.makes_calls() || subject.is_executor())
     }
 
     async fn sample(&self, scenario: Scenario, subject: Subject, origin: &Origin) -> Result<Metrics> {
-        let (command, binary) = match subject {
+        let command = match subject {
             Subject::Direct => return scenario::direct(scenario, origin, self.size).await,
-            Subject::Afield => (self.afield_command(), Some(self.afield.as_path())),
-            Subject::Reference => (self.reference_command()?, self.reference.as_deref()),
+            Subject::Afield | Subject::Client => self.afield_command(),
+            Subject::Reference => self.reference_command()?,
         };
+        let binary = PathBuf::from(command.as_std().get_program());
         let executor = Listening::start(command).await?;
+        if subject == Subject::Client {
+            return scenario::client(scenario, &executor, origin, self.size).await;
+        }
         let mut metrics = scenario::base(scenario, &executor, origin, self.size).await?;
         if scenario == Scenario::Rest {
-            let bytes = binary.map_or(Ok(0), file_size)?;
+            let bytes = std::fs::metadata(binary)?.len();
             metrics.0.insert(Metric::BinaryMegabytes, bytes as f64 / MEGA);
         }
         Ok(metrics)
@@ -240,10 +265,6 @@ fn version_of(program: &Path) -> Option<String> {
     let output = std::process::Command::new(program).arg("--version").output().ok()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.split_ascii_whitespace().last().map(str::to_owned)
-}
-
-fn file_size(path: &Path) -> Result<u64> {
-    Ok(std::fs::metadata(path)?.len())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    load::{BaseClient, Call, DirectClient, Outcome, Stop},
+    load::{BaseClient, Call, DirectClient, Outcome, OwnClient, Stop},
     origin::Origin,
     process::{Listening, Usage},
     sample::Metrics,
@@ -187,6 +187,26 @@ pub async fn base(scenario: Scenario, executor: &Listening, origin: &Origin, siz
         return idle(&mut client, &call, executor).await;
     }
     warm_up(&mut client, scenario, &call, origin, size).await?;
+    let (driver, before) = (Usage::own()?, executor.usage()?);
+    let outcome = client.run(&call, scenario.parallel(), scenario.stop(size)).await?;
+    let (driven, after) = (Usage::own()?, executor.usage()?);
+    let mut metrics = Metrics::of_load(scenario, &outcome, UPLOAD);
+    metrics.add_driver(&outcome, driver, driven);
+    metrics.add_executor(scenario, &outcome, before, after, UPLOAD);
+    Ok(metrics)
+}
+
+/// One sample of an afield executor that nobody has used, driven by afield's own client.
+pub async fn client(
+    scenario: Scenario,
+    executor: &Listening,
+    origin: &Origin,
+    size: Size,
+) -> Result<Metrics> {
+    let call = scenario.call(origin, size);
+    let client = OwnClient::connect(executor.authority()).await?;
+    let warm_up = if scenario.is_bulk() { Stop::Calls(1) } else { Stop::After(size.time / 10) };
+    client.run(&call, scenario.parallel(), warm_up).await?;
     let (driver, before) = (Usage::own()?, executor.usage()?);
     let outcome = client.run(&call, scenario.parallel(), scenario.stop(size)).await?;
     let (driven, after) = (Usage::own()?, executor.usage()?);

@@ -10,21 +10,29 @@ pub enum Subject {
     Direct,
     /// An afield executor driven in the base dialect, by the same driver as the reference.
     Afield,
+    /// An afield executor driven by afield's own client.
+    Client,
     /// The reference executor, base dialect.
     Reference,
 }
 
 impl Subject {
     /// All, in the order in which they take turns.
-    pub const ALL: [Self; 3] = [Self::Direct, Self::Afield, Self::Reference];
+    pub const ALL: [Self; 4] = [Self::Direct, Self::Afield, Self::Client, Self::Reference];
 
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Afield => "afield",
+            Self::Client => "client",
             Self::Reference => "reference",
         }
+    }
+
+    /// Whether it is an executor of its own, with memory and a binary, and not another way to drive one.
+    pub fn is_executor(self) -> bool {
+        matches!(self, Self::Afield | Self::Reference)
     }
 
     /// By name.

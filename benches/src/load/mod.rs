@@ -1,9 +1,11 @@
 //! The load: the same calls, made directly or through an executor.
 
 mod base;
+mod client;
 mod direct;
 
 pub use base::BaseClient;
+pub use client::OwnClient;
 pub use direct::DirectClient;
 
 use bytes::Bytes;
