@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod json;
 mod liveness;
+pub mod resumable;
 pub mod server;
 pub mod wire;
 

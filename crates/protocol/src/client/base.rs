@@ -1,17 +1,17 @@
-use super::{Inbound, Raw, stream::Stream};
+use super::{Inbound, Raw, inbound::wrong_shape, stream::Stream};
 use crate::{
     RpcError,
     error::INVALID_REQUEST,
     json::RpcId,
     wire::{
-        Capabilities, EnvironmentInfo, InitializeParams, decode_response, encode_call, method, notification,
-        request,
+        Capabilities, Delta, EnvironmentInfo, InitializeParams, decode_response, encode_call, method,
+        notification, request,
     },
 };
 use afield_exchange::{Blame, Error, Head, Kind, Phase, Request, RequestBody, Retry};
 use bytes::Bytes;
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 /// Names one call inside the machine. It is never reused on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,7 +81,8 @@ pub enum HeadPoll {
 
 #[derive(Debug)]
 struct Call {
-    request_id: Box<str>,
+    /// The message, until it is sent.
+    unsent: Option<Bytes>,
     answer: Option<Result<Raw, Error>>,
     answered: bool,
     /// Its body, if it is streamed.
@@ -104,11 +105,14 @@ pub struct BaseClient {
     connected: bool,
     can_cancel: bool,
     calls: HashMap<CallId, Call>,
-    streams: HashMap<Box<str>, CallId>,
-    out: VecDeque<(Option<CallId>, Bytes)>,
+    /// What goes ahead of calls.
+    control: VecDeque<Bytes>,
+    /// Calls that have not been sent.
+    waiting: VecDeque<CallId>,
     queued: usize,
     events: VecDeque<Event>,
-    abandoned: usize,
+    /// Calls that were given up and that the executor goes on with, and whether they are streamed.
+    abandoned: HashMap<CallId, bool>,
     ignored: u64,
 }
 
@@ -123,11 +127,11 @@ impl BaseClient {
             connected: false,
             can_cancel: false,
             calls: HashMap::new(),
-            streams: HashMap::new(),
             queued: text.len(),
-            out: VecDeque::from([(None, text)]),
+            control: VecDeque::from([text]),
+            waiting: VecDeque::new(),
             events: VecDeque::new(),
-            abandoned: 0,
+            abandoned: HashMap::new(),
             ignored: 0,
         }
     }
@@ -139,9 +143,9 @@ impl BaseClient {
         self.connected
     }
 
-    /// Whether streams were abandoned that the executor goes on sending: replace the connection once idle.
+    /// Whether calls were given up that the executor goes on with: replace the connection once idle.
     pub fn is_worn(&self) -> bool {
-        self.abandoned > 0
+        !self.abandoned.is_empty()
     }
 
     /// Calls that have not ended.
@@ -182,14 +186,10 @@ impl BaseClient {
     /// Starts a call; `text` is what [`encode`](Self::encode) wrote.
     pub fn call(&mut self, call: CallId, text: Bytes, streamed: bool) {
         debug_assert!(self.connected, "calls are made on a connected session");
-        let request_id = call.request_id();
-        if streamed {
-            self.streams.insert(request_id.clone(), call);
-        }
         let stream = streamed.then(Stream::default);
-        self.calls.insert(call, Call { request_id, answer: None, answered: false, stream });
         self.queued += text.len();
-        self.out.push_back((Some(call), text));
+        self.waiting.push_back(call);
+        self.calls.insert(call, Call { unsent: Some(text), answer: None, answered: false, stream });
     }
 
     /// The call's answer, once.
@@ -206,7 +206,7 @@ impl BaseClient {
                 HeadPoll::Answer(raw)
             }
             Some(Err(error)) => {
-                self.forget(call);
+                self.calls.remove(&call);
                 HeadPoll::Failed(error)
             }
         }
@@ -219,41 +219,46 @@ impl BaseClient {
         };
         let read = stream.read()?;
         if !matches!(read, Some(Ok(_))) {
-            self.forget(call);
+            self.calls.remove(&call);
         }
         Some(read)
     }
 
-    /// Gives a call up. What comes for it is thrown away.
+    /// Gives a call up. One that has not been sent never is; what comes for another is thrown away.
     pub fn cancel(&mut self, call: CallId) {
-        let Some(entry) = self.calls.get(&call) else { return };
+        let Some(entry) = self.calls.get_mut(&call) else { return };
         let over = match &entry.stream {
             Some(stream) => stream.is_ended(),
             None => entry.answered,
         };
-        if !over {
-            if self.can_cancel {
-                let text = notification(method::CANCEL, 64, |out| {
-                    out.raw(b"{\"requestId\":");
-                    out.string(&entry.request_id);
-                    out.raw(b"}");
-                });
-                self.say(text);
-            } else {
-                self.abandoned += 1;
-            }
+        if let Some(text) = entry.unsent.take() {
+            self.queued -= text.len();
+            self.waiting.retain(|waiting| *waiting != call);
+        } else if !over {
+            self.give_up(call);
         }
-        self.forget(call);
+        self.calls.remove(&call);
+    }
+
+    /// Ends every call that has not been sent: it never is. What is left to be sent is control.
+    pub fn withdraw(&mut self, why: &str) {
+        for id in std::mem::take(&mut self.waiting) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            self.queued -= call.unsent.take().map_or(0, |text| text.len());
+            call.answered = true;
+            call.answer = Some(Err(lost(Retry::Safe, why)));
+            self.events.push_back(Event::Readable(id));
+        }
     }
 
     /// Ends every call: the connection is gone. A call that was still queued was certainly not executed.
     pub fn lost(&mut self, why: &str) {
+        self.withdraw(why);
         self.connected = false;
         self.queued = 0;
-        let unsent: HashSet<CallId> = self.out.drain(..).filter_map(|(call, _)| call).collect();
+        self.control.clear();
         for (id, call) in &mut self.calls {
-            let retry = if unsent.contains(id) { Retry::Safe } else { Retry::Unknown };
-            let error = Error::session_lost(retry, format!("the connection to the executor was lost: {why}"));
+            let error = lost(Retry::Unknown, why);
             match &mut call.stream {
                 Some(stream) if call.answered => stream.finish(Err(error.with_phase(Phase::Body))),
                 _ if !call.answered => {
@@ -264,14 +269,22 @@ impl BaseClient {
             }
             self.events.push_back(Event::Readable(*id));
         }
-        self.streams.clear();
     }
 
-    fn forget(&mut self, call: CallId) {
-        if let Some(entry) = self.calls.remove(&call)
-            && entry.stream.is_some()
-        {
-            self.streams.remove(&entry.request_id);
+    /// Tells the executor, where it understands it, that nobody waits for this call any more.
+    fn give_up(&mut self, call: CallId) {
+        if !self.connected {
+            return;
+        }
+        if self.can_cancel {
+            self.say(notification(method::CANCEL, 64, |out| {
+                out.raw(b"{\"requestId\":");
+                out.string(&call.request_id());
+                out.raw(b"}");
+            }));
+        } else {
+            let streamed = self.calls.get(&call).is_some_and(|entry| entry.stream.is_some());
+            self.abandoned.insert(call, streamed);
         }
     }
 
@@ -284,11 +297,9 @@ impl BaseClient {
                 self.initialized(result)
             }
             Inbound::Response { id: RpcId::Integer(id), result } => self.answered(CallId(id), result),
-            Inbound::Delta(delta) => match self.streams.get(&delta.request_id) {
-                Some(call) => self.delta(*call, delta),
-                None => self.ignored += 1,
-            },
-            Inbound::Response { .. } | Inbound::Ignored => self.ignored += 1,
+            Inbound::Delta(delta) => self.delta(delta),
+            Inbound::MalformedDelta { request_id } => self.malformed_delta(&request_id),
+            Inbound::Response { .. } | Inbound::Consumed(_) | Inbound::Ignored => self.ignored += 1,
         }
     }
 
@@ -312,65 +323,77 @@ impl BaseClient {
 
     fn answered(&mut self, call: CallId, result: Result<Raw, RpcError>) {
         match self.calls.get_mut(&call) {
-            Some(entry) if !entry.answered => {
+            Some(entry) if !entry.answered && entry.unsent.is_none() => {
                 entry.answered = true;
                 entry.answer = Some(result.map_err(RpcError::into_error));
                 self.events.push_back(Event::Readable(call));
             }
-            _ => self.ignored += 1,
+            _ => {
+                self.ignored += 1;
+                let streams_on = result.is_ok() && self.abandoned.get(&call) == Some(&true);
+                if !streams_on {
+                    self.abandoned.remove(&call);
+                }
+            }
         }
     }
 
-    fn delta(&mut self, call: CallId, delta: crate::wire::Delta) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
-        let Some(stream) = &mut entry.stream else { return };
-        if stream.is_ended() {
+    fn delta(&mut self, delta: Delta) {
+        let Some(call) = CallId::of_request_id(&delta.request_id) else {
             self.ignored += 1;
             return;
+        };
+        if delta.done {
+            self.abandoned.remove(&call);
         }
-        let taken = if entry.answered {
+        let Some((answered, stream)) = self.open_stream(call) else {
+            self.ignored += 1;
+            return;
+        };
+        let taken = if answered {
             stream.push(delta.seq, delta.bytes, MOST_UNREAD)
         } else {
-            Err(Error::new(
-                Kind::OriginProtocol,
-                Blame::Executor,
-                Retry::Unknown,
-                "the executor sent the body before the head",
-            ))
+            Err(malformed("the executor sent the body before the head"))
         };
         match taken {
             Ok(()) if delta.done => stream.finish(match delta.error {
                 None => Ok(()),
-                Some(error) => Err(body_error(&error)),
+                Some(text) => Err(Error::of_body_text(&text)),
             }),
             Ok(()) => {}
-            Err(error) => return self.fail(call, error),
+            Err(error) => return self.fail(call, error, delta.done),
         }
         self.events.push_back(Event::Readable(call));
     }
 
-    /// Ends one stream that can no longer be made whole, and tells the executor so where it understands it.
-    fn fail(&mut self, call: CallId, error: Error) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
-        if entry.answered {
-            if let Some(stream) = &mut entry.stream {
-                stream.finish(Err(error));
+    fn malformed_delta(&mut self, request_id: &str) {
+        match CallId::of_request_id(request_id).filter(|call| self.open_stream(*call).is_some()) {
+            Some(call) => {
+                self.fail(call, malformed("the executor sent a body message of the wrong shape"), false)
             }
-        } else {
+            None => self.ignored += 1,
+        }
+    }
+
+    /// The stream of a call that has been sent and whose body has not ended, and whether its head has come.
+    fn open_stream(&mut self, call: CallId) -> Option<(bool, &mut Stream)> {
+        let entry = self.calls.get_mut(&call).filter(|entry| entry.unsent.is_none())?;
+        let stream = entry.stream.as_mut().filter(|stream| !stream.is_ended())?;
+        Some((entry.answered, stream))
+    }
+
+    /// Ends one stream that can no longer be made whole, and tells the executor so where it understands it.
+    fn fail(&mut self, call: CallId, error: Error, over: bool) {
+        if !over {
+            self.give_up(call);
+        }
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if let Some(stream) = &mut entry.stream {
+            stream.finish(Err(error.clone().with_phase(Phase::Body)));
+        }
+        if !entry.answered {
             entry.answered = true;
             entry.answer = Some(Err(error));
-        }
-        let request_id = entry.request_id.clone();
-        self.streams.remove(&request_id);
-        if self.can_cancel {
-            let text = notification(method::CANCEL, 64, |out| {
-                out.raw(b"{\"requestId\":");
-                out.string(&request_id);
-                out.raw(b"}");
-            });
-            self.say(text);
-        } else {
-            self.abandoned += 1;
         }
         self.events.push_back(Event::Readable(call));
     }
@@ -384,14 +407,21 @@ impl BaseClient {
 
     /// The next message to be sent.
     pub fn poll_transmit(&mut self) -> Option<Outgoing> {
-        let (_, text) = self.out.pop_front()?;
+        let text = match self.control.pop_front() {
+            Some(text) => text,
+            None => {
+                let call = self.waiting.pop_front()?;
+                let entry = self.calls.get_mut(&call).expect("a call that waits to be sent has not ended");
+                entry.unsent.take().expect("a call that waits to be sent has its message")
+            }
+        };
         self.queued -= text.len();
         Some(Outgoing(text))
     }
 
     fn say(&mut self, text: Bytes) {
         self.queued += text.len();
-        self.out.push_back((None, text));
+        self.control.push_back(text);
     }
 }
 
@@ -399,30 +429,26 @@ impl CallId {
     fn request_id(self) -> Box<str> {
         format!("r-{}", self.0).into()
     }
+
+    fn of_request_id(request_id: &str) -> Option<Self> {
+        request_id.strip_prefix("r-")?.parse().ok().map(Self)
+    }
 }
 
 /// Decodes the answer of a call.
 impl Raw {
     /// The head, and the body where it came with it.
     pub fn into_answer(self) -> Result<(Head, Bytes), Error> {
-        let answer = decode_response(self.text()).ok_or_else(|| {
-            Error::new(
-                Kind::Internal,
-                Blame::Executor,
-                Retry::Unknown,
-                "the executor's answer is not of the protocol's shape",
-            )
-        })?;
+        let (answer, _) = decode_response(self.text()).ok_or_else(wrong_shape)?;
         Ok((answer.head, answer.body))
     }
 }
 
-/// What the text of a failed body means; the base dialect gives no more than the text.
-fn body_error(text: &str) -> Error {
-    let (kind, blame) = match text {
-        "cancelled" => return Error::cancelled().with_phase(Phase::Body),
-        _ if text.contains("timed out") => (Kind::Timeout, Blame::Origin),
-        _ => (Kind::OriginProtocol, Blame::Origin),
-    };
-    Error::new(kind, blame, Retry::Unknown, text.to_owned()).with_phase(Phase::Body)
+fn lost(retry: Retry, why: &str) -> Error {
+    Error::session_lost(retry, format!("the connection to the executor was lost: {why}"))
+}
+
+/// The executor said what the protocol does not allow. What it did is anyone's guess.
+fn malformed(message: &'static str) -> Error {
+    Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, message)
 }

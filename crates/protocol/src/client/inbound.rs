@@ -1,9 +1,12 @@
 use crate::{
     RpcError,
     json::{Envelope, RpcId, decode as decode_envelope},
+    resumable::Consumed,
     wire::{Delta, method},
 };
+use afield_exchange::{Blame, Error, Kind, Retry};
 use bytes::Bytes;
+use serde::Deserialize;
 
 /// A result that has not been looked into: it may hold a large body, so the task that asked for it decodes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +31,31 @@ pub enum Inbound {
     },
     /// A piece of a streamed body.
     Delta(Delta),
+    /// `http/request/consumed`, in afield/1.
+    Consumed(Consumed),
+    /// A piece of this stream's body that cannot be read: the body can no longer be made whole.
+    MalformedDelta {
+        /// The stream.
+        request_id: Box<str>,
+    },
     /// Anything else: ignored and counted.
     Ignored,
 }
 
-/// Decodes one message; `text` is valid UTF-8.
+/// What can be known of a delta that is otherwise of the wrong shape.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    request_id: Box<str>,
+}
+
+/// The executor answered, in words that are not of the protocol.
+pub(super) fn wrong_shape() -> Error {
+    let message = "the executor's answer is not of the protocol's shape";
+    Error::new(Kind::Internal, Blame::Executor, Retry::Unknown, message)
+}
+
+/// Decodes one message. What is not UTF-8 is ignored like anything else that is not of the protocol.
 pub fn decode(text: &Bytes) -> Inbound {
     let Ok(shown) = std::str::from_utf8(text) else { return Inbound::Ignored };
     match decode_envelope(shown) {
@@ -41,8 +64,19 @@ pub fn decode(text: &Bytes) -> Inbound {
             Inbound::Response { id, result }
         }
         Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::BODY_DELTA => {
-            Delta::decode(params).map_or(Inbound::Ignored, Inbound::Delta)
+            Delta::decode(params).map_or_else(|| malformed_delta(params.get()), Inbound::Delta)
+        }
+        // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
+        Err(malformed) if malformed.id != RpcId::NONE => {
+            Inbound::Response { id: malformed.id, result: Err(RpcError::from_error(&wrong_shape())) }
         }
         _ => Inbound::Ignored,
+    }
+}
+
+fn malformed_delta(params: &str) -> Inbound {
+    match serde_json::from_str(params) {
+        Ok(Named { request_id }) => Inbound::MalformedDelta { request_id },
+        Err(_) => Inbound::Ignored,
     }
 }

@@ -110,8 +110,13 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, Malformed> {
     }
     let result = match (raw.result, raw.error) {
         (Some(result), None) => Ok(result),
-        (_, Some(error)) => Err(serde_json::from_str(error.get())
-            .map_err(|_| Malformed::new("error must be an object with a code and a message"))?),
+        (_, Some(error)) => match serde_json::from_str(error.get()) {
+            Ok(error) => Err(error),
+            Err(_) => {
+                let reason = "error must be an object with a code and a message";
+                return Err(Malformed { id: id.unwrap_or(RpcId::NONE), reason });
+            }
+        },
         (None, None) => {
             let id = id.unwrap_or(RpcId::NONE);
             return Err(Malformed { id, reason: "the message has neither a method, a result nor an error" });

@@ -6,7 +6,10 @@ use crate::{
     RpcError,
     error::INVALID_REQUEST,
     json::RpcId,
-    wire::{CallParams, EnvironmentInfo, InitializeParams, InitializeResult, response, response_error},
+    wire::{
+        CallParams, EnvironmentInfo, InitializeParams, InitializeResult, RequestName, method, response,
+        response_error,
+    },
 };
 use afield_exchange::{Error, Request, RequestBody, detail};
 use bytes::Bytes;
@@ -199,7 +202,11 @@ impl BaseServer {
                     }
                 }
             }
-            Inbound::Cancel { request_id } => self.cancel(now, &request_id),
+            Inbound::Cancel { request_id: RequestName::Text(request_id) } => self.cancel(now, &request_id),
+            Inbound::Sync { id, .. } => {
+                self.say(response_error(&id, &RpcError::method_not_found(method::SYNC)))
+            }
+            Inbound::Cancel { .. } | Inbound::Consumed(_) => self.ignored += 1,
         }
     }
 
@@ -247,7 +254,14 @@ impl BaseServer {
     }
 
     fn call(&mut self, id: RpcId, params: CallParams) {
-        let CallParams { request, request_id, streamed } = params;
+        let CallParams { request, request_id, streamed, upload } = params;
+        let (RequestName::Text(request_id), None) = (request_id, upload) else {
+            let error = Error::invalid(
+                detail::PARAMS,
+                "requestId must be a string, and the body inline, in this dialect",
+            );
+            return self.say(response_error(&id, &RpcError::from_error(&error)));
+        };
         if self.ids.contains(&id) {
             // Under the message's own id the answer would end the first call, which has done nothing wrong.
             let error = RpcError::new(INVALID_REQUEST, "the id of the request is already active");

@@ -1,8 +1,9 @@
 use crate::{
     RpcError,
     error::{INVALID_PARAMS, INVALID_REQUEST},
-    json::{Envelope, RpcId, Text, decode as decode_envelope},
-    wire::{CallParams, InitializeParams, decode_call, method},
+    json::{Envelope, RpcId, decode as decode_envelope},
+    resumable::{Consumed, SyncParams},
+    wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, method},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,7 +30,16 @@ pub enum Inbound {
     /// `http/request/cancel`.
     Cancel {
         /// The request.
-        request_id: Box<str>,
+        request_id: RequestName,
+    },
+    /// `http/request/consumed`, in afield/1.
+    Consumed(Consumed),
+    /// `session/sync`, in afield/1.
+    Sync {
+        /// The id of the answer.
+        id: RpcId,
+        /// Its parameters, or why they cannot be used.
+        params: Result<SyncParams, RpcError>,
     },
     /// `environment/info`.
     EnvironmentInfo {
@@ -73,6 +83,16 @@ fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
         }
         method::ENVIRONMENT_INFO => Inbound::EnvironmentInfo { id },
         method::ENVIRONMENT_STATUS => Inbound::EnvironmentStatus { id },
+        method::SYNC => {
+            let params = params.map_or("null", RawValue::get);
+            let params = serde_json::from_str(params).map_err(|_| {
+                RpcError::new(
+                    INVALID_PARAMS,
+                    "session/sync params must be {requests: list of {requestId, headReceived, received, consumed}}",
+                )
+            });
+            Inbound::Sync { id, params }
+        }
         other => Inbound::Refused { id, error: RpcError::method_not_found(other) },
     }
 }
@@ -82,12 +102,16 @@ fn notification(method: &str, params: Option<&RawValue>) -> Inbound {
     #[serde(rename_all = "camelCase")]
     struct Cancel<'a> {
         #[serde(borrow)]
-        request_id: Text<'a>,
+        request_id: WireName<'a>,
     }
     match method {
         method::INITIALIZED => Inbound::Initialized,
         method::CANCEL => match params.map(|params| serde_json::from_str::<Cancel<'_>>(params.get())) {
-            Some(Ok(cancel)) => Inbound::Cancel { request_id: cancel.request_id.0.into() },
+            Some(Ok(cancel)) => Inbound::Cancel { request_id: cancel.request_id.into() },
+            _ => Inbound::Ignored,
+        },
+        method::CONSUMED => match params.map(|params| serde_json::from_str(params.get())) {
+            Some(Ok(consumed)) => Inbound::Consumed(consumed),
             _ => Inbound::Ignored,
         },
         _ => Inbound::Ignored,

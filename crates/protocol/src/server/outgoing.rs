@@ -48,21 +48,27 @@ impl Outgoing {
 #[derive(Clone, Debug)]
 pub struct Reply {
     id: RpcId,
+    /// Whether a whole answer is to be marked as such.
+    resumable: bool,
 }
 
 impl Reply {
     pub(super) fn new(id: RpcId) -> Self {
-        Self { id }
+        Self { id, resumable: false }
+    }
+
+    pub(crate) fn resumable(call: u64) -> Self {
+        Self { id: RpcId::Integer(i64::try_from(call).unwrap_or(-1)), resumable: true }
     }
 
     /// The head of a streamed answer.
     pub fn head(&self, head: &Head) -> Bytes {
-        self.buffered(head, &Bytes::new())
+        self.write(head, &Bytes::new(), false)
     }
 
     /// A whole answer.
     pub fn answer(&self, answer: &Buffered) -> Bytes {
-        self.buffered(&answer.head, &answer.body)
+        self.write(&answer.head, &answer.body, self.resumable)
     }
 
     /// An error.
@@ -70,8 +76,10 @@ impl Reply {
         response_error(&self.id, &RpcError::from_error(error))
     }
 
-    fn buffered(&self, head: &Head, body: &Bytes) -> Bytes {
+    fn write(&self, head: &Head, body: &Bytes, complete: bool) -> Bytes {
         let headers: usize = head.headers.iter().map(|h| h.name.len() + h.value.len() + 32).sum();
-        response(&self.id, headers + body.len().div_ceil(3) * 4 + 64, |out| encode_response(head, body, out))
+        response(&self.id, headers + body.len().div_ceil(3) * 4 + 64, |out| {
+            encode_response(head, body, complete, out)
+        })
     }
 }

@@ -12,7 +12,8 @@ pub use base64::{decode as decode_base64, encode as encode_base64};
 pub use delta::Delta;
 pub use encode::{Encoder, notification, request, response, response_error};
 pub use initialize::{Capabilities, EnvironmentInfo, InitializeParams, InitializeResult, Shell, platform_os};
-pub use request::{CallParams, decode_call, encode_call};
+pub use request::{CallParams, RequestName, Upload, decode_call, encode_call};
+pub(crate) use request::{WireName, encode_call_fields};
 pub use response::{decode_response, encode_response};
 
 /// Method names.
@@ -25,4 +26,6 @@ pub mod method {
     pub const HTTP_REQUEST: &str = "http/request";
     pub const BODY_DELTA: &str = "http/request/bodyDelta";
     pub const CANCEL: &str = "http/request/cancel";
+    pub const CONSUMED: &str = "http/request/consumed";
+    pub const SYNC: &str = "session/sync";
 }

@@ -16,9 +16,27 @@ pub struct CallParams {
     /// The request.
     pub request: Request,
     /// The caller's name for it.
-    pub request_id: Box<str>,
+    pub request_id: RequestName,
     /// Whether the body is to come in deltas.
     pub streamed: bool,
+    /// Whether the request body follows in body messages. Only in afield/1.
+    pub upload: Option<Upload>,
+}
+
+/// The caller's name for a request: text in the base dialect, a number in afield/1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestName {
+    /// In the base dialect.
+    Text(Box<str>),
+    /// In afield/1.
+    Number(u64),
+}
+
+/// A request body that follows in body messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Its length in bytes, if it was announced.
+    pub length: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -38,9 +56,33 @@ struct Wire<'a> {
     #[serde(default, deserialize_with = "redirect_policy")]
     redirect_policy: RedirectPolicy,
     #[serde(borrow)]
-    request_id: Text<'a>,
+    request_id: WireName<'a>,
     #[serde(default)]
     stream_response: bool,
+    body: Option<WireUpload>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum WireName<'a> {
+    Number(u64),
+    #[serde(borrow)]
+    Text(Text<'a>),
+}
+
+impl From<WireName<'_>> for RequestName {
+    fn from(name: WireName<'_>) -> Self {
+        match name {
+            WireName::Number(number) => Self::Number(number),
+            WireName::Text(text) => Self::Text(text.0.into()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WireUpload {
+    stream: bool,
+    length: Option<u64>,
 }
 
 /// How the two policies are written.
@@ -75,13 +117,23 @@ pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
         idle_timeout: wire.idle_timeout_ms.map(Duration::from_millis),
         redirect: wire.redirect_policy,
     };
-    Ok(CallParams { request, request_id: wire.request_id.0.into(), streamed: wire.stream_response })
+    let upload = wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length });
+    if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {
+        return Err(Error::invalid(detail::PARAMS, "body and bodyBase64 exclude each other"));
+    }
+    Ok(CallParams { request, request_id: wire.request_id.into(), streamed: wire.stream_response, upload })
 }
 
 /// Says which field of the parameters is wrong, in words of our own: serde's would quote the value.
 fn what_is_wrong(text: &str) -> String {
     fn is<T: DeserializeOwned>(value: &RawValue) -> bool {
         serde_json::from_str::<T>(value.get()).is_ok()
+    }
+    fn is_name(value: &RawValue) -> bool {
+        serde_json::from_str::<WireName<'_>>(value.get()).is_ok()
+    }
+    fn is_upload(value: &RawValue) -> bool {
+        serde_json::from_str::<Option<WireUpload>>(value.get()).is_ok()
     }
     fn is_headers(value: &RawValue) -> bool {
         serde_json::from_str::<Vec<WireHeader<'_>>>(value.get()).is_ok()
@@ -90,10 +142,10 @@ fn what_is_wrong(text: &str) -> String {
         redirect_policy(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
     }
     type Check = fn(&RawValue) -> bool;
-    const FIELDS: [(&str, bool, Check, &str); 10] = [
+    const FIELDS: [(&str, bool, Check, &str); 11] = [
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
-        ("requestId", true, is::<String>, "a string"),
+        ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
         ("headers", false, is_headers, "a list of {name, value, valueBase64?, valueEnvVar?}, each a string"),
         ("bodyBase64", false, is::<Option<String>>, "a string or null"),
         ("timeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
@@ -101,6 +153,7 @@ fn what_is_wrong(text: &str) -> String {
         ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
         ("streamResponse", false, is::<bool>, "true or false"),
+        ("body", false, is_upload, "{stream: true, length?: whole number}"),
     ];
     let Ok(fields) = serde_json::from_str::<HashMap<String, &RawValue>>(text) else {
         return "params must be an object".to_owned();
@@ -116,8 +169,16 @@ fn what_is_wrong(text: &str) -> String {
     "params are of the wrong shape".to_owned()
 }
 
-/// Writes the parameters of `http/request`. A body that is streamed must have been read whole before.
+/// Writes the parameters of `http/request` in the base dialect. A body that is a stream must have been read whole.
 pub fn encode_call(request: &Request, request_id: &str, streamed: bool, out: &mut Encoder) {
+    encode_call_fields(request, out);
+    out.raw(b",\"requestId\":");
+    out.string(request_id);
+    out.raw(if streamed { b",\"streamResponse\":true}" } else { b",\"streamResponse\":false}" });
+}
+
+/// Writes the fields that say what the request is, without its name and without the closing brace.
+pub(crate) fn encode_call_fields(request: &Request, out: &mut Encoder) {
     let millis =
         |duration: Option<Duration>| duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
     out.raw(b"{\"method\":");
@@ -136,9 +197,6 @@ pub fn encode_call(request: &Request, request_id: &str, streamed: bool, out: &mu
     if request.redirect == RedirectPolicy::Stop {
         out.raw(b",\"redirectPolicy\":\"stop\"");
     }
-    out.raw(b",\"requestId\":");
-    out.string(request_id);
-    out.raw(if streamed { b",\"streamResponse\":true}" } else { b",\"streamResponse\":false}" });
 }
 
 #[cfg(test)]
@@ -163,7 +221,7 @@ mod tests {
         let mut out = Encoder::default();
         encode_call(&request, "r-1", true, &mut out);
         let call = decode(std::str::from_utf8(&out.finish()).unwrap()).unwrap();
-        assert_eq!((&*call.request_id, call.streamed), ("r-1", true));
+        assert_eq!((call.request_id, call.streamed), (RequestName::Text("r-1".into()), true));
         assert_eq!(call.request.headers, request.headers);
         assert_eq!(format!("{:?}", call.request), format!("{request:?}"));
         assert!(matches!(call.request.body, RequestBody::Bytes(bytes) if *bytes == [0, 255, 7]));

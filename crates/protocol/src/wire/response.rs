@@ -14,24 +14,28 @@ struct Wire<'a> {
     headers: Vec<WireHeader<'a>>,
     #[serde(borrow, default)]
     body_base64: Text<'a>,
+    #[serde(default)]
+    body_complete: bool,
 }
 
-/// Decodes the result of `http/request`; `None` where it is of another shape.
-pub fn decode_response(result: &str) -> Option<Buffered> {
+/// Decodes the result of `http/request`; `None` where it is of another shape. Also tells whether the body is said to be
+/// complete, as it may be in afield/1.
+pub fn decode_response(result: &str) -> Option<(Buffered, bool)> {
     let wire: Wire<'_> = serde_json::from_str(result).ok()?;
     let headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()?;
-    Some(Buffered { head: Head { status: wire.status, headers }, body: decode_base64(&wire.body_base64)? })
+    let head = Head { status: wire.status, headers };
+    Some((Buffered { head, body: decode_base64(&wire.body_base64)? }, wire.body_complete))
 }
 
-/// Writes the result of `http/request`.
-pub fn encode_response(head: &Head, body: &Bytes, out: &mut Encoder) {
+/// Writes the result of `http/request`. `complete` says, in afield/1, that the body is whole.
+pub fn encode_response(head: &Head, body: &Bytes, complete: bool, out: &mut Encoder) {
     out.raw(b"{\"status\":");
     out.number(head.status.into());
     out.raw(b",\"headers\":");
     encode_headers(&head.headers, out);
     out.raw(b",\"bodyBase64\":");
     out.base64(body);
-    out.raw(b"}");
+    out.raw(if complete { b",\"bodyComplete\":true}" } else { b"}" });
 }
 
 #[cfg(test)]
@@ -46,11 +50,14 @@ mod tests {
         let head =
             Head { status: 299, headers: vec![Header::new("a", "b"), Header::new("a", &b"caf\xe9"[..])] };
         let mut out = Encoder::default();
-        encode_response(&head, &Bytes::from_static(&[0, 1, 255]), &mut out);
+        encode_response(&head, &Bytes::from_static(&[0, 1, 255]), true, &mut out);
         let text = out.finish();
         let text = std::str::from_utf8(&text).unwrap();
         let json: serde_json::Value = serde_json::from_str(text).unwrap();
         assert_eq!(json["headers"][1]["value"], "caf\u{e9}");
-        assert_eq!(decode_response(text), Some(Buffered { head, body: Bytes::from_static(&[0, 1, 255]) }));
+        assert_eq!(
+            decode_response(text),
+            Some((Buffered { head, body: Bytes::from_static(&[0, 1, 255]) }, true))
+        );
     }
 }

@@ -1,0 +1,33 @@
+//! afield/1: binary bodies, credit for each stream, cancel, streamed uploads, and resumption.
+//!
+//! A body is a window over bytes addressed by offset ([`SendWindow`], [`ReceiveWindow`]): credit, acknowledgement,
+//! resumption and bounded memory are one mechanism. [`ResumableServer`] and [`ResumableClient`] are the two ends of a
+//! session, which outlives its connections.
+
+mod call_text;
+mod client;
+mod frame;
+mod receive_window;
+mod send_window;
+mod server;
+mod sync;
+
+pub use call_text::CallText;
+pub use client::{ClientConfig, ClientEvent, Drained, ResumableClient};
+pub use frame::{BodyKind, BodyMessage, HEADER_BYTES, MalformedBody};
+pub use receive_window::{BrokenStream, ReceiveWindow};
+pub use send_window::{End, Segment, SendWindow};
+pub use server::{ResumableServer, ServerConfig, ServerEvent, Transmit};
+pub use sync::{Consumed, RequestState, SyncParams, SyncRequest, SyncResult, SyncedRequest};
+
+/// The dialect's name in `initialize`.
+pub const DIALECT: &str = "afield/1";
+
+/// The largest complete body that rides in the result, in bytes.
+pub const INLINE_BODY: usize = 16 * 1024;
+
+/// Smallest and largest window a peer may ask for, in bytes; what is outside is taken as the nearest.
+pub const WINDOW_RANGE: std::ops::RangeInclusive<u64> = 64 * 1024..=16 * 1024 * 1024;
+
+/// What a stream keeps when the bodies of its session are over their common limit, in bytes.
+pub const LEAST_KEPT: u64 = 32 * 1024;

@@ -1,0 +1,231 @@
+use super::BodyMessage;
+use bytes::Bytes;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+/// How long it may take to say that all that came has been taken.
+const SAY_WITHIN: Duration = Duration::from_millis(20);
+
+/// A body as it comes in: what the consumer has not taken yet, and what the sender has been told.
+#[derive(Debug)]
+pub struct ReceiveWindow {
+    window: u64,
+    announced: Option<u64>,
+    received: u64,
+    consumed: u64,
+    said: u64,
+    queue: VecDeque<Bytes>,
+    end: Option<Result<(), Bytes>>,
+    say_by: Option<Instant>,
+}
+
+/// Why a stream cannot be made whole. It fails alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenStream {
+    /// Bytes are missing.
+    #[error("body bytes are missing before offset {0}")]
+    Gap(u64),
+    /// More bytes than the window allows.
+    #[error("the body overruns its window")]
+    Overrun,
+    /// More or fewer bytes than announced, or bytes after the end.
+    #[error("the body is not of the length that was announced")]
+    Length,
+}
+
+impl ReceiveWindow {
+    /// An empty body with this window, of this length if it was announced.
+    pub fn new(window: u64, announced: Option<u64>) -> Self {
+        Self {
+            window,
+            announced,
+            received: 0,
+            consumed: 0,
+            said: 0,
+            queue: VecDeque::new(),
+            end: None,
+            say_by: None,
+        }
+    }
+
+    /// Every byte before this offset has come.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Every byte before this offset has been taken by the consumer.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Whether the end has come.
+    pub fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Takes a message. Bytes that came before are skipped. Returns whether there is something new to read.
+    pub fn receive(&mut self, message: BodyMessage) -> Result<bool, BrokenStream> {
+        let BodyMessage { end, abort, offset, mut payload, .. } = message;
+        if abort {
+            if self.end.is_some() {
+                return Ok(false);
+            }
+            if offset > self.received {
+                return Err(BrokenStream::Gap(offset));
+            }
+            self.end = Some(Err(payload));
+            return Ok(true);
+        }
+        if offset > self.received {
+            return Err(BrokenStream::Gap(offset));
+        }
+        let until = offset + payload.len() as u64;
+        if until > self.said + self.window {
+            return Err(BrokenStream::Overrun);
+        }
+        let new = until.saturating_sub(self.received);
+        if self.end.is_some() {
+            return if new == 0 { Ok(false) } else { Err(BrokenStream::Length) };
+        }
+        let length_is_wrong = self.announced.is_some_and(|length| until > length || (end && until != length));
+        if length_is_wrong || (end && until < self.received) {
+            return Err(BrokenStream::Length);
+        }
+        if new > 0 {
+            let skip = payload.len() - usize::try_from(new).unwrap_or(usize::MAX).min(payload.len());
+            self.queue.push_back(payload.split_off(skip));
+            self.received = until;
+        }
+        if end {
+            self.end = Some(Ok(()));
+        }
+        Ok(new > 0 || end)
+    }
+
+    /// The next bytes for the consumer; `Some(None)` at the clean end, an abort's error object once, then the end.
+    pub fn read(&mut self, now: Instant) -> Option<Option<Result<Bytes, Bytes>>> {
+        if let Some(bytes) = self.queue.pop_front() {
+            self.consumed += bytes.len() as u64;
+            if self.queue.is_empty() {
+                self.say_by.get_or_insert(now + SAY_WITHIN);
+            }
+            return Some(Some(Ok(bytes)));
+        }
+        match self.end.as_mut()? {
+            Ok(()) => Some(None),
+            Err(error) => {
+                let error = std::mem::take(error);
+                self.end = Some(Ok(()));
+                Some(Some(Err(error)))
+            }
+        }
+    }
+
+    /// Whether the sender should be told now what has been taken: after each quarter of the window, and within 20 ms
+    /// whenever all that came has been taken. (At the end there is another word for it.)
+    pub fn should_say(&self, now: Instant) -> bool {
+        let unsaid = self.consumed - self.said;
+        unsaid > 0 && (unsaid >= self.window / 4 || self.say_by.is_some_and(|by| now >= by))
+    }
+
+    /// When [`should_say`](Self::should_say) changes by itself.
+    pub fn say_by(&self) -> Option<Instant> {
+        self.say_by.filter(|_| self.consumed > self.said)
+    }
+
+    /// What the sender is told; it counts as told.
+    pub fn say(&mut self) -> u64 {
+        self.said = self.consumed;
+        self.say_by = None;
+        self.consumed
+    }
+
+    /// Forgets what has not been read: nobody wants it any more.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::BodyKind, *};
+
+    fn message(offset: u64, payload: &'static str, end: bool) -> BodyMessage {
+        BodyMessage {
+            kind: BodyKind::Response,
+            end,
+            abort: false,
+            request_id: 1,
+            offset,
+            payload: Bytes::from_static(payload.as_bytes()),
+        }
+    }
+
+    fn read(window: &mut ReceiveWindow) -> String {
+        let mut all = Vec::new();
+        while let Some(Some(Ok(bytes))) = window.read(Instant::now()) {
+            all.extend_from_slice(&bytes);
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    /// Proves that repeated and overlapping bytes are delivered once.
+    #[test]
+    fn every_byte_is_delivered_once() {
+        let mut window = ReceiveWindow::new(1000, None);
+        assert_eq!(window.receive(message(0, "abc", false)), Ok(true));
+        assert_eq!(window.receive(message(0, "abc", false)), Ok(false));
+        assert_eq!(window.receive(message(1, "bcde", false)), Ok(true));
+        assert_eq!(window.receive(message(5, "", true)), Ok(true));
+        assert_eq!(window.receive(message(3, "de", true)), Ok(false), "said again after a loss");
+        assert_eq!(read(&mut window), "abcde");
+        assert_eq!(window.read(Instant::now()), Some(None));
+    }
+
+    /// Proves that a gap, an overrun and a wrong length are seen.
+    #[test]
+    fn a_broken_stream_is_seen() {
+        assert_eq!(ReceiveWindow::new(9, None).receive(message(1, "x", false)), Err(BrokenStream::Gap(1)));
+        assert_eq!(ReceiveWindow::new(2, None).receive(message(0, "abc", false)), Err(BrokenStream::Overrun));
+        assert_eq!(
+            ReceiveWindow::new(9, Some(2)).receive(message(0, "abc", false)),
+            Err(BrokenStream::Length)
+        );
+        assert_eq!(
+            ReceiveWindow::new(9, Some(4)).receive(message(0, "abc", true)),
+            Err(BrokenStream::Length)
+        );
+        let mut window = ReceiveWindow::new(9, None);
+        window.receive(message(0, "abc", true)).unwrap();
+        assert_eq!(window.receive(message(3, "d", false)), Err(BrokenStream::Length));
+        let mut window = ReceiveWindow::new(9, None);
+        window.receive(message(0, "abc", false)).unwrap();
+        assert_eq!(window.receive(message(0, "a", true)), Err(BrokenStream::Length));
+    }
+
+    /// Proves when the sender is told: after a quarter of the window at once, else within 20 ms of having taken all.
+    #[test]
+    fn the_sender_is_told_in_time() {
+        let start = Instant::now();
+        let mut window = ReceiveWindow::new(8, None);
+        window.receive(message(0, "a", false)).unwrap();
+        window.receive(message(1, "b", false)).unwrap();
+        window.read(start);
+        assert!(
+            !window.should_say(start + SAY_WITHIN) && window.say_by().is_none(),
+            "something is still unread"
+        );
+        window.read(start);
+        assert!(window.should_say(start), "a quarter");
+        assert_eq!(window.say(), 2);
+        window.receive(message(2, "c", false)).unwrap();
+        window.read(start);
+        assert!(!window.should_say(start));
+        assert_eq!(window.say_by(), Some(start + SAY_WITHIN));
+        assert!(window.should_say(start + SAY_WITHIN));
+        assert_eq!(window.say(), 3);
+        assert!(!window.should_say(start + SAY_WITHIN));
+    }
+}

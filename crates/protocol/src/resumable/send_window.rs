@@ -1,0 +1,268 @@
+use super::{BodyKind, BodyMessage};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// How a body ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Whole.
+    Complete,
+    /// It failed; the bytes are a JSON error object.
+    Abort(Bytes),
+}
+
+/// A piece of a body to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The position of its first byte.
+    pub offset: u64,
+    /// The bytes.
+    pub payload: Bytes,
+    /// Whether, and how, the body ends with it. An abort's payload is in here.
+    pub end: Option<End>,
+}
+
+impl Segment {
+    /// The message that carries it.
+    pub(super) fn into_message(self, kind: BodyKind, request_id: u64) -> BodyMessage {
+        let Self { offset, payload, end } = self;
+        let (end, abort, payload) = match end {
+            None => (false, false, payload),
+            Some(End::Complete) => (true, false, payload),
+            Some(End::Abort(error)) => (true, true, error),
+        };
+        BodyMessage { kind, end, abort, request_id, offset, payload }
+    }
+}
+
+/// A body on its way out: what the receiver has not yet taken is kept, at most one window, and can be sent again.
+///
+/// ```text
+///   forgotten    │    sent, kept     │  kept, not sent  │
+/// ───────────────┼───────────────────┼──────────────────┤
+///              taken               next               end of what is known
+/// ```
+#[derive(Debug)]
+pub struct SendWindow {
+    window: u64,
+    taken: u64,
+    next: u64,
+    length: u64,
+    kept: VecDeque<Bytes>,
+    end: Option<End>,
+    end_sent: bool,
+}
+
+impl SendWindow {
+    /// An empty body, towards a receiver with this window.
+    pub fn new(window: u64) -> Self {
+        Self { window, taken: 0, next: 0, length: 0, kept: VecDeque::new(), end: None, end_sent: false }
+    }
+
+    /// Bytes kept: pushed and not yet taken by the receiver.
+    pub fn kept(&self) -> u64 {
+        self.length - self.taken
+    }
+
+    /// How much more may be pushed before the window is full.
+    pub fn room(&self) -> u64 {
+        self.window.saturating_sub(self.kept())
+    }
+
+    /// Whether the end is known.
+    pub fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The length of what was pushed.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether something can be sent now.
+    pub fn has_segment(&self) -> bool {
+        self.next < self.length.min(self.taken + self.window) || (self.end.is_some() && !self.end_sent)
+    }
+
+    /// Adds bytes. Nothing can be added after the end.
+    pub fn push(&mut self, bytes: Bytes) {
+        if self.end.is_none() && !bytes.is_empty() {
+            self.length += bytes.len() as u64;
+            self.kept.push_back(bytes);
+        }
+    }
+
+    /// Ends the body. The first end counts.
+    pub fn finish(&mut self, end: End) {
+        self.end.get_or_insert(end);
+    }
+
+    /// The next piece: at most `most` bytes, within the receiver's credit. The end needs no credit, but follows all bytes.
+    pub fn take(&mut self, most: usize) -> Option<Segment> {
+        if !self.has_segment() {
+            return None;
+        }
+        let offset = self.next;
+        let credit = self.length.min(self.taken + self.window) - offset;
+        let payload = self.slice(offset, credit.min(most as u64));
+        self.next += payload.len() as u64;
+        let end = if self.next == self.length && !self.end_sent { self.end.clone() } else { None };
+        // An abort's payload is its error, so it never shares a message with bytes.
+        let end = if matches!(end, Some(End::Abort(_))) && !payload.is_empty() { None } else { end };
+        self.end_sent |= end.is_some();
+        if payload.is_empty() && end.is_none() {
+            return None;
+        }
+        Some(Segment { offset, payload, end })
+    }
+
+    /// The receiver has taken every byte before `offset`; returns how many bytes are newly forgotten. Late and repeated
+    /// ones do no harm; what was never sent cannot be taken and is not believed.
+    pub fn taken(&mut self, offset: u64) -> u64 {
+        let offset = offset.min(self.next);
+        let newly = offset.saturating_sub(self.taken);
+        let mut drop = newly;
+        while drop > 0 {
+            let Some(front) = self.kept.front_mut() else { break };
+            let length = front.len() as u64;
+            if length <= drop {
+                drop -= length;
+                self.kept.pop_front();
+            } else {
+                // The rest of a large chunk pins its memory; what it pins is at most one read from the origin.
+                let _ = front.split_to(usize::try_from(drop).unwrap_or(usize::MAX).min(front.len()));
+                drop = 0;
+            }
+        }
+        self.taken += newly;
+        newly
+    }
+
+    /// After a lost connection the receiver has every byte before `received`: goes on from there, and says the end
+    /// again if it was reached, even when no byte is left.
+    pub fn resume(&mut self, received: u64) {
+        // Below what it has taken it cannot be; beyond what exists it is not believed.
+        self.next = received.clamp(self.taken, self.length);
+        self.end_sent = false;
+    }
+
+    /// Forgets everything: nobody wants the body any more. Returns how many bytes that were.
+    pub fn clear(&mut self) -> u64 {
+        let kept = self.kept();
+        self.kept.clear();
+        self.taken = self.length;
+        self.next = self.length;
+        self.end_sent = true;
+        self.end.get_or_insert(End::Complete);
+        kept
+    }
+
+    /// `length` kept bytes from `offset` on, as one piece where they are in one, else as the first piece's share.
+    fn slice(&self, offset: u64, length: u64) -> Bytes {
+        let mut skip = offset - self.taken;
+        for (index, piece) in self.kept.iter().enumerate() {
+            let piece_length = piece.len() as u64;
+            if skip >= piece_length {
+                skip -= piece_length;
+                continue;
+            }
+            let start = usize::try_from(skip).unwrap_or(usize::MAX);
+            let here = (piece_length - skip).min(length);
+            let end = start + usize::try_from(here).unwrap_or(usize::MAX);
+            let first = piece.slice(start..end);
+            // Small neighbours are gathered: a message for each of many small events would cost more than the copy.
+            if here == length || here >= GATHER {
+                return first;
+            }
+            let mut gathered = Vec::with_capacity(usize::try_from(length.min(GATHER)).unwrap_or_default());
+            gathered.extend_from_slice(&first);
+            for piece in self.kept.iter().skip(index + 1) {
+                let wanted = usize::try_from(length.min(GATHER)).unwrap_or(usize::MAX) - gathered.len();
+                if wanted == 0 {
+                    break;
+                }
+                gathered.extend_from_slice(&piece[..piece.len().min(wanted)]);
+            }
+            return gathered.into();
+        }
+        Bytes::new()
+    }
+}
+
+/// Neighbouring pieces are gathered into messages of this many bytes; a piece that has as many goes uncopied.
+const GATHER: u64 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(window: &mut SendWindow, most: usize) -> Vec<(u64, usize, bool)> {
+        std::iter::from_fn(|| window.take(most))
+            .map(|s| (s.offset, s.payload.len(), s.end.is_some()))
+            .collect()
+    }
+
+    /// Proves that no byte is sent beyond the credit, and that credit comes from what the receiver has taken.
+    #[test]
+    fn credit_is_never_exceeded() {
+        let mut window = SendWindow::new(100_000);
+        window.push(vec![0; 250_000].into());
+        window.finish(End::Complete);
+        assert_eq!(all(&mut window, 60_000), [(0, 60_000, false), (60_000, 40_000, false)]);
+        assert_eq!(window.taken(30_000), 30_000);
+        assert_eq!(all(&mut window, 60_000), [(100_000, 30_000, false)]);
+        assert_eq!(window.taken(20_000), 0, "late");
+        assert_eq!(window.taken(250_000), 100_000, "what was never sent is not believed");
+        assert_eq!(all(&mut window, 100_000), [(130_000, 100_000, false)]);
+        assert_eq!(window.taken(230_000), 100_000);
+        assert_eq!(all(&mut window, 100_000), [(230_000, 20_000, true)]);
+        assert_eq!(window.taken(250_000), 20_000);
+        assert_eq!(window.kept(), 0);
+    }
+
+    /// Proves that after a loss exactly what the receiver lacks is sent again, and the end always.
+    #[test]
+    fn a_resumed_body_goes_on_where_the_receiver_is() {
+        let mut window = SendWindow::new(100_000);
+        window.push(Bytes::from((0..50_000_u32).map(|n| n as u8).collect::<Vec<_>>()));
+        window.finish(End::Complete);
+        assert_eq!(all(&mut window, 20_000).len(), 3);
+        window.taken(10_000);
+        window.resume(30_000);
+        let segment = window.take(1_000).unwrap();
+        assert_eq!((segment.offset, segment.payload[0]), (30_000, 30_000_u32 as u8));
+        window.resume(50_000);
+        assert_eq!(all(&mut window, 20_000), [(50_000, 0, true)], "the end again, even when no byte is left");
+        window.resume(5_000);
+        assert_eq!(window.take(10).unwrap().offset, 10_000, "what was taken is gone");
+    }
+
+    /// Proves that an abort comes after all bytes, in a message of its own.
+    #[test]
+    fn an_abort_follows_the_bytes() {
+        let mut window = SendWindow::new(100_000);
+        window.push("abc".into());
+        window.finish(End::Abort("{}".into()));
+        let first = window.take(100).unwrap();
+        assert_eq!((first.payload, first.end), (Bytes::from_static(b"abc"), None));
+        let second = window.take(100).unwrap();
+        assert_eq!(
+            (second.offset, second.payload, second.end),
+            (3, Bytes::new(), Some(End::Abort("{}".into())))
+        );
+        assert_eq!(window.take(100), None);
+    }
+
+    /// Proves that many small pieces become few messages and one large piece is not copied.
+    #[test]
+    fn small_pieces_are_gathered() {
+        let mut window = SendWindow::new(1 << 20);
+        for _ in 0..1000 {
+            window.push("data: event\n\n".into());
+        }
+        assert_eq!(all(&mut window, 256 * 1024).len(), 1);
+        let large = Bytes::from(vec![0; 100_000]);
+        window.push(large.clone());
+        assert_eq!(window.take(256 * 1024).unwrap().payload.as_ptr(), large.as_ptr());
+    }
+}

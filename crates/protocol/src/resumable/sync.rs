@@ -1,0 +1,76 @@
+use serde::{Deserialize, Serialize};
+
+/// The parameters of `http/request/consumed`: credit and acknowledgement in one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consumed {
+    /// The request.
+    pub request_id: u64,
+    /// Every byte before it has been taken by the consumer.
+    pub offset: u64,
+    /// A client's: forget this request. An executor's, on an upload: no more of the body is wanted.
+    #[serde(default, rename = "final", skip_serializing_if = "is_false")]
+    pub is_final: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// The parameters of `session/sync`: what the client holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncParams {
+    /// Every request that the client has not done with.
+    pub requests: Vec<SyncRequest>,
+}
+
+/// What the client holds of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncRequest {
+    /// The request.
+    pub request_id: u64,
+    /// Whether its result or error has come.
+    pub head_received: bool,
+    /// Every byte of the response body before it has come.
+    pub received: u64,
+    /// Every byte of the response body before it has been taken by the consumer.
+    pub consumed: u64,
+}
+
+/// The result of `session/sync`: what the executor holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncResult {
+    /// The greatest request id that ever arrived; 0 if none.
+    pub last_request_id: u64,
+    /// Each request that the client named, in its order.
+    pub requests: Vec<SyncedRequest>,
+}
+
+/// What the executor holds of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncedRequest {
+    /// The request.
+    pub request_id: u64,
+    /// What the executor knows of it.
+    pub state: RequestState,
+    /// Every byte of the request body before it has come.
+    pub body_received: u64,
+    /// Every byte of the request body before it has been taken.
+    pub body_consumed: u64,
+}
+
+/// What an executor knows of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestState {
+    /// It never arrived.
+    New,
+    /// It is held.
+    Known,
+    /// It is not held any more.
+    Gone,
+}
