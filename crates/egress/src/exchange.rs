@@ -90,9 +90,10 @@ impl<'a> Exchange<'a> {
             let replay = self.replay();
             let response = self.hop().await?;
             let (parts, body) = http::Response::from(response).into_parts();
-            if parts.status.is_informational() {
-                let message = "the origin switched protocols unasked";
-                return Err(failure::origin_protocol(message, Phase::Head).with_hop(self.redirects));
+            let distrusted = response::is_ambiguous(&parts) && !self.generation.distrust(&self.target);
+            let why = distrusted.then_some("the origin announces two lengths for the body");
+            if let Some(why) = response::refused(&parts).or(why) {
+                return Err(failure::origin_protocol(why, Phase::Head).with_hop(self.redirects));
             }
             let next = self.follow.then(|| {
                 redirect::location(parts.status, &parts.headers, &self.target, self.limits.url_bytes)
@@ -159,7 +160,7 @@ impl<'a> Exchange<'a> {
         if !other_host {
             fields.remove(HOST);
         }
-        let client = self.generation.client(other_host);
+        let client = self.generation.client(&self.target, other_host);
 
         upload::check_announced_empty(&mut self.body).await?;
         let body = std::mem::take(&mut self.body);

@@ -2,8 +2,11 @@ use crate::config::{ConfigError, EgressConfig};
 use crate::dial::WatchDials;
 use crate::door::Door;
 use crate::policy::Policy;
+use crate::request::target::Target;
 use rustls::ClientConfig;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// One policy with the connections that were made under it. A new policy gets a generation of its own; with the last
 /// request that uses the old one, its idle connections close.
@@ -12,8 +15,15 @@ pub(crate) struct Generation {
     client: reqwest::Client,
     /// For requests whose `Host` is not their URL's: HTTP/2 has no place for it.
     http1: OnceLock<reqwest::Client>,
+    /// For origins whose connections must not be used twice.
+    unpooled: OnceLock<reqwest::Client>,
+    distrusted: RwLock<HashSet<String>>,
+    any_distrusted: AtomicBool,
     settings: Arc<Settings>,
 }
+
+/// Origins that are remembered as not to be trusted with a second request over one connection.
+const DISTRUSTED: usize = 1024;
 
 /// What does not change with the policy.
 pub(crate) struct Settings {
@@ -35,23 +45,58 @@ impl Generation {
         let config = &settings.config;
         let door =
             Door::new(policy, config.own_listeners.clone(), Arc::clone(&config.resolver), config.limits.dns);
-        let client = client(&settings, door.clone(), &[b"h2", b"http/1.1"])?;
-        Ok(Self { door, client, http1: OnceLock::new(), settings })
+        let client = client(&settings, door.clone(), &[b"h2", b"http/1.1"], config.pool_idle_per_origin)?;
+        Ok(Self {
+            door,
+            client,
+            http1: OnceLock::new(),
+            unpooled: OnceLock::new(),
+            distrusted: RwLock::default(),
+            any_distrusted: AtomicBool::new(false),
+            settings,
+        })
     }
 
-    /// The client for a request; `http1` for one whose `Host` is not its URL's.
-    pub(crate) fn client(&self, http1: bool) -> &reqwest::Client {
-        if !http1 {
-            return &self.client;
+    /// The client for a request to `target`; `http1` for one whose `Host` is not its URL's.
+    pub(crate) fn client(&self, target: &Target, http1: bool) -> &reqwest::Client {
+        if self.any_distrusted.load(Ordering::Relaxed) && self.distrusts(target) {
+            self.unpooled.get_or_init(|| self.http1_client(0))
+        } else if http1 {
+            self.http1.get_or_init(|| self.http1_client(self.settings.config.pool_idle_per_origin))
+        } else {
+            &self.client
         }
-        self.http1.get_or_init(|| {
-            client(&self.settings, self.door.clone(), &[b"http/1.1"])
-                .expect("a client was built from the same settings before")
-        })
+    }
+
+    /// From here on no connection to this origin is used twice. False if too many origins are distrusted already.
+    pub(crate) fn distrust(&self, target: &Target) -> bool {
+        let mut distrusted = self.distrusted.write().unwrap_or_else(PoisonError::into_inner);
+        let origin = target.url.origin().ascii_serialization();
+        if distrusted.len() >= DISTRUSTED && !distrusted.contains(&origin) {
+            return false;
+        }
+        distrusted.insert(origin);
+        self.any_distrusted.store(true, Ordering::Relaxed);
+        true
+    }
+
+    fn distrusts(&self, target: &Target) -> bool {
+        let origin = target.url.origin().ascii_serialization();
+        self.distrusted.read().unwrap_or_else(PoisonError::into_inner).contains(&origin)
+    }
+
+    fn http1_client(&self, idle: usize) -> reqwest::Client {
+        client(&self.settings, self.door.clone(), &[b"http/1.1"], idle)
+            .expect("a client was built from the same settings before")
     }
 }
 
-fn client(settings: &Settings, door: Door, alpn: &[&[u8]]) -> Result<reqwest::Client, ConfigError> {
+fn client(
+    settings: &Settings,
+    door: Door,
+    alpn: &[&[u8]],
+    idle: usize,
+) -> Result<reqwest::Client, ConfigError> {
     let config = &settings.config;
     let mut tls = ClientConfig::clone(&settings.tls);
     tls.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
@@ -66,7 +111,7 @@ fn client(settings: &Settings, door: Door, alpn: &[&[u8]]) -> Result<reqwest::Cl
         .no_proxy()
         .tcp_nodelay(true)
         .pool_idle_timeout(config.pool_idle)
-        .pool_max_idle_per_host(config.pool_idle_per_origin)
+        .pool_max_idle_per_host(idle)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HTTP2_HEADERS)

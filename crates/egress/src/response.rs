@@ -4,6 +4,7 @@ use crate::failure;
 use afield_exchange::{Error, Head, Header};
 use bytes::Bytes;
 use futures_core::Stream;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http_body::Body;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,24 @@ pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap) -> Head 
         Header { name: name.as_str().to_owned(), value, env_var: None }
     });
     Head { status: status.as_u16(), headers: headers.collect() }
+}
+
+/// What makes a head unacceptable that the HTTP client accepts.
+pub(crate) fn refused(head: &http::response::Parts) -> Option<&'static str> {
+    if head.status.is_informational() {
+        return Some("the origin switched protocols unasked");
+    }
+    // The client would read such a body up to the end of the connection (RFC 9112, section 6.3): whoever framed it so
+    // knows more than we do about where it ends.
+    let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+    let last = codings.next_back()?.as_bytes().rsplit(|byte| *byte == b',').next()?.trim_ascii();
+    (!last.eq_ignore_ascii_case(b"chunked")).then_some("the origin's transfer coding does not end the body")
+}
+
+/// Whether the body has two lengths. The chunks are right (RFC 9112, section 6.3), but what follows them on the connection
+/// may have been made by somebody who went by the other.
+pub(crate) fn is_ambiguous(head: &http::response::Parts) -> bool {
+    head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH)
 }
 
 /// The deadlines that hold while a body is read.

@@ -127,14 +127,14 @@ pub(crate) fn is_refused_stream(error: &reqwest::Error) -> bool {
 pub(crate) fn body(error: &reqwest::Error, hop: u32) -> Error {
     let cut =
         find::<hyper::Error>(error).is_some_and(|hyper| hyper.is_incomplete_message() || hyper.is_closed());
-    let message = if cut || find_io(error).is_some() {
-        "the origin cut the response body short"
+    let failure = if cut || find_io(error).is_some() {
+        Error::body_cut()
     } else if find::<h2::Error>(error).is_some_and(|h2| h2.is_reset() || h2.is_go_away()) {
-        "the origin broke off the response body"
+        Error::body_broken_off()
     } else {
-        "the response body is not framed correctly"
+        Error::body_misframed()
     };
-    origin_protocol(message, Phase::Body).with_hop(hop).with_log(described(error))
+    failure.with_hop(hop).with_log(described(error))
 }
 
 pub(crate) fn origin_protocol(message: &'static str, phase: Phase) -> Error {
@@ -181,14 +181,12 @@ pub(crate) fn head_timeout(hop: &Hop, limit: Duration) -> Error {
 
 /// The caller's deadline passed while the body was being read.
 pub(crate) fn total_timeout_in_body(hop: u32) -> Error {
-    let message = "the deadline passed before the end of the response body".to_owned();
-    timeout(message, Blame::Origin, Retry::Unknown, Phase::Body, hop).with_detail(detail::TOTAL)
+    Error::body_deadline().with_hop(hop)
 }
 
 /// The body paused for too long.
 pub(crate) fn idle_timeout(hop: u32, limit: Duration) -> Error {
-    let message = format!("no byte of the response body for {limit:?}");
-    timeout(message, Blame::Origin, Retry::Unknown, Phase::Body, hop).with_detail(detail::IDLE)
+    Error::body_idle(limit).with_hop(hop)
 }
 
 fn timeout(message: String, blame: Blame, retry: Retry, phase: Phase, hop: u32) -> Error {
