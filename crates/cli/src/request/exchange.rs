@@ -10,7 +10,7 @@ use super::{
     write_out::Facts,
 };
 use crate::{ExitCode, failure::Failure};
-use afield_exchange::{Error, Request};
+use afield_exchange::{Error, Request, RequestBody};
 use std::{
     io::IsTerminal,
     sync::{Arc, atomic::Ordering},
@@ -65,7 +65,12 @@ pub(crate) async fn perform(
     let facts = &mut outcome.facts;
     let result: Result<ExitCode, Stopped> = async {
         let request = request(plan.request, &transfer, &read_failure).await?;
+        let whole = match &request.body {
+            RequestBody::Bytes(bytes) => bytes.len() as u64,
+            _ => 0,
+        };
         let response = client.http().stream(request).await?;
+        transfer.uploaded.fetch_add(whole, Ordering::Relaxed);
         facts.start_transfer = started.elapsed();
         story.head(&response.head);
         facts.header_bytes = head_text(&response.head).len();
