@@ -1,6 +1,6 @@
 //! One request performed: checked, sent, redirected, answered.
 
-use crate::door::HOP;
+use crate::attempt::{Deadlines, Failed, send};
 use crate::failure;
 use crate::generation::Generation;
 use crate::hop::Hop;
@@ -14,39 +14,36 @@ use crate::request::variables::HeaderVariables;
 use crate::response::{self, BodyDeadlines, Incoming};
 use afield_exchange::{Error, Head, Header, Limits, Phase, RedirectPolicy, Request, RequestBody};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// A request on its way: what of it holds for the next hop.
 pub(crate) struct Exchange<'a> {
     generation: &'a Generation,
     limits: &'a Limits,
+    variables: &'a dyn HeaderVariables,
     method: Method,
     target: Target,
     /// The caller's fields; a redirect needs them again.
     given: Vec<Header>,
-    /// The fields of the next hop.
+    /// The fields of the next attempt.
     fields: HeaderMap,
     /// What the URL's userinfo stands for; lost at the first redirect to another origin.
     authorization: Option<HeaderValue>,
     scope: Scope,
+    /// The body of the next attempt.
     body: RequestBody,
     redirects: u32,
     follow: bool,
     deadlines: Deadlines,
-}
-
-#[derive(Clone, Copy)]
-struct Deadlines {
-    total: Option<Instant>,
-    head: Duration,
     idle: Option<Duration>,
 }
+
+/// How often what an HTTP/2 origin has not processed is sent again.
+const RESENDS: usize = 2;
 
 impl<'a> Exchange<'a> {
     /// Checks the request. Nothing is sent.
@@ -54,7 +51,7 @@ impl<'a> Exchange<'a> {
         request: Request,
         generation: &'a Generation,
         limits: &'a Limits,
-        variables: &dyn HeaderVariables,
+        variables: &'a dyn HeaderVariables,
     ) -> Result<Self, Error> {
         let method = method::check(&request.method)?;
         let (target, authorization) = Target::parse(&request.url, limits.url_bytes)?;
@@ -66,11 +63,12 @@ impl<'a> Exchange<'a> {
             // A deadline beyond what the clock can express is none.
             total: request.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             head: request.head_timeout.unwrap_or(limits.head).min(limits.head),
-            idle: request.idle_timeout,
+            connect: limits.connect,
         };
         Ok(Self {
             generation,
             limits,
+            variables,
             method,
             target,
             given: request.headers,
@@ -81,43 +79,47 @@ impl<'a> Exchange<'a> {
             redirects: 0,
             follow: request.redirect == RedirectPolicy::Follow,
             deadlines,
+            idle: request.idle_timeout,
         })
     }
 
     /// Sends the request and follows redirects, up to the head of the answer.
     pub(crate) async fn perform(mut self) -> Result<(Head, Incoming), Error> {
+        upload::check_announced_empty(&mut self.body, self.deadlines.total).await?;
         loop {
-            let replay = self.replay();
-            let response = self.hop().await?;
-            let (parts, body) = http::Response::from(response).into_parts();
-            let distrusted = response::is_ambiguous(&parts) && !self.generation.distrust(&self.target);
-            let why = distrusted.then_some("the origin announces two lengths for the body");
-            if let Some(why) = response::refused(&parts).or(why) {
-                return Err(failure::origin_protocol(why, Phase::Head).with_hop(self.redirects));
-            }
-            let next = self.follow.then(|| {
-                redirect::location(parts.status, &parts.headers, &self.target, self.limits.url_bytes)
-            });
-            let becomes_get = redirect::becomes_get(parts.status, &self.method);
-            match (next.flatten(), replay) {
+            let replay = upload::again(&self.body);
+            let response = self.hop(replay.as_ref()).await?;
+            let (head, body) = http::Response::from(response).into_parts();
+            self.check(&head)?;
+            let becomes_get = redirect::becomes_get(head.status, &self.method);
+            match (self.next(&head), replay) {
                 (Some(next), Some(replay)) => self.redirect_to(next, replay, becomes_get)?,
                 (Some(next), None) if becomes_get => self.redirect_to(next, RequestBody::Empty, true)?,
                 _ => {
-                    let deadlines = BodyDeadlines { total: self.deadlines.total, idle: self.deadlines.idle };
-                    let head = response::head(parts.status, &parts.headers);
-                    return Ok((head, Incoming::new(body, deadlines, self.redirects)));
+                    let deadlines = BodyDeadlines { total: self.deadlines.total, idle: self.idle };
+                    let answer = response::head(head.status, &head.headers);
+                    return Ok((answer, Incoming::new(body, deadlines, self.redirects)));
                 }
             }
         }
     }
 
-    /// The body once more, if it can be had once more.
-    fn replay(&self) -> Option<RequestBody> {
-        match &self.body {
-            RequestBody::Empty => Some(RequestBody::Empty),
-            RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes.clone())),
-            RequestBody::Stream { .. } => None,
+    fn check(&self, head: &Parts) -> Result<(), Error> {
+        let refused = match response::refused(head) {
+            None if response::is_ambiguous(head) && !self.generation.distrust(&self.target) => {
+                Some("the origin announces two lengths for the body")
+            }
+            refused => refused,
+        };
+        match refused {
+            Some(why) => Err(failure::origin_protocol(why, Phase::Head).with_hop(self.redirects)),
+            None => Ok(()),
         }
+    }
+
+    fn next(&self, head: &Parts) -> Option<Target> {
+        let location = || redirect::location(head.status, &head.headers, &self.target, self.limits.url_bytes);
+        self.follow.then(location).flatten()
     }
 
     fn redirect_to(&mut self, next: Target, replay: RequestBody, becomes_get: bool) -> Result<(), Error> {
@@ -138,98 +140,69 @@ impl<'a> Exchange<'a> {
             self.body = replay;
         }
         self.target = next;
-        self.fields = headers::redirected(&self.given, self.limits, self.scope)?;
+        self.rebuild_fields()
+    }
+
+    fn rebuild_fields(&mut self) -> Result<(), Error> {
+        self.fields = match self.scope.redirected {
+            false => headers::first(&self.given, self.limits, self.variables, &self.target)?,
+            true => headers::redirected(&self.given, self.limits, self.scope)?,
+        };
         Ok(())
     }
 
-    /// One hop, from the door to the response head.
-    async fn hop(&mut self) -> Result<reqwest::Response, Error> {
+    /// One hop, up to the response head. What an HTTP/2 origin says it has not processed is sent again.
+    async fn hop(&mut self, replay: Option<&RequestBody>) -> Result<reqwest::Response, Error> {
+        let mut resends = 0;
+        loop {
+            let failed = match self.attempt().await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            match replay.and_then(upload::again) {
+                Some(body) if failed.unprocessed && resends < RESENDS => self.body = body,
+                _ => return Err(failed.error),
+            }
+            resends += 1;
+            self.rebuild_fields()?;
+        }
+    }
+
+    /// Through the door and to the response head. Takes body and fields.
+    async fn attempt(&mut self) -> Result<reqwest::Response, Failed> {
+        let target = &self.target;
         let destination = Destination {
-            scheme: self.target.scheme,
-            host: self.target.host(),
-            port: self.target.port,
+            scheme: target.scheme,
+            host: target.host(),
+            port: target.port,
             method: self.method.as_str(),
         };
-        self.generation.door.vet(&destination, self.target.literal, self.redirects)?;
+        self.generation.door.vet(&destination, target.literal, self.redirects)?;
 
+        let body = std::mem::take(&mut self.body);
         let mut fields = std::mem::take(&mut self.fields);
         if let Some(authorization) = &self.authorization {
             fields.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
-        let other_host = fields.get(HOST).is_some_and(|host| !self.target.is_host(host.as_bytes()));
-        if !other_host {
+        let own_host = fields.get(HOST).is_some_and(|host| !target.is_host(host.as_bytes()));
+        if !own_host {
             fields.remove(HOST);
         }
-        let client = self.generation.client(&self.target, other_host);
-
-        upload::check_announced_empty(&mut self.body).await?;
-        let body = std::mem::take(&mut self.body);
         match body.length() {
             Some(0) if expects_content(&self.method) => {
                 fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
             }
-            // The HTTP client would send such a body for other methods alone. HTTP/2 leaves the field out.
+            // Unasked, the HTTP client would drop such a body of a `GET`. HTTP/2 leaves the field out.
             None => {
                 fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             }
             _ => {}
         }
-        let hop = Arc::new(Hop::new(
-            self.redirects,
-            self.target.scheme,
-            self.target.port,
-            upload::is_watched(&body),
-        ));
-        let mut request = reqwest::Request::new(self.method.clone(), self.target.url.clone());
+        let uploads = upload::is_watched(&body);
+        let hop = Arc::new(Hop::new(self.redirects, target.scheme, target.port, uploads));
+        let mut request = reqwest::Request::new(self.method.clone(), target.url.clone());
         *request.headers_mut() = fields;
         *request.body_mut() = upload::for_client(body, &hop);
-        let limits = self.limits;
-        send(client, request, &hop, limits, &self.deadlines).await
-    }
-}
-
-async fn send(
-    client: &reqwest::Client,
-    request: reqwest::Request,
-    hop: &Arc<Hop>,
-    limits: &Limits,
-    deadlines: &Deadlines,
-) -> Result<reqwest::Response, Error> {
-    let started = Instant::now();
-    let Deadlines { total, head, .. } = *deadlines;
-    let mut pending = pin!(client.execute(request));
-    let mut timer = pin!(sleep_until(earlier(total, started.checked_add(head))));
-    poll_fn(|cx| {
-        hop.before_poll();
-        let polled = HOP.sync_scope(Arc::clone(hop), || pending.as_mut().poll(cx));
-        if let Poll::Ready(response) = polled {
-            return Poll::Ready(response.map_err(|error| failure::head(&error, hop, limits.connect)));
-        }
-        hop.after_poll();
-        // One timer serves both deadlines. That for the head starts once the request is sent, which nobody announces,
-        // so when the timer fires too early it is set again.
-        while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if total.is_some_and(|total| total <= now) {
-                return Poll::Ready(Err(failure::total_timeout(hop)));
-            }
-            let head_until = hop.sent_at().unwrap_or(now).checked_add(head);
-            if head_until.is_some_and(|until| until <= now) {
-                return Poll::Ready(Err(failure::head_timeout(hop, head)));
-            }
-            timer.as_mut().reset(earlier(total, head_until));
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// The earlier of the two; with neither, a time too far off to matter.
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Instant {
-    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    match (one, other) {
-        (Some(one), Some(other)) => one.min(other),
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => Instant::now() + FAR,
+        send(self.generation.client(target, own_host), request, &hop, &self.deadlines).await
     }
 }

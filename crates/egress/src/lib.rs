@@ -17,6 +17,7 @@
 //! The HTTP client adds `Accept: */*` where the caller sent no `Accept`, and nothing else.
 
 mod address;
+mod attempt;
 mod config;
 mod dial;
 mod door;

@@ -77,7 +77,7 @@ fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
         Phase::Request => Phase::Request,
         _ => Phase::Head,
     };
-    if is_refused_stream(error) {
+    if is_unprocessed(error) {
         let message = "the origin refused to process the request";
         let retry = retry_before_sending(hop.index);
         return Error::new(Kind::OriginProtocol, Blame::Origin, retry, message).with_phase(phase);
@@ -115,7 +115,7 @@ fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
 }
 
 /// HTTP/2 says of these that the request was not processed (RFC 9113, section 8.7).
-pub(crate) fn is_refused_stream(error: &reqwest::Error) -> bool {
+pub(crate) fn is_unprocessed(error: &reqwest::Error) -> bool {
     find::<h2::Error>(error).is_some_and(|h2| {
         h2.is_remote()
             && (h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
@@ -159,6 +159,12 @@ pub(crate) fn too_many_redirects(limit: u32) -> Error {
 pub(crate) fn already_past() -> Error {
     timeout("the deadline has already passed".to_owned(), Blame::Caller, Retry::Safe, Phase::Connect, 0)
         .with_detail(detail::TOTAL)
+}
+
+/// The caller's deadline passed while its own body was still to come, before anything was sent.
+pub(crate) fn total_timeout_unsent() -> Error {
+    let message = "the deadline passed before the end of the request body".to_owned();
+    timeout(message, Blame::Caller, Retry::Safe, Phase::Request, 0).with_detail(detail::TOTAL)
 }
 
 /// The caller's deadline passed before the response head.

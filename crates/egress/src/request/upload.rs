@@ -1,3 +1,4 @@
+use crate::failure;
 use crate::hop::Hop;
 use afield_exchange::{Blame, BodyError, BodyStream, Error, Kind, Phase, RequestBody, Retry, detail};
 use bytes::Bytes;
@@ -5,6 +6,7 @@ use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use tokio::time::{Instant, timeout_at};
 
 /// A whole body up to this size counts as sent once there is a connection; a larger one goes out in pieces of this size,
 /// so that the deadline for the head starts when the last of them was taken.
@@ -149,15 +151,34 @@ fn aborted(why: &BodyError) -> Error {
 }
 
 /// Whether a stream that is announced as empty is: the HTTP client does not look at a body of length 0.
-pub(crate) async fn check_announced_empty(body: &mut RequestBody) -> Result<(), Error> {
+pub(crate) async fn check_announced_empty(
+    body: &mut RequestBody,
+    total: Option<Instant>,
+) -> Result<(), Error> {
     let RequestBody::Stream { length: Some(0), stream } = body else { return Ok(()) };
-    while let Some(bytes) = std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-        match bytes {
-            Ok(bytes) if bytes.is_empty() => {}
-            Ok(_) => return Err(wrong_length("longer")),
-            Err(error) => return Err(aborted(&error)),
+    let ended = async {
+        while let Some(bytes) = std::future::poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
+            match bytes {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(_) => return Err(wrong_length("longer")),
+                Err(error) => return Err(aborted(&error)),
+            }
         }
+        Ok(())
+    };
+    match total {
+        Some(total) => timeout_at(total, ended).await.map_err(|_| failure::total_timeout_unsent())??,
+        None => ended.await?,
     }
     *body = RequestBody::Empty;
     Ok(())
+}
+
+/// The body once more, if it can be had once more.
+pub(crate) fn again(body: &RequestBody) -> Option<RequestBody> {
+    match body {
+        RequestBody::Empty => Some(RequestBody::Empty),
+        RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes.clone())),
+        RequestBody::Stream { .. } => None,
+    }
 }

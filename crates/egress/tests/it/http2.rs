@@ -123,8 +123,6 @@ async fn case_102_unread_streams_hold_up_no_other() {
 #[tokio::test]
 async fn case_076_refused_streams_are_sent_again() {
     const REFUSED: u32 = 7;
-    let answer = |stream| Script::new().send(headers(stream, STATUS_200, true)).hang();
-    let _ = answer;
     let (world, origin) = scripted([opening()
         .expect_text("\x05\0\0\0\x01")
         .send(rst_stream(1, REFUSED))
@@ -155,6 +153,12 @@ async fn case_076_a_goaway_before_the_request_is_retried_elsewhere() {
     let (world, origin) = scripted([leaving, serving]).await;
     assert_eq!(world.get(origin.url("/")).await.unwrap().head.status, 200);
     assert_eq!(origin.accepted(), 2);
+
+    let seen = opening().expect_text("\x05\0\0\0\x01").send(goaway(1, 0)).close();
+    let (world, origin) = scripted([seen]).await;
+    let error = world.refused(origin.url("/")).await;
+    assert_eq!((error.kind(), error.retry()), (Kind::OriginProtocol, Retry::Unknown), "{error:?}");
+    assert_eq!(origin.accepted(), 1, "what may have been processed is not sent again");
 }
 
 /// Proves that a reset stream fails its request, before the head and in the body, and is not sent again.
