@@ -13,6 +13,7 @@
 //! [`egress`]: https://docs.rs/afield-egress
 
 mod body;
+mod body_failure;
 mod error;
 mod header;
 mod limits;

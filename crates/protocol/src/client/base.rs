@@ -153,6 +153,16 @@ impl BaseClient {
         self.calls.len()
     }
 
+    /// Whether this call has not ended: its answer, or the end of its body, has not been read.
+    pub fn is_active(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
+    }
+
+    /// Whether nothing of this call has been taken by [`poll_transmit`](Self::poll_transmit).
+    pub fn is_unsent(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_some_and(|call| call.unsent.is_some())
+    }
+
     /// Bytes of messages that have not been taken by [`poll_transmit`](Self::poll_transmit).
     pub fn queued(&self) -> usize {
         self.queued

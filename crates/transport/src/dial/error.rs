@@ -49,6 +49,9 @@ pub enum DialError {
         /// The timeout.
         after: Duration,
     },
+    /// The connection ended before the answer to the upgrade, as it does behind a tunnel at whose other end nobody
+    /// listens.
+    Dropped(String),
     /// What answered does not speak WebSocket, in this way.
     NotWebSocket(String),
 }
@@ -90,6 +93,11 @@ impl fmt::Display for DialError {
             Self::Timeout { host, after } => write!(
                 f,
                 "{host} did not open a WebSocket within {after:?}: check the address, or raise the connect timeout"
+            ),
+            Self::Dropped(what) => write!(
+                f,
+                "the connection ended before a WebSocket was opened ({what}): check that an executor listens there, \
+                 and behind any tunnel on the way"
             ),
             Self::NotWebSocket(what) => {
                 write!(f, "what answered is not a WebSocket server ({what}): check the address and the port")

@@ -139,5 +139,15 @@ impl Driver {
 }
 
 fn not_websocket(error: hyper::Error) -> DialError {
-    DialError::NotWebSocket(error.to_string())
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return DialError::Dropped(io.to_string());
+        }
+        source = cause.source();
+    }
+    match error.is_incomplete_message() || error.is_closed() {
+        true => DialError::Dropped("no answer came".to_owned()),
+        false => DialError::NotWebSocket(error.to_string()),
+    }
 }
