@@ -1,0 +1,15 @@
+//! Whole messages over real sockets on loopback, against raw peers that break every rule.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod autobahn;
+mod close;
+mod dial;
+mod flow;
+mod handshake;
+mod hostile;
+mod raw;
+mod roundtrip;
+mod stdio;
+mod support;
+mod throughput;

@@ -1,0 +1,127 @@
+use crate::support::{end_of, message, poll_now, soon, text};
+use afield_transport::{CloseReason, Connection, HIGH_WATER, Message, Received, Stdio};
+use bytes::Bytes;
+use std::future::poll_fn;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex, split};
+use tokio::io::{ReadHalf, WriteHalf};
+
+type Pipes = Stdio<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>;
+
+fn pipes(limit: usize) -> (Pipes, DuplexStream) {
+    let (peer, ours) = duplex(64 * 1024);
+    let (input, output) = split(ours);
+    (Stdio::new(input, output, limit), peer)
+}
+
+async fn received(input: &[u8], limit: usize) -> (Vec<Received>, CloseReason) {
+    let (mut stdio, mut peer) = pipes(limit);
+    peer.write_all(input).await.unwrap();
+    peer.shutdown().await.unwrap();
+    let mut all = Vec::new();
+    loop {
+        match soon(stdio.receive()).await {
+            Ok(received) => all.push(received),
+            Err(closed) => return (all, closed.reason),
+        }
+    }
+}
+
+fn line(line: &str) -> Received {
+    Received::Message(text(line))
+}
+
+/// Proves how input is cut into messages: LF and CRLF, blank lines, a line that is not UTF-8, a last line without an end.
+#[tokio::test]
+async fn lines_are_messages() {
+    let (all, reason) =
+        received(b"\n{\"a\":1}\r\n \t\r\n{\"b\":\"\xc3\xa9\"}\n\xff\xfe\n\r\n{}\n[1]", 100).await;
+    assert_eq!(all, [line("{\"a\":1}"), line("{\"b\":\"é\"}"), Received::Malformed, line("{}"), line("[1]")]);
+    assert!(matches!(reason, CloseReason::Ended), "{reason:?}");
+}
+
+/// Proves the limit on a line, at it and one past it, with either line end, and without one.
+#[tokio::test]
+async fn a_line_over_the_limit_is_the_end() {
+    for (input, fits) in [
+        ("12345678\n", true),
+        ("12345678\r\n", true),
+        ("12345678", true),
+        ("123456789\n", false),
+        ("123456789\r\n", false),
+        ("1234567890", false),
+        ("123456789", false),
+    ] {
+        let (all, reason) = received(input.as_bytes(), 8).await;
+        assert_eq!(all, if fits { vec![line("12345678")] } else { vec![] }, "{input:?}");
+        assert_eq!(matches!(reason, CloseReason::TooLarge), !fits, "{input:?}: {reason:?}");
+    }
+}
+
+/// Proves that a line without an end is refused as soon as it is too long, and not kept.
+#[tokio::test]
+async fn an_endless_line_is_refused_while_it_comes() {
+    let (mut stdio, mut peer) = pipes(100_000);
+    let writing = tokio::spawn(async move { while peer.write_all(&[b'x'; 4096]).await.is_ok() {} });
+    assert!(matches!(end_of(&mut stdio).await.reason, CloseReason::TooLarge));
+    assert!(stdio.bytes_received() < 1_000_000, "{}", stdio.bytes_received());
+    drop(stdio);
+    soon(writing).await.unwrap();
+}
+
+/// Proves that messages of all sizes leave as lines, in order, and arrive the same way.
+#[tokio::test]
+async fn messages_are_lines() {
+    let sizes = [1, 100, 16_384, 16_385, 300_000, 5];
+    let (mut stdio, peer) = pipes(1_000_000);
+    let sending = tokio::spawn(async move {
+        for size in sizes {
+            poll_fn(|cx| stdio.poll_ready(cx)).await.unwrap();
+            stdio.send(Message::Text(Bytes::from("m".repeat(size))));
+            stdio.ping();
+        }
+        stdio.close(1000, "unsaid");
+        stdio.closed().await;
+    });
+    let mut lines = BufReader::new(peer).lines();
+    for size in sizes {
+        assert_eq!(soon(lines.next_line()).await.unwrap().unwrap(), "m".repeat(size));
+    }
+    assert_eq!(soon(lines.next_line()).await.unwrap(), None);
+    soon(sending).await.unwrap();
+}
+
+/// Proves that a large line arrives whole through a narrow pipe, and that what follows it does too.
+#[tokio::test]
+async fn a_large_line_arrives_whole() {
+    let (mut stdio, mut peer) = pipes(2_000_000);
+    let writing = tokio::spawn(async move {
+        peer.write_all("x".repeat(1_500_000).as_bytes()).await.unwrap();
+        peer.write_all(b"\nnext\n").await.unwrap();
+        peer
+    });
+    assert_eq!(message(&mut stdio).await.bytes().len(), 1_500_000);
+    assert_eq!(message(&mut stdio).await, text("next"));
+    soon(writing).await.unwrap();
+}
+
+/// Proves that a reader that never reads makes the sender wait with a bounded buffer.
+#[tokio::test]
+async fn a_peer_that_never_reads_makes_the_sender_wait() {
+    let (mut stdio, mut peer) = pipes(1024);
+    let mut accepted = 0;
+    while poll_now(|cx| stdio.poll_ready(cx)).is_ready() {
+        stdio.send(Message::Text(Bytes::from_static(&[b'x'; 1023])));
+        accepted += 1024;
+        assert!(accepted < 4 * HIGH_WATER, "nothing ever said stop");
+    }
+    drop(stdio);
+    let mut arrived = Vec::new();
+    soon(peer.read_to_end(&mut arrived)).await.unwrap();
+    assert!(arrived.len() <= 64 * 1024);
+}
+
+/// Proves that stdio says what it cannot do.
+#[tokio::test]
+async fn stdio_has_no_binary_messages() {
+    assert!(!pipes(1024).0.has_binary());
+}
