@@ -5,7 +5,7 @@ use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result);
 
-const QUICK: &[Step] = &[("format", format), ("structure", structure::check), ("lints", lints)];
+const QUICK: &[Step] = &[("structure", structure::check), ("format", format), ("lints", lints)];
 
 const REST: &[Step] = &[
     ("dependencies", deny::check),
