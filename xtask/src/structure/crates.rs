@@ -35,7 +35,8 @@ pub fn breaches() -> Result<Vec<String>> {
     let mut breaches = Vec::new();
     for name in crates()? {
         let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
-            breaches.push(format!("{name} is in no table of what it may know (xtask/src/structure/crates.rs)"));
+            breaches
+                .push(format!("{name} is in no table of what it may know (xtask/src/structure/crates.rs)"));
             continue;
         };
         let direct = dependencies(&name, Depth::Direct)?;
