@@ -94,7 +94,10 @@ pub struct ResumableClient {
     say_by: BTreeSet<(Instant, u64)>,
     queued: usize,
     syncs: u64,
+    /// Requests in the list that is on its way.
     asked: HashSet<u64>,
+    /// Those of them that are over since.
+    given_up: BTreeSet<u64>,
     events: VecDeque<ClientEvent>,
     ignored: u64,
 }
@@ -114,6 +117,7 @@ impl ResumableClient {
             queued: 0,
             syncs: 0,
             asked: HashSet::new(),
+            given_up: BTreeSet::new(),
             events: VecDeque::new(),
             ignored: 0,
         }
@@ -169,6 +173,7 @@ impl ResumableClient {
                 consumed: call.body.say(),
             })
             .collect();
+        self.given_up.clear();
         self.asked = held.iter().map(|request| request.request_id).collect();
         self.syncs += 1;
         let params = SyncParams { requests: held };
@@ -239,11 +244,9 @@ impl ResumableClient {
         let Some(call) = self.calls.get_mut(&id) else { return Some(None) };
         let read = match call.body.read(now) {
             Some(Some(Ok(bytes))) => {
-                if call.body.should_say(now) {
+                if self.stage == Stage::Live && call.body.should_say(now) {
                     let consumed = Consumed { request_id: id, offset: call.body.say(), is_final: false };
-                    if self.stage == Stage::Live {
-                        self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
-                    }
+                    self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
                 } else if let Some(by) = call.body.say_by() {
                     self.say_by.insert((by, id));
                 }
@@ -263,20 +266,22 @@ impl ResumableClient {
     /// Gives a request up. What comes for it is thrown away; one that was not sent never will be.
     pub fn cancel(&mut self, id: u64) {
         let Some(call) = self.forget(id) else { return };
-        if call.sent && self.stage == Stage::Live {
-            self.say(notification(method::CANCEL, 48, |out| {
-                out.raw(b"{\"requestId\":");
-                out.number(id);
-                out.raw(b"}");
-            }));
+        match self.stage {
+            Stage::Live if call.sent => self.say_cancel(id),
+            // It is in the list that is on its way: the executor must hear that it no longer belongs there.
+            Stage::Syncing if self.asked.contains(&id) => _ = self.given_up.insert(id),
+            // What is not listed at the next sync is forgotten.
+            _ => {}
         }
     }
 
-    /// The answer has been taken whole: the executor may forget it. (While there is no connection nothing is said: what
-    /// is not listed at the next sync is forgotten.)
+    /// The answer has been taken whole: the executor may forget it.
     pub fn done(&mut self, id: u64) {
+        if self.stage != Stage::Live {
+            return self.cancel(id);
+        }
         let Some(call) = self.forget(id) else { return };
-        if call.sent && self.stage == Stage::Live {
+        if call.sent {
             let consumed = Consumed { request_id: id, offset: call.body.consumed(), is_final: true };
             self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
         }
@@ -366,11 +371,7 @@ impl ResumableClient {
                 );
                 self.events.push_back(ClientEvent::Readable(id));
                 if self.stage == Stage::Live {
-                    self.say(notification(method::CANCEL, 48, |out| {
-                        out.raw(b"{\"requestId\":");
-                        out.number(id);
-                        out.raw(b"}");
-                    }));
+                    self.say_cancel(id);
                 }
             }
         }
@@ -463,19 +464,19 @@ impl ResumableClient {
         for id in unnamed {
             self.lose(id, "the executor no longer has the request");
         }
-        let unsaid: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| call.failed.is_some() && call.sent)
-            .map(|(id, _)| *id)
+        // What happened while nothing could be said: calls that are over on this side, and credit for what was taken.
+        let failed =
+            self.calls.iter().filter(|(_, call)| call.failed.is_some() && call.sent).map(|(id, _)| *id);
+        let over: Vec<u64> = failed.chain(std::mem::take(&mut self.given_up)).collect();
+        for id in over {
+            self.say_cancel(id);
+        }
+        let taken: Vec<Consumed> = (self.calls.iter_mut())
+            .filter(|(_, call)| call.sent && call.body.has_unsaid())
+            .map(|(id, call)| Consumed { request_id: *id, offset: call.body.say(), is_final: false })
             .collect();
-        for id in unsaid {
-            // It failed on this side while there was no connection to say so.
-            self.say(notification(method::CANCEL, 48, |out| {
-                out.raw(b"{\"requestId\":");
-                out.number(id);
-                out.raw(b"}");
-            }));
+        for consumed in taken {
+            self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
         }
         self.events.push_back(ClientEvent::Synced);
     }
@@ -528,6 +529,14 @@ impl ResumableClient {
     fn say(&mut self, text: Bytes) {
         self.queued += text.len();
         self.control.push_back(text);
+    }
+
+    fn say_cancel(&mut self, id: u64) {
+        self.say(notification(method::CANCEL, 48, |out| {
+            out.raw(b"{\"requestId\":");
+            out.number(id);
+            out.raw(b"}");
+        }));
     }
 
     fn schedule(&mut self, id: u64) {

@@ -130,6 +130,11 @@ impl ReceiveWindow {
         unsaid > 0 && (unsaid >= self.window / 4 || self.say_by.is_some_and(|by| now >= by))
     }
 
+    /// Whether the consumer has taken more than the sender has been told.
+    pub fn has_unsaid(&self) -> bool {
+        self.consumed > self.said
+    }
+
     /// When [`should_say`](Self::should_say) changes by itself.
     pub fn say_by(&self) -> Option<Instant> {
         self.say_by.filter(|_| self.consumed > self.said)
