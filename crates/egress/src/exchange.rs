@@ -4,7 +4,7 @@ use crate::attempt::{Deadlines, Failed, send};
 use crate::failure;
 use crate::generation::Generation;
 use crate::hop::Hop;
-use crate::policy::Destination;
+use crate::policy::{Destination, Scheme};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::request::headers::{self, Scope};
 use crate::request::method::{self, expects_content};
@@ -87,8 +87,8 @@ impl<'a> Exchange<'a> {
     pub(crate) async fn perform(mut self) -> Result<(Head, Incoming), Error> {
         upload::check_announced_empty(&mut self.body, self.deadlines.total).await?;
         loop {
-            let replay = upload::again(&self.body);
-            let response = self.hop(replay.as_ref()).await?;
+            let mut replay = upload::again(&self.body);
+            let response = self.hop(&mut replay).await?;
             let (head, body) = http::Response::from(response).into_parts();
             self.check(&head)?;
             let becomes_get = redirect::becomes_get(head.status, &self.method);
@@ -152,14 +152,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// One hop, up to the response head. What an HTTP/2 origin says it has not processed is sent again.
-    async fn hop(&mut self, replay: Option<&RequestBody>) -> Result<reqwest::Response, Error> {
+    async fn hop(&mut self, replay: &mut Option<RequestBody>) -> Result<reqwest::Response, Error> {
         let mut resends = 0;
         loop {
             let failed = match self.attempt().await {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
-            match replay.and_then(upload::again) {
+            match replay.as_ref().and_then(upload::again) {
                 Some(body) if failed.unprocessed && resends < RESENDS => self.body = body,
                 _ => return Err(failed.error),
             }
@@ -203,6 +203,7 @@ impl<'a> Exchange<'a> {
         let mut request = reqwest::Request::new(self.method.clone(), target.url.clone());
         *request.headers_mut() = fields;
         *request.body_mut() = upload::for_client(body, &hop);
-        send(self.generation.client(target, own_host), request, &hop, &self.deadlines).await
+        let http1 = own_host && target.scheme == Scheme::Https;
+        send(self.generation.client(target, http1), request, &hop, &self.deadlines).await
     }
 }

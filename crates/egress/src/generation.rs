@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 pub(crate) struct Generation {
     pub(crate) door: Door,
     client: reqwest::Client,
-    /// For requests whose `Host` is not their URL's: HTTP/2 has no place for it.
+    /// For requests over TLS whose `Host` is not their URL's: HTTP/2 has no place for it.
     http1: OnceLock<reqwest::Client>,
     /// For origins whose connections must not be used twice.
     unpooled: OnceLock<reqwest::Client>,
@@ -57,7 +57,7 @@ impl Generation {
         })
     }
 
-    /// The client for a request to `target`; `http1` for one whose `Host` is not its URL's.
+    /// The client for a request to `target`; `http1` for one that HTTP/2 cannot carry.
     pub(crate) fn client(&self, target: &Target, http1: bool) -> &reqwest::Client {
         if self.any_distrusted.load(Ordering::Relaxed) && self.distrusts(target) {
             self.unpooled.get_or_init(|| self.http1_client(0))

@@ -96,10 +96,10 @@ mod tests {
         let missing = Path::new("/nonexistent/ca.pem");
         let error = load(missing, Some("AFIELD_CA_CERTIFICATE")).err().expect("no such file").to_string();
         assert!(error.contains("AFIELD_CA_CERTIFICATE") && error.contains("/nonexistent/ca.pem"), "{error}");
-        let error = parse(b"not a certificate").err().expect("no certificate");
+        let error = parse(b"not a certificate").expect_err("no certificate");
         assert!(error.contains("no certificate"), "{error}");
         let error =
-            parse(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").err().expect("junk");
+            parse(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").expect_err("junk");
         assert!(error.contains("certificate 1"), "{error}");
     }
 }

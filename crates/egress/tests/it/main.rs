@@ -1,12 +1,17 @@
 //! What an egress promises, shown on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod addresses;
+mod crowds;
 mod deadlines;
 mod dns;
 mod http2;
 mod origins;
+mod properties;
 mod redirects;
 mod requests;
+mod secrets;
 mod support;
 mod tls;
 mod urls;
