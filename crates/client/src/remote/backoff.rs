@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-/// Waits between attempts: at once, then 100 ms doubling up to 5 s, each with jitter, so that many clients of one
-/// executor that comes back do not come all at the same moment.
+/// Waits between attempts: 100 ms doubling up to 5 s, each with jitter, so that many clients of one executor that comes
+/// back do not come all at the same moment.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempts: u32,
@@ -13,9 +13,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 impl Backoff {
     /// How long to wait before the next attempt.
     pub fn next(&mut self) -> Duration {
-        let attempt = self.attempts;
-        self.attempts = attempt.saturating_add(1);
-        let Some(doublings) = attempt.checked_sub(1) else { return Duration::ZERO };
+        let doublings = self.attempts;
+        self.attempts = doublings.saturating_add(1);
         let full = FIRST.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST);
         full / 2 + full.mul_f64(f64::from(random()) / f64::from(u32::MAX)) / 2
     }
@@ -32,11 +31,10 @@ fn random() -> u32 {
 mod tests {
     use super::*;
 
-    /// Proves that the first attempt is immediate and later ones wait between half and all of a doubling time, at most 5 s.
+    /// Proves that attempts wait between half and all of a doubling time, at most 5 s.
     #[test]
     fn waits_double_with_jitter_up_to_five_seconds() {
         let mut backoff = Backoff::default();
-        assert_eq!(backoff.next(), Duration::ZERO);
         for full in [100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Duration::from_millis) {
             let wait = backoff.next();
             assert!(wait >= full / 2 && wait <= full, "{wait:?} of {full:?}");

@@ -6,22 +6,26 @@ use std::{fmt, time::Duration};
 /// How to reach an executor.
 #[derive(Clone)]
 pub struct RemoteConfig {
-    /// `ws:` or `wss:`; `http:` and `https:` mean the same.
+    /// `ws:` or `wss:`; `http:` and `https:` mean the same. Userinfo is refused: see [`token`](Self::token).
     pub url: String,
     /// The token, if the executor wants one.
     pub token: Option<BearerToken>,
-    /// The roots that a `wss:` executor's certificate is checked against.
+    /// The roots that a `wss:` executor's certificate is checked against, read anew for each connection. Default: by
+    /// environment.
     pub ca: CaPolicy,
     /// Over connecting, up to the answer to `initialize`. Attempts that fail meanwhile are repeated if
-    /// [`wait`](Self::wait) is set.
+    /// [`wait`](Self::wait) is set. Default 10 s.
     pub connect_timeout: Duration,
-    /// Whether an executor that cannot be reached at first is tried again until the connect timeout.
+    /// Whether an executor that cannot be reached is tried again until the connect timeout, after 100 ms doubling up
+    /// to 5 s, as far as its answer leaves hope. Default: yes. Without it one attempt decides.
     pub wait: bool,
-    /// Who calls, for the executor's log.
+    /// Who calls, for the executor's log. Default: `afield/` and the version.
     pub client_name: String,
-    /// Send the token over `ws:` to an address that is not loopback.
+    /// Send the token over `ws:` to an address that is not loopback, where whoever listens on the way can read it.
+    /// Default: no.
     pub allow_plaintext_token: bool,
-    /// Limits of this side: a message, a buffered body, active requests.
+    /// Limits of this side: `message_bytes` on one message in, `buffered_body_bytes` on a request body,
+    /// `session_requests` on exchanges under way. The others are the executor's.
     pub limits: Limits,
 }
 
@@ -66,6 +70,9 @@ pub enum ConnectError {
     /// The executor did not want the session.
     #[error("the executor refused the session: {0}")]
     Refused(String),
+    /// The executor takes no further session for now: it is full, or about to stop.
+    #[error("the executor takes no session now: {0}")]
+    Busy(String),
     /// The connection ended before the session began.
     #[error("the connection ended before the session began: {0}")]
     Ended(String),
@@ -82,18 +89,23 @@ pub enum ConnectError {
 impl ConnectError {
     /// Whether trying again may help.
     pub(super) fn is_passing(&self) -> bool {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
         match self {
             Self::Dial(error) => match error {
-                DialError::Connect { .. } | DialError::Dns { .. } | DialError::Timeout { .. } => true,
+                DialError::Connect { .. } | DialError::Dns { .. } | DialError::Dropped(_) => true,
                 DialError::Refused { status, .. } => matches!(status, 429 | 502..=504),
+                DialError::Tls { source, .. } => {
+                    matches!(source.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+                }
                 _ => false,
             },
-            Self::Ended(_) => true,
+            Self::Busy(_) | Self::Ended(_) => true,
             Self::Roots(_) | Self::Refused(_) | Self::Timeout(_) | Self::Evicted => false,
         }
     }
 
-    /// What it means for a request that was to be sent: it was not.
+    /// What it means for a request that was to be sent: it was not, so that `retry` is `safe`. The kind is
+    /// `unauthorized` where the executor did not accept the token, else `session_lost`.
     pub fn to_error(&self) -> Error {
         match self {
             Self::Dial(DialError::Refused { status: 401, .. }) => Error::new(

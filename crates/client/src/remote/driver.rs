@@ -1,14 +1,11 @@
 use super::{config::ConnectError, shared::Shared};
-use afield_protocol::{
-    BASE_SILENCE, Liveness, Verdict,
-    client::{Event, decode},
-};
+use afield_protocol::{BASE_SILENCE, Liveness, Verdict, client::decode};
 use afield_transport::{CloseReason, Closed, Connection, Message, Received};
-use futures_util::FutureExt;
 use std::{
+    future::{Future, poll_fn},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 use tokio::time::Sleep;
@@ -29,6 +26,10 @@ pub(crate) struct Driver<C> {
     heard: u64,
     timer: Pin<Box<Sleep>>,
     armed: Instant,
+    /// Runs once the connection is to end.
+    farewell: Option<Pin<Box<Sleep>>>,
+    /// Whom to wake, once the lock is released.
+    woken: Vec<Waker>,
 }
 
 enum End {
@@ -42,12 +43,12 @@ impl<C: Connection> Driver<C> {
         let liveness = Liveness::new(now(), BASE_SILENCE);
         let armed = liveness.poll_timeout();
         let timer = Box::pin(tokio::time::sleep_until(armed.into()));
-        Self { connection, shared, liveness, heard: 0, timer, armed }
+        Self { connection, shared, liveness, heard: 0, timer, armed, farewell: None, woken: Vec::new() }
     }
 
     /// Runs until the connection ends, and tells everybody who waits.
     pub async fn run(mut self) {
-        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let end = poll_fn(|cx| self.poll(cx)).await;
         let (why, evicted) = match &end {
             End::Lost(closed) => {
                 let code = if let CloseReason::Peer { code, .. } = &closed.reason { *code } else { None };
@@ -56,15 +57,21 @@ impl<C: Connection> Driver<C> {
             End::Silent => ("the executor does not answer".to_owned(), false),
             End::Closing => ("it was closed here".to_owned(), false),
         };
+        tracing::debug!(why, "the connection to the executor ended");
         self.tell_everybody(&why, evicted);
-        if !matches!(end, End::Silent) {
-            self.connection.close(1000, "");
-            let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
-            let _ = tokio::time::timeout(FAREWELL, closed).await;
+        if matches!(end, End::Silent) {
+            return;
         }
+        self.connection.close(1000, "");
+        let mut farewell = self.farewell.take().unwrap_or_else(farewell);
+        poll_fn(|cx| match self.connection.poll_closed(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => farewell.as_mut().poll(cx),
+        })
+        .await;
     }
 
-    fn tell_everybody(&self, why: &str, evicted: bool) {
+    fn tell_everybody(&mut self, why: &str, evicted: bool) {
         let mut state = self.shared.lock();
         state.over = Some(why.into());
         state.evicted = evicted;
@@ -72,10 +79,14 @@ impl<C: Connection> Driver<C> {
         if state.session.is_none() {
             state.session = Some(Err(ConnectError::Ended(why.to_owned())));
         }
-        let mut waiting: Vec<_> = state.wakers.drain().map(|(_, waker)| waker).collect();
-        waiting.extend(state.connecting.take());
+        self.woken.extend(state.wakers.drain().map(|(_, waker)| waker));
+        self.woken.extend(state.connecting.take());
         drop(state);
-        waiting.into_iter().for_each(std::task::Waker::wake);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        self.woken.drain(..).for_each(Waker::wake);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
@@ -86,7 +97,7 @@ impl<C: Connection> Driver<C> {
         };
         let all_written = match self.write(cx) {
             Ok(all_written) => all_written,
-            Err(closed) => return Poll::Ready(End::Lost(closed)),
+            Err(closed) => return Poll::Ready(End::Lost(self.last_words(cx).unwrap_or(closed))),
         };
         if all_read && self.keep_time(cx) {
             return Poll::Ready(End::Silent);
@@ -94,8 +105,37 @@ impl<C: Connection> Driver<C> {
         if !(all_read && all_written) {
             cx.waker().wake_by_ref();
         }
-        let state = self.shared.lock();
-        if state.closing && state.client.queued() == 0 { Poll::Ready(End::Closing) } else { Poll::Pending }
+        self.poll_end(cx)
+    }
+
+    /// Why the executor ended the connection, when all that shows is that writing fails.
+    fn last_words(&mut self, cx: &mut Context<'_>) -> Option<Closed> {
+        loop {
+            match self.read(cx) {
+                Ok(true) => return None,
+                Ok(false) => {}
+                Err(closed) => return Some(closed),
+            }
+        }
+    }
+
+    /// Ready when the connection is to end here, and what has to be said has been, or cannot be in time.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let mut state = self.shared.lock();
+        if state.is_spent() {
+            state.close("the executor goes on with calls that were given up");
+        }
+        if !state.closing {
+            return Poll::Pending;
+        }
+        state.take_woken(&mut self.woken);
+        let all_said = state.client.queued() == 0;
+        drop(state);
+        self.wake();
+        if all_said {
+            return Poll::Ready(End::Closing);
+        }
+        self.farewell.get_or_insert_with(farewell).as_mut().poll(cx).map(|()| End::Closing)
     }
 
     /// Reads what there is, within the budget. Returns whether that was all.
@@ -119,26 +159,13 @@ impl<C: Connection> Driver<C> {
         Ok(false)
     }
 
-    fn take(&self, message: &Message) {
+    fn take(&mut self, message: &Message) {
         let inbound = decode(message.bytes());
         let mut state = self.shared.lock();
         state.client.handle(inbound);
-        while let Some(event) = state.client.poll_event() {
-            let waker = match event {
-                Event::Readable(call) => state.wakers.remove(&call),
-                Event::Connected(connected) => {
-                    state.session = Some(Ok(connected));
-                    state.connecting.take()
-                }
-                Event::Refused(error) => {
-                    state.session = Some(Err(ConnectError::Refused(error.message.into_owned())));
-                    state.connecting.take()
-                }
-            };
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
+        state.take_woken(&mut self.woken);
+        drop(state);
+        self.wake();
     }
 
     /// Writes what there is, within the budget. Returns whether that was all that can be written now.
@@ -184,7 +211,7 @@ impl<C: Connection> Driver<C> {
             self.armed = due;
             self.timer.as_mut().reset(due.into());
         }
-        if self.timer.poll_unpin(cx).is_ready() {
+        if self.timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
         false
@@ -194,4 +221,8 @@ impl<C: Connection> Driver<C> {
 /// The runtime's clock, which tests can stop.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+fn farewell() -> Pin<Box<Sleep>> {
+    Box::pin(tokio::time::sleep(FAREWELL))
 }

@@ -1,139 +1,157 @@
 //! The remote implementation: exchanges performed by an executor, over a session.
 
 mod backoff;
+mod body;
+mod call;
 mod config;
+mod connect;
+mod deadline;
 mod driver;
-mod exchange;
 mod link;
 mod shared;
+mod upload;
 
 pub use config::{ConnectError, RemoteConfig};
 
 use crate::{Exchange, HttpClient};
-use afield_exchange::{Buffered, Error, Request, Response, Retry};
+use afield_exchange::{Buffered, Error, Request, Response};
 use afield_protocol::client::Connected;
-use backoff::Backoff;
-use exchange::{Call, read_body};
-use link::Link;
-use std::sync::{Arc, Mutex};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout_at},
-};
+use body::Body;
+use call::Call;
+use connect::Connector;
+use deadline::Deadline;
+use std::{fmt, sync::Arc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Exchanges performed by an executor.
 ///
-/// One connection carries all of them. When it is lost, the exchanges on it fail with kind `session_lost`, and the
-/// next one connects anew. Dropping an exchange or its body cancels it at the origin where the executor understands
-/// that; another executor's connection is replaced as soon as it is idle. Clones share the connection, which closes
-/// when the last clone, exchange and body is gone.
+/// One connection carries all of them, concurrently. Clones share it; it closes when the last clone, exchange and body
+/// is gone.
+///
+/// # When the connection is lost
+///
+/// The exchanges on it fail with kind `session_lost`: `retry` is `safe` for those of which nothing was sent, `unknown`
+/// for the others. Nothing is ever sent a second time. The next exchange connects anew; all that need a connection at
+/// that time share one attempt and its outcome. A connection whose session another connection has taken (close code
+/// 4001) is not replaced: exchanges fail until [`close`](Self::close) is called, since coming back would take the session
+/// from its new owner, and so on for ever.
+///
+/// # Cancelling
+///
+/// Dropping an exchange or its body cancels it, through to the origin's socket, where the executor understands that. The
+/// connection to another executor is replaced as soon as it is idle.
+///
+/// # Deadlines
+///
+/// [`Request::timeout`] counts from the call, so that waiting for a place and for a connection is part of it. The
+/// executor keeps it; if the executor does not say so within 5 s, the exchange fails here.
+///
+/// # Limits
+///
+/// At most [`Limits::session_requests`](afield_exchange::Limits::session_requests) exchanges are under way; more wait. An
+/// exchange counts until its body is read to the end or dropped. A request body is sent whole, of at most
+/// [`Limits::buffered_body_bytes`](afield_exchange::Limits::buffered_body_bytes). A response body that is not read is
+/// kept up to 16 MiB, then it fails, alone, with kind `too_large`.
 #[derive(Clone)]
 pub struct Remote(Arc<Inner>);
 
 struct Inner {
-    config: RemoteConfig,
-    link: Mutex<Option<Arc<Link>>>,
-    /// Held while connecting, so that many exchanges that find no connection make one, not many.
-    connecting: tokio::sync::Mutex<()>,
+    connector: Arc<Connector>,
     requests: Arc<Semaphore>,
+    body_limit: usize,
 }
 
 impl Remote {
-    /// Connects and begins a session. Cancel safe.
+    /// A client that connects at its first exchange.
+    pub fn new(config: RemoteConfig) -> Self {
+        let most = config.limits.session_requests.clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Inner {
+            requests: Arc::new(Semaphore::new(most)),
+            body_limit: config.limits.buffered_body_bytes,
+            connector: Arc::new(Connector::new(config)),
+        }))
+    }
+
+    /// A client that is connected: the executor has answered `initialize`.
+    ///
+    /// Cancel safe: dropping the future closes what was opened.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the session from beginning within [`RemoteConfig::connect_timeout`].
     pub async fn connect(config: RemoteConfig) -> Result<Self, ConnectError> {
-        let link = connect(&config).await?;
-        Ok(Self(Arc::new(Inner {
-            link: Mutex::new(Some(Arc::new(link))),
-            connecting: tokio::sync::Mutex::default(),
-            requests: Arc::new(Semaphore::new(config.limits.session_requests)),
-            config,
-        })))
+        let remote = Self::new(config);
+        remote.0.connector.connect().await?;
+        Ok(remote)
     }
 
-    /// What the executor said of itself when the present connection began; `None` if there is none.
+    /// What the executor said of itself when the present connection began; `None` while there is none.
     pub fn connected(&self) -> Option<Connected> {
-        self.0.current().map(|link| link.connected.clone())
+        self.0.connector.present().map(|link| link.connected.clone())
     }
 
-    /// Closes the connection, ending what is under way on it, once what is queued (cancels, above all) has been
-    /// written. Takes at most 2 s. The next exchange would connect anew.
+    /// Closes the connection, and ends what is under way on it with `session_lost`. Cancels that are queued are written
+    /// first, requests that are queued are not. Takes at most 2 s. The next exchange connects anew.
+    ///
+    /// Cancel safe: once polled, the connection closes whether or not it is waited for.
     pub async fn close(&self) {
-        let link = self.0.slot().take();
-        if let Some(link) = link {
+        if let Some(link) = self.0.connector.take() {
             link.close().await;
         }
     }
 
-    async fn start(&self, mut request: Request, streamed: bool) -> Result<Call, Error> {
-        read_body(&mut request, self.0.config.limits.buffered_body_bytes).await?;
-        let permit = self.permit().await?;
-        Call::start(self.0.link().await?, &request, streamed, permit)
+    /// Sends the request. Everything up to there is under the caller's deadline, and none of it has touched the origin.
+    async fn start(&self, request: Request, streamed: bool) -> Result<Call, Error> {
+        let deadline = Deadline::of(&request);
+        let sent = deadline.before_sending(self.send(request, streamed, deadline)).await?;
+        Ok(sent)
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let acquired = self.0.requests.clone().acquire_owned().await;
-        acquired.map_err(|_| Error::internal("the semaphore of requests is never closed"))
+    async fn send(&self, mut request: Request, streamed: bool, deadline: Deadline) -> Result<Call, Error> {
+        let permit = self.permit().await;
+        upload::make_whole(&mut request, self.0.body_limit).await?;
+        let mut link = self.0.connector.link().await?;
+        deadline.write_to(&mut request);
+        let id = match link.start(&request, streamed) {
+            // It ended in this very moment: nothing was sent.
+            Err(error) if link.is_over() => {
+                drop(error);
+                link = self.0.connector.link().await?;
+                link.start(&request, streamed)?
+            }
+            started => started?,
+        };
+        Ok(Call::new(link, id, deadline, permit))
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        self.0.requests.clone().acquire_owned().await.expect("the semaphore of requests is never closed")
     }
 }
 
 impl HttpClient for Remote {
     fn stream(&self, request: Request) -> Exchange<'_, Response> {
-        Box::pin(async move { self.start(request, true).await?.streamed().await })
+        Box::pin(async move {
+            let mut call = self.start(request, true).await?;
+            let (head, _) = call.answer().await?.into_answer()?;
+            Ok(Response { head, body: Body::of(call) })
+        })
     }
 
     fn call(&self, request: Request) -> Exchange<'_, Buffered> {
-        Box::pin(async move { self.start(request, false).await?.buffered().await })
+        Box::pin(async move {
+            let mut call = self.start(request, false).await?;
+            let (head, body) = call.answer().await?.into_answer()?;
+            Ok(Buffered { head, body })
+        })
     }
 }
 
-impl Inner {
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Link>>> {
-        self.link.lock().expect("nothing panics while holding the connection")
-    }
-
-    fn current(&self) -> Option<Arc<Link>> {
-        self.slot().clone()
-    }
-
-    /// A connection for the next exchange: the present one, or a new one.
-    async fn link(&self) -> Result<Arc<Link>, Error> {
-        if let Some(link) = self.usable()? {
-            return Ok(link);
-        }
-        // The lock is held across connecting on purpose: one attempt serves all who wait.
-        let _connecting = self.connecting.lock().await;
-        if let Some(link) = self.usable()? {
-            return Ok(link);
-        }
-        let link = Arc::new(connect(&self.config).await.map_err(|error| error.to_error())?);
-        *self.slot() = Some(link.clone());
-        Ok(link)
-    }
-
-    fn usable(&self) -> Result<Option<Arc<Link>>, Error> {
-        let Some(link) = self.current() else { return Ok(None) };
-        if link.shared.lock().evicted {
-            // Coming back would take the session from whoever has it now, and so on for ever.
-            return Err(Error::session_lost(Retry::Safe, ConnectError::Evicted.to_string()));
-        }
-        Ok((!link.is_spent()).then_some(link))
-    }
-}
-
-/// Connects, trying again until the connect timeout where that may help.
-async fn connect(config: &RemoteConfig) -> Result<Link, ConnectError> {
-    let deadline = Instant::now() + config.connect_timeout;
-    let mut backoff = Backoff::default();
-    loop {
-        sleep(backoff.next()).await;
-        let error = match timeout_at(deadline, Link::open(config)).await {
-            Ok(Ok(link)) => return Ok(link),
-            Ok(Err(error)) => error,
-            Err(_) => return Err(ConnectError::Timeout(config.connect_timeout)),
-        };
-        if !config.wait || !error.is_passing() || Instant::now() >= deadline {
-            return Err(error);
-        }
-        tracing::debug!(%error, "could not connect to the executor: trying again");
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote")
+            .field("config", &self.0.connector.config)
+            .field("connected", &self.0.connector.present().is_some())
+            .finish()
     }
 }

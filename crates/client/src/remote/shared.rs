@@ -1,6 +1,6 @@
 use super::config::ConnectError;
-use afield_exchange::{Error, Retry};
-use afield_protocol::client::{BaseClient, CallId, Connected, HeadPoll, Raw};
+use afield_exchange::{Error, Kind, Retry};
+use afield_protocol::client::{BaseClient, CallId, Connected, Event, HeadPoll, Raw};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use std::{
@@ -21,11 +21,11 @@ pub(crate) struct State {
     /// How `initialize` was answered; taken by whoever connects.
     pub session: Option<Result<Box<Connected>, ConnectError>>,
     pub connecting: Option<Waker>,
-    /// Why the connection is over, once it is.
+    /// Why the connection takes no more calls, once it does not: it has ended, or is about to.
     pub over: Option<Arc<str>>,
     /// Whether it was another connection that ended it.
     pub evicted: bool,
-    /// Nobody needs the connection any more.
+    /// Whether to end the connection, once control is written.
     pub closing: bool,
 }
 
@@ -59,7 +59,10 @@ impl Shared {
         match state.session.take() {
             Some(session) => Poll::Ready(session),
             None => {
-                state.connecting = Some(cx.waker().clone());
+                match &mut state.connecting {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
                 Poll::Pending
             }
         }
@@ -80,26 +83,36 @@ impl Shared {
         })
     }
 
-    pub fn poll_answer(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Result<Raw, Error>> {
+    /// The answer, and whether the call is over with it.
+    pub fn poll_answer(&self, call: CallId, cx: &mut Context<'_>) -> Poll<(Result<Raw, Error>, bool)> {
         let mut state = self.lock();
-        match state.client.poll_answer(call) {
+        let answer = match state.client.poll_answer(call) {
             HeadPoll::Pending => {
                 state.wait(call, cx);
-                Poll::Pending
+                return Poll::Pending;
             }
-            HeadPoll::Answer(raw) => Poll::Ready(Ok(raw)),
-            HeadPoll::Failed(error) => Poll::Ready(Err(error)),
-        }
+            HeadPoll::Answer(raw) => Ok(raw),
+            HeadPoll::Failed(error) => Err(error),
+        };
+        let over = !state.client.is_active(call);
+        self.see_to_wear(&state);
+        Poll::Ready((answer, over))
     }
 
     pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let mut state = self.lock();
-        match state.client.poll_body(call) {
-            None => {
-                state.wait(call, cx);
-                Poll::Pending
-            }
-            Some(read) => Poll::Ready(read),
+        let Some(read) = state.client.poll_body(call) else {
+            state.wait(call, cx);
+            return Poll::Pending;
+        };
+        self.see_to_wear(&state);
+        Poll::Ready(read)
+    }
+
+    /// Lets the driver know of a connection that is to be replaced.
+    fn see_to_wear(&self, state: &State) {
+        if state.is_spent() {
+            self.driver.wake();
         }
     }
 
@@ -112,6 +125,44 @@ impl Shared {
 }
 
 impl State {
+    /// Ends the connection as soon as control is written. Calls that have not been sent fail, as such.
+    pub fn close(&mut self, why: &str) {
+        if self.over.is_none() {
+            self.over = Some(why.into());
+        }
+        self.closing = true;
+        self.client.withdraw(why);
+    }
+
+    /// Sees to what has changed, and hands over whom that concerns.
+    pub fn take_woken(&mut self, woken: &mut Vec<Waker>) {
+        while let Some(event) = self.client.poll_event() {
+            let waker = match event {
+                Event::Readable(call) => self.wakers.remove(&call),
+                Event::Connected(connected) => {
+                    self.session = Some(Ok(connected));
+                    self.connecting.take()
+                }
+                Event::Refused(error) => {
+                    let error = error.into_error();
+                    let message = error.message().to_owned();
+                    self.session = Some(Err(match error.kind() {
+                        Kind::Overloaded => ConnectError::Busy(message),
+                        _ => ConnectError::Refused(message),
+                    }));
+                    self.connecting.take()
+                }
+            };
+            woken.extend(waker);
+        }
+    }
+
+    /// Whether the connection is to be replaced: the executor goes on with calls that were given up, and no other is
+    /// under way.
+    pub fn is_spent(&self) -> bool {
+        self.client.is_worn() && self.client.active() == 0
+    }
+
     fn wait(&mut self, call: CallId, cx: &Context<'_>) {
         match self.wakers.get_mut(&call) {
             Some(waker) => waker.clone_from(cx.waker()),

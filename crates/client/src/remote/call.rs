@@ -1,0 +1,65 @@
+use super::{
+    deadline::{Deadline, Watch, unanswered},
+    link::Link,
+};
+use afield_exchange::{Error, Phase, Retry};
+use afield_protocol::client::{CallId, Raw};
+use bytes::Bytes;
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// One call that is under way. Dropping it cancels the call.
+pub(crate) struct Call {
+    link: Arc<Link>,
+    id: CallId,
+    over: bool,
+    watch: Watch,
+    /// Its place among the exchanges that may be under way.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Call {
+    pub fn new(link: Arc<Link>, id: CallId, deadline: Deadline, permit: OwnedSemaphorePermit) -> Self {
+        Self { link, id, over: false, watch: deadline.watch(), _permit: permit }
+    }
+
+    /// The answer. A buffered call is over with it.
+    pub async fn answer(&mut self) -> Result<Raw, Error> {
+        poll_fn(|cx| self.poll_answer(cx)).await
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Raw, Error>> {
+        let polled = self.link.shared.poll_answer(self.id, cx);
+        if let Poll::Ready((answer, over)) = polled {
+            self.over = over;
+            return Poll::Ready(answer);
+        }
+        ready!(self.watch.poll(cx));
+        let unsent = self.link.shared.lock().client.is_unsent(self.id);
+        let retry = if unsent { Retry::Safe } else { Retry::Unknown };
+        Poll::Ready(Err(unanswered(Phase::Head, retry)))
+    }
+
+    /// The next of the body. After the end, clean or not, the call is not to be polled again.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let polled = self.link.shared.poll_body(self.id, cx);
+        if let Poll::Ready(read) = polled {
+            self.over = !matches!(read, Some(Ok(_)));
+            return Poll::Ready(read);
+        }
+        ready!(self.watch.poll(cx));
+        Poll::Ready(Some(Err(unanswered(Phase::Body, Retry::Unknown))))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.over {
+            self.link.shared.cancel(self.id);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+use super::{
+    backoff::Backoff,
+    config::{ConnectError, RemoteConfig},
+    link::Link,
+};
+use afield_exchange::{Error, Retry};
+use futures_util::{
+    FutureExt,
+    future::{Shared, WeakShared},
+};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::time::{Instant, sleep_until};
+
+/// Keeps one connection, and makes another when that is lost.
+pub(crate) struct Connector {
+    pub config: RemoteConfig,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    link: Option<Arc<Link>>,
+    /// The attempt that is under way, held by those who wait for it: when all of them let go, it ends.
+    attempt: Option<WeakShared<Attempt>>,
+}
+
+type Attempt = Pin<Box<dyn Future<Output = Result<Arc<Link>, Error>> + Send>>;
+
+impl Connector {
+    pub fn new(config: RemoteConfig) -> Self {
+        Self { config, slot: Mutex::default() }
+    }
+
+    /// The connection, if there is one that is not over.
+    pub fn present(&self) -> Option<Arc<Link>> {
+        self.slot().link.clone().filter(|link| !link.is_over())
+    }
+
+    /// Takes the connection out. The next exchange connects anew, whatever has become of it.
+    pub fn take(&self) -> Option<Arc<Link>> {
+        self.slot().link.take()
+    }
+
+    /// A connection for the next exchange: the present one, or a new one. All who need a new one at the same time share
+    /// the attempt and what comes of it.
+    pub async fn link(self: &Arc<Self>) -> Result<Arc<Link>, Error> {
+        let attempt = {
+            let mut slot = self.slot();
+            if let Some(link) = usable(&slot)? {
+                return Ok(link);
+            }
+            match slot.attempt.as_ref().and_then(WeakShared::upgrade) {
+                Some(attempt) => attempt,
+                None => {
+                    let attempt = self.clone().attempt();
+                    slot.attempt = attempt.downgrade();
+                    attempt
+                }
+            }
+        };
+        attempt.await
+    }
+
+    fn attempt(self: Arc<Self>) -> Shared<Attempt> {
+        let attempt: Attempt = Box::pin(async move {
+            let connected = self.connect().await;
+            self.slot().attempt = None;
+            connected.map_err(|error| error.to_error())
+        });
+        attempt.shared()
+    }
+
+    /// Connects, trying again until the connect timeout where that may help.
+    pub async fn connect(&self) -> Result<Arc<Link>, ConnectError> {
+        let now = Instant::now();
+        // A timeout beyond what the clock can express is none.
+        let deadline = now.checked_add(self.config.connect_timeout).unwrap_or(now + FAR);
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match Link::open(&self.config, deadline).await {
+                Ok(link) => return Ok(self.keep(link)),
+                Err(error) => error,
+            };
+            let next = Instant::now() + backoff.next();
+            if !self.config.wait || !error.is_passing() || next >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, "could not connect to the executor: trying again");
+            sleep_until(next).await;
+        }
+    }
+
+    fn keep(&self, link: Link) -> Arc<Link> {
+        let link = Arc::new(link);
+        let before = self.slot().link.replace(link.clone());
+        drop(before);
+        link
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().expect("nothing panics while holding the connection")
+    }
+}
+
+const FAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+
+fn usable(slot: &Slot) -> Result<Option<Arc<Link>>, Error> {
+    let Some(link) = &slot.link else { return Ok(None) };
+    let state = link.shared.lock();
+    if state.evicted {
+        // Coming back would take the session from whoever has it now, and so on for ever.
+        return Err(Error::session_lost(Retry::Safe, ConnectError::Evicted.to_string()));
+    }
+    Ok(state.over.is_none().then(|| link.clone()))
+}
