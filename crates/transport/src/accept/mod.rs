@@ -97,10 +97,8 @@ impl Acceptor {
     {
         let refused = |reason| Refused { peer, reason };
         let verdict = Mutex::new(None);
-        let mut upgrade = http1::Builder::new()
-            .header_read_timeout(None)
-            .max_buf_size(HEAD_BYTES)
-            .serve_connection(
+        let mut upgrade =
+            http1::Builder::new().header_read_timeout(None).max_buf_size(HEAD_BYTES).serve_connection(
                 TokioIo::new(stream),
                 service_fn(|request: Request<Incoming>| {
                     let (response, outcome) = self.answer(&request);
