@@ -5,15 +5,16 @@
 //! with a word, unless `AFIELD_REQUIRE_TOOLS` is set.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod behaviours;
 mod cli;
+mod client;
 mod documentation;
-mod executors;
 mod mcp_server;
 mod model;
+mod own;
 mod socket_owner;
 mod suite;
-mod tools;
 mod web;
 mod wire;

@@ -3,10 +3,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response};
 use serde_json::{Value, json};
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 const SESSION: &str = "session-of-the-demo";
 
@@ -29,11 +26,19 @@ pub struct McpServer {
 
 impl McpServer {
     pub async fn start() -> Self {
+        Self::start_with(|| {}).await
+    }
+
+    /// Starts a server that runs `on_call` before it answers a tool's call.
+    pub async fn start_with(on_call: impl Fn() + Clone + Send + Sync + 'static) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = log.clone();
-        let server = web::Server::start(move |request, peer| {
+        let server = web::Server::start(move |request, connection| {
             let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-            writer.lock().unwrap().push(received(&request, &message, peer));
+            writer.lock().unwrap().push(received(&request, &message, connection));
+            if message["method"] == "tools/call" {
+                on_call();
+            }
             answer(&request, &message)
         })
         .await;
@@ -49,11 +54,11 @@ impl McpServer {
     }
 }
 
-fn received(request: &Request<Bytes>, message: &Value, peer: SocketAddr) -> Received {
+fn received(request: &Request<Bytes>, message: &Value, connection: web::Connection) -> Received {
     let session = request.headers().get("mcp-session-id");
     Received {
         method: message["method"].as_str().unwrap_or(request.method().as_str()).to_owned(),
-        from_this_process: socket_owner::is_this_process(peer),
+        from_this_process: socket_owner::is_this_process(connection.peer, connection.server),
         in_session: session.is_some_and(|session| session == SESSION),
     }
 }

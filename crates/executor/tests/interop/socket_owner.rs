@@ -2,22 +2,33 @@
 
 use std::{fs, net::SocketAddr};
 
-/// Whether a socket bound to `address` is open in this process.
+/// Whether the socket at the `peer` end of a connection to `server` is open in this process.
 ///
 /// The kernel lists every TCP socket with its inode (`/proc/net/tcp`), and every process's open sockets by inode
 /// (`/proc/self/fd`); a child's sockets are not among the latter.
-pub fn is_this_process(address: SocketAddr) -> bool {
-    let SocketAddr::V4(address) = address else { return false };
-    let local = format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port());
-    let table = fs::read_to_string("/proc/net/tcp").unwrap();
-    let inode = table
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find_map(|columns| (columns.get(1) == Some(&local.as_str())).then(|| columns[9].to_owned()));
-    let Some(inode) = inode else { return false };
-    let socket = format!("socket:[{inode}]");
+pub fn is_this_process(peer: SocketAddr, server: SocketAddr) -> bool {
+    let socket = format!("socket:[{}]", inode(peer, server));
     let descriptors = fs::read_dir("/proc/self/fd").unwrap();
     descriptors
         .filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok())
         .any(|target| target.to_string_lossy() == socket)
+}
+
+/// The inode of the socket that is connected from `local` to `remote` and awaits an answer there.
+fn inode(local: SocketAddr, remote: SocketAddr) -> String {
+    let ends = [local, remote].map(as_listed);
+    // The table is not read at one moment: while sockets come and go, one that stays may be missed.
+    for _ in 0..1000 {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        if let Some(row) = rows.find(|row| row.get(1..3) == Some(&[&ends[0], &ends[1]])) {
+            return row[9].to_owned();
+        }
+    }
+    panic!("{local} is connected to {remote}, and the kernel does not list it");
+}
+
+fn as_listed(address: SocketAddr) -> String {
+    let SocketAddr::V4(address) = address else { panic!("{address} is not in the table of IPv4 sockets") };
+    format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
 }

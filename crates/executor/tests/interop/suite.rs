@@ -1,9 +1,8 @@
 use crate::{
     behaviours::{self, Bench},
-    executors::{Own, Reference},
-    tools::codex,
+    own::Own,
 };
-use afield_testkit::Origin;
+use afield_testkit::{Origin, require_or_skip, tools};
 use std::net::SocketAddr;
 
 /// Proves that afield's executor keeps every promise of the list.
@@ -17,9 +16,9 @@ async fn afield_behaves_as_listed() {
 /// fewer and no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reference_behaves_as_listed() {
-    let Some(codex) = codex() else { return };
-    let reference = Reference::start(&codex).await;
-    assert_behaves(reference.address, |behaviour| {
+    let codex = require_or_skip!(tools::codex());
+    let reference = require_or_skip!(codex.exec_server().await);
+    assert_behaves(reference.address(), |behaviour| {
         behaviour.difference.as_ref().map_or(behaviour.afield, |difference| difference.reference)
     })
     .await;

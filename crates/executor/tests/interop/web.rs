@@ -7,6 +7,13 @@ use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use tokio::{net::TcpListener, task::JoinSet};
 
+/// The two ends of a connection.
+#[derive(Clone, Copy)]
+pub struct Connection {
+    pub peer: SocketAddr,
+    pub server: SocketAddr,
+}
+
 /// A server on loopback that ends when it is dropped.
 pub struct Server {
     pub address: SocketAddr,
@@ -14,10 +21,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers every request with what `answer` makes of it and of the address it came from.
+    /// Answers every request with what `answer` makes of it and of the connection it came over.
     pub async fn start<F>(answer: F) -> Self
     where
-        F: Fn(Request<Bytes>, SocketAddr) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
+        F: Fn(Request<Bytes>, Connection) -> Response<Full<Bytes>> + Clone + Send + Sync + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -31,7 +38,10 @@ impl Server {
                     async move {
                         let (head, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
-                        Ok::<_, hyper::Error>(answer(Request::from_parts(head, body), peer))
+                        Ok::<_, hyper::Error>(answer(
+                            Request::from_parts(head, body),
+                            Connection { peer, server: address },
+                        ))
                     }
                 });
                 connections.spawn(async move {

@@ -1,33 +1,22 @@
-//! A client of the base dialect small enough to trust: it sends what it is told and shows what comes.
-
-use afield_testkit::within;
-use futures_util::{SinkExt, StreamExt};
+use afield_testkit::peer::{End, Message, Peer, Upgrade};
 use serde_json::{Value, json};
 use std::{collections::VecDeque, net::SocketAddr};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{Message, protocol::WebSocketConfig},
-};
 
-/// One connection to an executor.
+/// A connection of the base dialect on which an end of the connection is something to look at, not a failure of the
+/// test: where no answer comes any more, it is `{"dropped": true}`.
 pub struct Wire {
-    socket: WebSocketStream<TcpStream>,
+    peer: Peer,
     next_id: i64,
     /// What came while something else was awaited.
     kept: VecDeque<Value>,
-    close_code: Option<u16>,
+    end: Option<End>,
 }
 
 impl Wire {
     /// A connection upgraded and nothing more.
     pub async fn open(executor: SocketAddr) -> Self {
-        let stream = within("the executor accepts", TcpStream::connect(executor)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        let upgrade = client_async_with_config(format!("ws://{executor}/"), stream, Some(config));
-        let (socket, _) = within("the executor upgrades", upgrade).await.unwrap();
-        Self { socket, next_id: 1, kept: VecDeque::new(), close_code: None }
+        let peer = Upgrade::to(executor).open().await.unwrap();
+        Self { peer, next_id: 1, kept: VecDeque::new(), end: None }
     }
 
     /// A connection ready for calls.
@@ -39,36 +28,28 @@ impl Wire {
 
     /// Initializes, resuming `session` unless it is null; returns the result.
     pub async fn initialize(&mut self, session: Value) -> Value {
-        let params = json!({ "clientName": "interop", "resumeSessionId": session });
-        let mut answer = self.call("initialize", params).await;
-        assert!(answer["error"].is_null(), "initialize is answered: {answer}");
-        self.send(json!({ "method": "initialized", "params": {} })).await;
-        answer["result"].take()
+        self.peer.initialize(json!({ "clientName": "interop", "resumeSessionId": session })).await
     }
 
     /// Sends one message as it stands, in one frame.
-    pub async fn send_text(&mut self, text: impl Into<String>) {
-        // A connection dropped under the write shows when the answer is awaited.
-        let _ = self.socket.send(Message::text(text.into())).await;
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        // A connection that is gone shows when the answer is awaited.
+        let _ = self.peer.try_send(message).await;
     }
 
-    pub async fn send_binary(&mut self, bytes: Vec<u8>) {
-        let _ = self.socket.send(Message::binary(bytes)).await;
-    }
-
-    pub async fn send(&mut self, message: Value) {
-        self.send_text(message.to_string()).await;
+    pub async fn send_json(&mut self, message: Value) {
+        self.send(message.to_string()).await;
     }
 
     /// Sends a request without awaiting its answer; returns its id.
     pub async fn ask(&mut self, method: &str, params: Value) -> Value {
         let id = json!(self.next_id);
         self.next_id += 1;
-        self.send(json!({ "id": id, "method": method, "params": params })).await;
+        self.send_json(json!({ "id": id, "method": method, "params": params })).await;
         id
     }
 
-    /// Sends a request and awaits its answer. `{"dropped": true}` if the connection ends first.
+    /// Sends a request and awaits its answer.
     pub async fn call(&mut self, method: &str, params: Value) -> Value {
         let id = self.ask(method, params).await;
         self.answer(&id).await
@@ -79,7 +60,7 @@ impl Wire {
         self.find(|message| message["id"] == *id && message["method"].is_null()).await
     }
 
-    /// Awaits the next delta of a stream. `{"dropped": true}` if the connection ends first.
+    /// Awaits the next delta of a stream.
     pub async fn delta(&mut self, request_id: &str) -> Value {
         let found = self.find(|message| {
             message["method"] == "http/request/bodyDelta" && message["params"]["requestId"] == request_id
@@ -96,20 +77,19 @@ impl Wire {
         }
     }
 
-    /// Whether the connection still answers: `lives` or `dropped`, then with the code of a close frame that came.
+    /// What has become of the connection.
     pub async fn pulse(&mut self) -> String {
-        let answer = self.call("environment/status", json!({})).await;
-        match (answer["dropped"] == true, self.close_code) {
-            (false, _) => "the connection lives".to_owned(),
-            (true, None) => "the connection is dropped".to_owned(),
-            (true, Some(code)) => format!("the connection is closed with {code}"),
+        self.call("environment/status", json!({})).await;
+        match &self.end {
+            None => "the connection lives".to_owned(),
+            Some(End::Lost(_)) => "the connection is dropped".to_owned(),
+            Some(End::Closed(code, _)) => format!("the connection is closed with {code}"),
         }
     }
 
     /// Ends the connection without a word, as a crash does.
     pub fn cut(self) {
-        let stream = self.socket.into_inner();
-        socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        self.peer.reset();
     }
 
     async fn find(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
@@ -126,13 +106,12 @@ impl Wire {
     }
 
     async fn receive(&mut self) -> Option<Value> {
-        loop {
-            match within("the executor sends a message", self.socket.next()).await? {
-                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
-                Ok(Message::Close(frame)) => self.close_code = frame.map(|frame| frame.code.into()),
-                Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(other) => panic!("base knows text messages only: {other:?}"),
-                Err(_) => return None,
+        match self.peer.message().await {
+            Ok(Message::Text(text)) => Some(serde_json::from_str(&text).unwrap()),
+            Ok(other) => panic!("base knows text messages only: {other:?}"),
+            Err(end) => {
+                self.end = Some(end);
+                None
             }
         }
     }

@@ -1,4 +1,5 @@
 use super::{Behaviour, Bench, decode, differs, encode, same, sum_up};
+use afield_testkit::peer::Message;
 use serde_json::{Value, json};
 
 const BAD: &str = "-32600 under id -1; the connection lives";
@@ -34,10 +35,7 @@ pub fn behaviours() -> Vec<Behaviour> {
         same("ids that are text or negative", "returned as they came", async |bench: &Bench| {
             let mut wire = bench.dial().await;
             for id in [json!("text"), json!(-3), json!(9_007_199_254_740_993_i64)] {
-                wire.send(
-                    json!({ "jsonrpc": "2.0", "id": id, "method": "environment/status", "params": {} }),
-                )
-                .await;
+                wire.send_json(json!({ "jsonrpc": "2.0", "id": id, "method": "environment/status" })).await;
                 let answer = wire.answer(&id).await;
                 assert_eq!(answer["result"]["status"], "ready", "{answer}");
             }
@@ -45,7 +43,8 @@ pub fn behaviours() -> Vec<Behaviour> {
         }),
         same("JSON in a binary message", "answered", async |bench: &Bench| {
             let mut wire = bench.dial().await;
-            wire.send_binary(br#"{"id":"b","method":"environment/status","params":{}}"#.to_vec()).await;
+            wire.send(Message::binary(br#"{"id":"b","method":"environment/status","params":{}}"#.to_vec()))
+                .await;
             let answer = wire.answer(&json!("b")).await;
             if answer["result"]["status"] == "ready" { "answered".to_owned() } else { sum_up(&answer) }
         }),
@@ -115,7 +114,7 @@ pub fn behaviours() -> Vec<Behaviour> {
 /// What answers a message that cannot be understood, and what becomes of the connection.
 async fn bad(bench: &Bench, text: &str) -> String {
     let mut wire = bench.dial().await;
-    wire.send_text(text).await;
+    wire.send(text).await;
     let Some(answer) = wire.next().await else { return "the connection is dropped".to_owned() };
     format!("{} under id {}; {}", sum_up(&answer), answer["id"], wire.pulse().await)
 }
@@ -123,6 +122,6 @@ async fn bad(bench: &Bench, text: &str) -> String {
 /// What becomes of the connection after a message that has no answer.
 async fn after(bench: &Bench, message: Value) -> String {
     let mut wire = bench.dial().await;
-    wire.send(message).await;
+    wire.send_json(message).await;
     wire.pulse().await
 }

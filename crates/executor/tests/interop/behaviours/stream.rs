@@ -75,8 +75,10 @@ fn deltas() -> Vec<Behaviour> {
             },
         ),
         same("the id of a stream that awaits its head", "taken", async |bench: &Bench| {
+            let count = bench.origin.received() as usize;
             let mut wire = bench.dial().await;
             wire.ask("http/request", bench.stream("/slow-head", "twice", json!({}))).await;
+            bench.origin.request(count).await;
             let second = wire.call("http/request", bench.stream("/echo", "twice", json!({}))).await;
             let outcome = sum_up(&second);
             if outcome.ends_with("is already active`") { "taken".to_owned() } else { outcome }
@@ -164,7 +166,7 @@ fn endings() -> Vec<Behaviour> {
                 wire.answer(&id).await;
                 let request = bench.origin.request(count).await;
                 let params = json!({ "requestId": "cancel" });
-                wire.send(json!({ "method": "http/request/cancel", "params": params })).await;
+                wire.send_json(json!({ "method": "http/request/cancel", "params": params })).await;
                 let last = wire.delta("cancel").await;
                 if last["dropped"] == true {
                     return "the connection is dropped".to_owned();
