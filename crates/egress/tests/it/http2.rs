@@ -224,7 +224,7 @@ async fn case_076_floods_and_nonsense_end_the_exchange() {
     ] {
         let (world, origin) = scripted([script]).await;
         let mut request = Request::get(origin.url("/"));
-        request.timeout = Some(Duration::from_millis(500));
+        request.timeout = Some(Duration::from_millis(200));
         let error = world.call(request).await.err().unwrap_or_else(|| panic!("{what} was answered"));
         let expected = [Kind::OriginProtocol, Kind::Timeout, Kind::TooLarge];
         assert!(expected.contains(&error.kind()), "{what}: {error:?}");

@@ -9,6 +9,7 @@ use afield_testkit::tls::Ca;
 use bytes::Bytes;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -60,6 +61,7 @@ async fn provoke(seen: &mut Vec<String>) {
         config.policy = public_only();
         config.ca = CaPolicy::Pem(ca.pem().into_bytes().into());
         config.variables = Arc::new(Secret);
+        config.limits.connect = Duration::from_millis(200);
     });
     world.names.host("internal.test", ["127.66.0.1"]);
     let places = [
