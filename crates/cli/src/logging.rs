@@ -1,6 +1,11 @@
 use crate::{ExitCode, failure::Failure};
 use std::{io::IsTerminal, str::FromStr};
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, registry};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    registry,
+};
 
 mod lines;
 
@@ -19,8 +24,8 @@ impl Logging {
 /// Sends log events that pass `filter` to stderr, a line each. A stderr that is not read delays nobody: lines that do
 /// not fit the queue are dropped and counted, and the count is logged once stderr is read again.
 pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
-    let targets = Targets::from_str(filter).map_err(|error| {
-        Failure::new(ExitCode::Usage, format!("the log filter {filter:?} is not understood: {error}"))
+    let targets = parse(filter).map_err(|why| {
+        Failure::new(ExitCode::Usage, format!("the log filter {filter:?} is not understood: {why}"))
             .with_hint(
                 "write off, error, warn, info, debug or trace, or targets such as info,afield_egress=debug",
             )
@@ -38,4 +43,28 @@ pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
     // Fails only where a subscriber is set already, as in a test: then that one is kept.
     let _ = tracing::subscriber::set_global_default(registry().with(format));
     Ok(Logging(Some(writer)))
+}
+
+/// A word alone is a level: taken as a target, a misspelt level would silence the log.
+fn parse(filter: &str) -> Result<Targets, String> {
+    for word in filter.split(',').map(str::trim).filter(|word| !word.contains('=')) {
+        LevelFilter::from_str(word).map_err(|_| format!("{word:?} is not a level"))?;
+    }
+    Targets::from_str(filter).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    /// Proves which filters are understood, and that a misspelt level is not taken for a target.
+    #[test]
+    fn a_misspelt_level_is_refused() {
+        for understood in ["off", "INFO", "info,afield_egress=debug", "afield_egress=off"] {
+            assert!(parse(understood).is_ok(), "{understood}");
+        }
+        for refused in ["verbose", "info,afield_egress", "afield_egress=loud"] {
+            assert!(parse(refused).is_err(), "{refused}");
+        }
+    }
 }

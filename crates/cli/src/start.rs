@@ -72,7 +72,7 @@ fn in_runtime<F>(
 where
     F: Future<Output = ExitCode>,
 {
-    let logging = match logging::start(log.unwrap_or(default_log)) {
+    let logging = match logging::start(log.filter(|log| !log.is_empty()).unwrap_or(default_log)) {
         Ok(logging) => logging,
         Err(failure) => return report(&failure),
     };

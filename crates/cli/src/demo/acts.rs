@@ -31,11 +31,12 @@ pub(super) async fn play(
 }
 
 async fn introduce(origin: &Origin, executor: &str, notes: &Notes) {
-    notes
-        .text("afield performs HTTP where the network is: an orchestrator asks, an executor performs.\n")
-        .await;
     let pid = std::process::id();
-    let parties = [format!("process {pid}"), executor.to_owned(), format!("http://{}", origin.address)];
+    notes
+        .text("afield performs HTTP where the network is: an orchestrator asks, an executor performs.")
+        .await;
+    notes.text(format!("Here all parts run in one process ({pid}) and talk over real sockets.\n")).await;
+    let parties = ["this command".to_owned(), executor.to_owned(), format!("http://{}", origin.address)];
     notes.write(Event::Parties(parties)).await;
 }
 

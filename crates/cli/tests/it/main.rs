@@ -1,5 +1,7 @@
 //! The command as it is run: the real binary, against real sockets, and next to the real curl.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
 mod case_117;
 mod demo;
 mod failures;
