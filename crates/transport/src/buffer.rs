@@ -9,23 +9,37 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// What an idle connection reads into.
 const REST: usize = 16 * 1024;
 
-/// What a busy one reads into, and the most kept by one that is idle again.
+/// What a busy one reads into.
 const BUSY: usize = 64 * 1024;
 
 /// The most that is allocated at once for what a peer merely announced.
 const STEP: usize = 1024 * 1024;
 
+/// Up to this size what is taken out of a read buffer is copied. What is not copied keeps its whole allocation alive
+/// for as long as somebody holds it, and that has to be in proportion: it is at most about four times as large.
+const COPIED: usize = 16 * 1024;
+
+/// Takes the first `length` bytes out of a read buffer.
+pub(crate) fn take(buffer: &mut BytesMut, length: usize) -> BytesMut {
+    if length > COPIED {
+        return buffer.split_to(length);
+    }
+    let taken = BytesMut::from(&buffer[..length]);
+    buffer.advance(length);
+    taken
+}
+
 /// Bytes read and not yet understood.
 pub(crate) struct ReadBuffer {
     pub(crate) bytes: BytesMut,
     next: usize,
-    large: bool,
+    oversized: bool,
     received: u64,
 }
 
 impl ReadBuffer {
     pub(crate) fn new(bytes: BytesMut) -> Self {
-        Self { received: bytes.len() as u64, bytes, next: REST, large: false }
+        Self { received: bytes.len() as u64, bytes, next: REST, oversized: false }
     }
 
     /// Every byte that ever came.
@@ -42,7 +56,11 @@ impl ReadBuffer {
     ) -> Poll<io::Result<usize>> {
         self.make_room(missing);
         let room = self.bytes.capacity() - self.bytes.len();
-        let count = ready!(tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut self.bytes))?;
+        let Poll::Ready(read) = tokio_util::io::poll_read_buf(Pin::new(io), cx, &mut self.bytes) else {
+            self.rest();
+            return Poll::Pending;
+        };
+        let count = read?;
         self.next = if count == room { BUSY } else { REST };
         self.received += count as u64;
         Poll::Ready(Ok(count))
@@ -59,20 +77,25 @@ impl ReadBuffer {
     }
 
     fn make_room(&mut self, missing: usize) {
-        // A message that is gone must not be kept alive by the unused end of its allocation.
-        if self.large && self.bytes.is_empty() {
-            self.bytes = BytesMut::new();
-            self.large = false;
-        }
         let room = self.bytes.capacity() - self.bytes.len();
-        if missing > room {
+        let more = if missing > room {
             // A little more than asked for, so that the same read brings the start of what follows.
-            let more = missing.min(STEP) + self.next;
-            self.large |= more > BUSY;
-            self.bytes.reserve(more);
-        } else if room < REST / 4 && missing == 0 {
-            self.large |= self.bytes.len() > BUSY;
-            self.bytes.reserve(self.next);
+            missing.min(STEP) + REST
+        } else if missing == 0 && room < REST / 4 {
+            self.next
+        } else {
+            return;
+        };
+        self.oversized |= self.bytes.len() + more > REST;
+        self.bytes.reserve(more);
+    }
+
+    /// Nothing is to be read for now: gives memory back.
+    fn rest(&mut self) {
+        self.next = REST;
+        if self.oversized && self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+            self.oversized = false;
         }
     }
 }
@@ -142,5 +165,47 @@ impl WriteBuffer {
         if self.is_empty() && self.small.capacity() > 0 {
             self.small = BytesMut::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+    use std::task::Waker;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    /// Proves that what a large message needed is given back once nothing is to be read, and that what was announced is
+    /// not allocated at once.
+    #[tokio::test]
+    async fn an_idle_read_buffer_is_small_again() {
+        let (mut peer, mut ours) = duplex(4 * STEP);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = ReadBuffer::new(BytesMut::new());
+        peer.write_all(&vec![0; STEP]).await.unwrap();
+        while buffer.bytes.len() < STEP {
+            let missing = 64 * STEP - buffer.bytes.len();
+            assert!(buffer.poll_fill(&mut ours, missing, &mut cx).is_ready());
+        }
+        assert!(
+            buffer.bytes.capacity() <= 4 * STEP,
+            "{} bytes for what was announced",
+            buffer.bytes.capacity()
+        );
+        drop(take(&mut buffer.bytes, STEP));
+        assert!(buffer.poll_fill(&mut ours, 0, &mut cx).is_pending());
+        assert!(buffer.bytes.capacity() <= REST, "{} bytes at rest", buffer.bytes.capacity());
+        assert_eq!(buffer.received(), STEP as u64);
+    }
+
+    /// Proves that a small message that is kept does not keep a large buffer with it.
+    #[test]
+    fn a_small_message_has_an_allocation_of_its_own() {
+        let mut buffer = BytesMut::with_capacity(STEP);
+        buffer.put_bytes(7, STEP);
+        let taken = take(&mut buffer, COPIED).freeze();
+        buffer.clear();
+        assert!(buffer.try_reclaim(STEP), "something else refers to the buffer");
+        assert_eq!(taken, vec![7; COPIED]);
     }
 }

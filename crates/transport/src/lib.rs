@@ -11,8 +11,14 @@
 //! # Memory
 //!
 //! An idle WebSocket holds a read buffer of 16 KiB and nothing to write with. A large message is received into one
-//! allocation, and sent without being copied by the side that need not mask it. What a peer does never makes a
-//! connection hold more than one incoming message, one outgoing message, and [`HIGH_WATER`] bytes to be written.
+//! allocation, and sent without being copied by the side that need not mask it; a message that is kept keeps at most
+//! about four times its size alive. What a peer does never makes a connection hold more than one incoming message,
+//! one outgoing message, and a little over [`HIGH_WATER`] bytes to be written.
+//!
+//! # What a peer can make us do
+//!
+//! Nothing is kept for what a frame merely announces. A message in more than [`MAX_FRAGMENTS`] fragments is refused;
+//! below that, tiny fragments cost no more per byte than tiny messages do. Of unread pongs only a few kilobytes wait.
 
 mod accept;
 mod buffer;

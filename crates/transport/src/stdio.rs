@@ -2,7 +2,7 @@
 
 use crate::{
     CloseReason, Closed, Connection, HIGH_WATER, Message, Received,
-    buffer::{ReadBuffer, WriteBuffer},
+    buffer::{ReadBuffer, WriteBuffer, take},
 };
 use bytes::{Buf, BytesMut};
 use std::{
@@ -74,7 +74,7 @@ where
                 // One byte more may be the CR of a CRLF.
                 return if self.scanned > self.limit + 1 { Err(self.too_large()) } else { Ok(None) };
             };
-            let line = self.read.bytes.split_to(at);
+            let line = take(&mut self.read.bytes, at);
             self.read.bytes.advance(1);
             self.scanned = 0;
             if let Some(received) = self.received(line)? {

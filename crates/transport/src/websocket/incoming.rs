@@ -1,5 +1,5 @@
 use super::{MAX_FRAGMENTS, Role, mask};
-use crate::Message;
+use crate::{Message, buffer::take};
 use bytes::{Buf, Bytes, BytesMut};
 use std::io::Cursor;
 use tungstenite::{
@@ -70,7 +70,7 @@ impl Incoming {
             if buffer.len() < frame.length {
                 return Ok(None);
             }
-            let mut payload = buffer.split_to(frame.length);
+            let mut payload = take(buffer, frame.length);
             if let Some(key) = frame.mask {
                 mask::apply(&mut payload, key);
             }

@@ -116,6 +116,7 @@ fn check(report: &Path) {
         .collect();
     assert!(bad.is_empty(), "{bad:#?}");
     assert!(cases.len() >= CASES, "only {} cases were run", cases.len());
+    let _ = std::fs::remove_dir_all(report);
 }
 
 /// The tool, installed below the target directory if it is not there; `None` if that is not possible here.
