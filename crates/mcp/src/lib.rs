@@ -34,6 +34,7 @@
 mod answer;
 mod body;
 mod challenge;
+mod delete;
 mod discover;
 mod error;
 mod get;

@@ -1,0 +1,42 @@
+use afield_exchange::{Head, Response, ResponseBody};
+use http::StatusCode;
+
+/// A response, with what MCP asks of its head.
+pub(crate) struct Answer {
+    status: StatusCode,
+    head: Head,
+    pub(crate) body: ResponseBody,
+}
+
+impl Answer {
+    pub(crate) fn new(response: Response) -> Self {
+        let Response { head, body } = response;
+        let status = StatusCode::from_u16(head.status).expect("a status is from 100 to 999");
+        Self { status, head, body }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The value of the first field of this name.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.head.header(name).map(|header| header.value.as_ref())
+    }
+
+    pub(crate) fn content_type(&self) -> Option<&[u8]> {
+        self.field("content-type")
+    }
+
+    pub(crate) fn is(&self, media_type: &str) -> bool {
+        self.content_type().is_some_and(|value| crate::media_type::is(value, media_type))
+    }
+
+    /// The length of the body, where it was announced and holds (RFC 9112, section 6.3).
+    pub(crate) fn length(&self) -> Option<u64> {
+        if self.field("transfer-encoding").is_some() {
+            return None;
+        }
+        std::str::from_utf8(self.field("content-length")?).ok()?.trim().parse().ok()
+    }
+}
