@@ -1,0 +1,55 @@
+//! The same exchange, performed from this process and by an executor, has the same outcome.
+//!
+//! What differs, and why:
+//!
+//! - **A streamed body that fails** has no `hop`: in the base dialect only the text of such a failure crosses the wire.
+//!   Kind, blame, retry, phase and detail are known again from the text.
+//! - **A request body that is a stream** is announced to the origin with its length, and limited: the base dialect
+//!   carries it whole (`uploads`). If it fails, `Remote` knows that nothing was sent.
+//! - **`Error::log`** is the executor's alone.
+//! - **A deadline** that passes while the executor is out of reach is an error of its own (`deadlines`).
+
+mod cases;
+mod outcome;
+mod world;
+
+use cases::cases;
+use outcome::{Outcome, buffered, streamed};
+use std::collections::HashSet;
+use world::World;
+
+/// Proves that every exchange of the table, buffered and streamed, ends for a caller of `Remote` as for one of `Local`:
+/// the same status, headers, body bytes, and the same error in all its parts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_executor_s_exchanges_cannot_be_told_from_local_ones() {
+    let world = World::start().await;
+    let mut kinds = HashSet::new();
+    for case in cases(&world).await {
+        let name = case.name;
+        let (local, remote) =
+            tokio::join!(buffered(&world.local, case.request()), buffered(&world.remote, case.request()));
+        assert_eq!(remote, local, "{name}, buffered: right is local");
+        case.check(&local);
+        kinds.extend(local.kind());
+
+        let (local, remote) =
+            tokio::join!(streamed(&world.local, case.request()), streamed(&world.remote, case.request()));
+        kinds.extend(local.kind());
+        assert_eq!(remote, local.without_hop_of_body(), "{name}, streamed: right is local");
+    }
+    let kinds: HashSet<_> = kinds.into_iter().map(|kind| format!("{kind:?}")).collect();
+    let expected =
+        ["InvalidRequest", "PolicyDenied", "Dns", "Connect", "Tls", "Timeout", "OriginProtocol", "TooLarge"];
+    assert_eq!(kinds, expected.map(str::to_owned).into(), "every kind that an exchange can fail with");
+}
+
+/// Proves that the table would notice a difference: two origins that differ in one byte are told apart.
+#[tokio::test]
+async fn the_comparison_sees_a_difference() {
+    let world = World::start().await;
+    let request = |path: &str| afield_exchange::Request::get(world.origin.url(path));
+    let one = streamed(&world.local, request("/bytes/10")).await;
+    assert_ne!(one, streamed(&world.remote, request("/bytes/11")).await);
+    assert_ne!(one, streamed(&world.remote, request("/status/200")).await);
+    assert!(matches!(one, Outcome::Answer { .. }));
+}
