@@ -1,0 +1,132 @@
+//! Who is let in, for how long, and how many.
+
+use crate::support::{Base, Running, get};
+use afield_executor::{Config, Executor, Listen, StartError};
+use afield_testkit::{Origin, Upgrade, peer::End, within};
+use serde_json::json;
+use std::{net::SocketAddr, time::Duration};
+use tokio::{io::AsyncReadExt, net::TcpStream};
+
+/// Proves that a connection on which `initialize` does not come, or does not succeed, in time is closed and told why.
+#[tokio::test]
+async fn a_connection_that_does_not_initialize_in_time_is_closed() {
+    let executor = Running::limited(|limits| limits.handshake = Duration::from_millis(200)).await;
+    let late = End::Closed(1008, "initialize did not come in time".to_owned());
+    assert_eq!(executor.open().await.end().await, late);
+    let mut failing = executor.open().await;
+    let refused = failing.call("initialize", json!({ "clientName": "t", "resumeSessionId": "none" })).await;
+    assert_eq!(refused["error"]["message"], "unknown session id none");
+    assert_eq!(failing.end().await, late);
+}
+
+/// Proves that the deadline does not touch a connection that has initialized, idle though it is.
+#[tokio::test]
+async fn a_connection_that_has_initialized_may_idle() {
+    let executor = Running::start().await;
+    let mut peer = executor.connect().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(12)).await;
+    tokio::time::resume();
+    assert_eq!(peer.call("environment/status", json!({})).await["result"]["status"], "ready");
+}
+
+/// Proves that a peer that does not finish its upgrade in time is closed.
+#[tokio::test]
+async fn case_083_a_slow_upgrade_is_closed() {
+    let executor = Running::limited(|limits| limits.handshake = Duration::from_millis(100)).await;
+    let mut socket = TcpStream::connect(executor.address).await.unwrap();
+    socket.try_write(b"GET / HTTP/1.1\r\nhost: x").unwrap();
+    let mut rest = Vec::new();
+    within("the connection is closed", socket.read_to_end(&mut rest)).await.ok();
+}
+
+/// Proves that connections beyond those that may be unauthenticated are closed at once, that those let in already do not
+/// notice, and that the places come back.
+#[tokio::test]
+async fn case_083_unauthenticated_connections_are_limited() {
+    let executor = Running::limited(|limits| limits.unauthenticated = 2).await;
+    let mut inside = executor.connect().await;
+    let silent = [
+        TcpStream::connect(executor.address).await.unwrap(),
+        TcpStream::connect(executor.address).await.unwrap(),
+    ];
+    // Both have been accepted when this one, which came after them, is closed.
+    let mut third = TcpStream::connect(executor.address).await.unwrap();
+    let mut rest = Vec::new();
+    within("it is closed at once", third.read_to_end(&mut rest)).await.ok();
+    assert!(rest.is_empty());
+    assert_eq!(inside.call("environment/status", json!({})).await["result"]["status"], "ready");
+    drop(silent);
+    within("a place comes back", async {
+        while Upgrade::to(executor.address).open().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Proves that one connection more than the limit is turned away with 503, that the others go on, and that a place comes
+/// back when one of them ends.
+#[tokio::test]
+async fn case_085_one_connection_too_many_is_turned_away() {
+    let executor = Running::limited(|limits| limits.connections = 2).await;
+    let origin = Origin::start().await;
+    let (mut first, second) = (executor.connect().await, executor.connect().await);
+    let refused = Upgrade::to(executor.address).open().await.unwrap_err();
+    assert_eq!((refused.status(), refused.header("retry-after")), (Some(503), Some("1")));
+    assert_eq!(first.request(get(origin.url("/echo"))).await["result"]["status"], 200);
+    second.close(1000, "").await;
+    let mut third = within("a place comes back", async {
+        loop {
+            if let Ok(peer) = Upgrade::to(executor.address).open().await {
+                return peer;
+            }
+        }
+    })
+    .await;
+    third.initialize(json!({ "clientName": "test" })).await;
+    assert_eq!(third.request(get(origin.url("/echo"))).await["result"]["status"], 200);
+}
+
+/// Proves that what browsers send, other paths, foreign names and missing tokens are refused at the executor's own door.
+#[tokio::test]
+async fn case_079_080_081_the_door_is_guarded() {
+    let executor = Running::with(|config| {
+        config.authentication = std::sync::Arc::new(afield_transport::TokenDigest::of("secret"));
+        config.allowed_hosts = vec!["executor.test".to_owned()];
+    })
+    .await;
+    let ask = || Upgrade::to(executor.address);
+    for (upgrade, status) in [
+        (ask().bearer("secret").header("Origin", "null"), 403),
+        (ask().bearer("secret").replace("Host", "evil.test"), 403),
+        (ask().bearer("secret").path("/other"), 404),
+        (ask(), 401),
+        (ask().bearer("secre"), 401),
+        (ask().path("/?token=secret"), 401),
+    ] {
+        assert_eq!(upgrade.open().await.unwrap_err().status(), Some(status));
+    }
+    assert!(ask().bearer("secret").replace("Host", "executor.test:1").open().await.is_ok());
+    assert_eq!(executor.readyz().await, 200, "exempt from the token");
+}
+
+/// Proves that an executor does not start where others could reach it without saying who they are.
+#[tokio::test]
+async fn case_082_an_exposed_listener_is_refused() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        let address: SocketAddr = address.parse().unwrap();
+        let config = Config { listen: Listen::Ws(address), ..Config::default() };
+        let Err(StartError::Exposed(refused)) = Executor::bind(config).await else { panic!("{address}") };
+        assert_eq!(refused, address);
+    }
+}
+
+/// Proves that an address that is taken is named.
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let executor = Running::start().await;
+    let config = Config { listen: Listen::Ws(executor.address), ..Config::default() };
+    let error = Executor::bind(config).await.err().unwrap();
+    assert!(error.to_string().contains(&executor.address.to_string()), "{error}");
+}
