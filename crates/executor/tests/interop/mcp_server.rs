@@ -5,6 +5,7 @@ use hyper::{Request, Response};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
+const CALL: &str = "tools/call";
 const SESSION: &str = "session-of-the-demo";
 
 /// One message the server received.
@@ -29,15 +30,19 @@ impl McpServer {
         Self::start_with(|| {}).await
     }
 
-    /// Starts a server that runs `on_call` before it answers a tool's call.
-    pub async fn start_with(on_call: impl Fn() + Clone + Send + Sync + 'static) -> Self {
+    /// Starts a server that runs `on_first_call` before it answers the first call of a tool.
+    pub async fn start_with(on_first_call: impl Fn() + Clone + Send + Sync + 'static) -> Self {
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = log.clone();
         let server = web::Server::start(move |request, connection| {
             let message: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-            writer.lock().unwrap().push(received(&request, &message, connection));
-            if message["method"] == "tools/call" {
-                on_call();
+            let received = received(&request, &message, connection);
+            let mut log = writer.lock().unwrap();
+            let first = !log.iter().any(|earlier: &Received| earlier.method == CALL);
+            log.push(received);
+            drop(log);
+            if first && message["method"] == CALL {
+                on_first_call();
             }
             answer(&request, &message)
         })
@@ -82,7 +87,7 @@ fn answer(request: &Request<Bytes>, message: &Value) -> Response<Full<Bytes>> {
             "inputSchema": { "type": "object", "properties": { "text": { "type": "string" } }, "required": ["text"] },
             "annotations": { "readOnlyHint": true },
         }] }),
-        "tools/call" => {
+        CALL => {
             let text = message["params"]["arguments"]["text"].as_str().unwrap_or_default();
             json!({ "content": [{ "type": "text", "text": format!("heard: {text}") }] })
         }

@@ -2,15 +2,15 @@ use crate::web;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// A stand-in for a model behind the Responses API: it calls the tool `echo` of the MCP server `demo` once, then says
-/// that it is done. What it was asked is kept.
+/// A stand-in for a model behind the Responses API: it calls the tool `echo` of the MCP server `demo` as often as it is
+/// told to, then says that it is done. What it was asked is kept.
 pub struct Model {
     server: web::Server,
     turns: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Model {
-    pub async fn start() -> Self {
+    pub async fn calling(times: usize) -> Self {
         let turns = Arc::new(Mutex::new(Vec::new()));
         let kept = turns.clone();
         let server = web::Server::start(move |request, _| {
@@ -18,7 +18,7 @@ impl Model {
                 return web::json(404, &json!({}));
             }
             let turn: Value = serde_json::from_slice(request.body()).unwrap();
-            let said = say(&turn);
+            let said = say(&turn, times);
             kept.lock().unwrap().push(turn);
             said
         })
@@ -39,24 +39,26 @@ impl Model {
         demo.flatten().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What the tool said, as it reached the model.
-    pub fn tool_output(&self) -> Option<String> {
-        self.turns.lock().unwrap().iter().find_map(|turn| tool_output(turn).map(Value::to_string))
+    /// What came of each of the calls, as it reached the model.
+    pub fn tool_outputs(&self) -> Vec<String> {
+        let turns = self.turns.lock().unwrap();
+        turns.last().map(|turn| tool_outputs(turn).map(Value::to_string).collect()).unwrap_or_default()
     }
 }
 
 const NAMESPACE: &str = "mcp__demo";
 
-fn say(turn: &Value) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
-    let item = match tool_output(turn) {
-        None => json!({
+fn say(turn: &Value, times: usize) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
+    let called = tool_outputs(turn).count();
+    let item = match called < times {
+        true => json!({
             "type": "function_call",
-            "call_id": "call-1",
+            "call_id": format!("call-{called}"),
             "namespace": NAMESPACE,
             "name": "echo",
             "arguments": json!({ "text": "over there" }).to_string(),
         }),
-        Some(_) => json!({
+        false => json!({
             "type": "message",
             "id": "message-1",
             "role": "assistant",
@@ -71,7 +73,7 @@ fn say(turn: &Value) -> hyper::Response<http_body_util::Full<bytes::Bytes>> {
     ])
 }
 
-fn tool_output(turn: &Value) -> Option<&Value> {
-    let mut items = turn["input"].as_array()?.iter();
-    items.find(|item| item["type"] == "function_call_output").map(|item| &item["output"])
+fn tool_outputs(turn: &Value) -> impl Iterator<Item = &Value> {
+    let items = turn["input"].as_array().into_iter().flatten();
+    items.filter(|item| item["type"] == "function_call_output").map(|item| &item["output"])
 }

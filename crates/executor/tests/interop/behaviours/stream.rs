@@ -49,16 +49,6 @@ fn deltas() -> Vec<Behaviour> {
                 count => format!("{count} deltas"),
             },
         ),
-        differs(
-            "the largest delta of a body of 8 MiB",
-            "at most 256 KiB",
-            "more than 256 KiB",
-            "large messages hold the other streams up",
-            async |bench: &Bench| match streamed(bench, "/bytes/8388608").await.largest {
-                ..=262_144 => "at most 256 KiB".to_owned(),
-                _ => "more than 256 KiB".to_owned(),
-            },
-        ),
         same(
             "the id of an active stream",
             "-32602 `http/request streamResponse requestId `twice` is already active`; the first stream goes on",
@@ -183,7 +173,6 @@ fn endings() -> Vec<Behaviour> {
 struct Streamed {
     head_first: bool,
     deltas: usize,
-    largest: usize,
     body: Vec<u8>,
 }
 
@@ -198,14 +187,13 @@ async fn streamed(bench: &Bench, route: &str) -> Streamed {
     wire.ask("http/request", bench.stream(route, "s", json!({}))).await;
     let head = wire.next().await.unwrap();
     let head_first = head["result"]["bodyBase64"] == "";
-    let mut stream = Streamed { head_first, deltas: 0, largest: 0, body: Vec::new() };
+    let mut stream = Streamed { head_first, deltas: 0, body: Vec::new() };
     loop {
         let delta = wire.delta("s").await;
         stream.deltas += 1;
         assert_eq!(delta["seq"], stream.deltas, "numbered from 1 without a gap");
         assert_eq!(delta["error"], Value::Null, "{delta}");
         let bytes = decode(delta["deltaBase64"].as_str().unwrap());
-        stream.largest = stream.largest.max(bytes.len());
         stream.body.extend_from_slice(&bytes);
         if delta["done"] == true {
             assert!(bytes.is_empty(), "the last delta has no bytes");
