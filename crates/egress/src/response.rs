@@ -136,3 +136,40 @@ impl Stream for Incoming {
         Poll::Ready(item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_exchange::{Kind, detail};
+    use http_body::Frame;
+
+    /// A body that always has something.
+    struct Eager;
+
+    impl Body for Eager {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"more")))))
+        }
+    }
+
+    /// Proves that a body which never lets a poll wait, so that no timer gets a turn, ends at the total deadline.
+    #[tokio::test]
+    async fn a_body_that_never_pauses_ends_at_the_deadline() {
+        let with = |total| {
+            let deadlines = BodyDeadlines { total: Some(total), idle: None };
+            Incoming::new(reqwest::Body::wrap(Eager), deadlines, 0)
+        };
+        let in_time = Instant::now() + Duration::from_secs(3600);
+        assert_eq!(with(in_time).next().await.expect("there is more").expect("in time"), "more");
+        let mut late = with(Instant::now());
+        let error = late.next().await.expect("an error").expect_err("too late");
+        assert_eq!((error.kind(), error.detail()), (Kind::Timeout, Some(detail::TOTAL)));
+        assert!(late.next().await.is_none());
+    }
+}

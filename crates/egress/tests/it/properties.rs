@@ -208,7 +208,7 @@ proptest! {
             // Every port but the origin's own is closed, so that no other server on this machine is asked.
             let port = origin.port();
             let rules = [Rule::allow().network("127.1.0.0/16").unwrap().port(port).unwrap()];
-            let world = World::under(Policy::new(Preset::AllowList, rules));
+            let world = World::under(Policy::new(Preset::AllowList, rules)).sealed_after(1);
             match world.get(origin.url("/")).await {
                 Ok(answer) => prop_assert!(matches!(answer.head.status, 200 | 302), "{}", clean),
                 Err(error) => {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What the tests take for the public internet: `127.1.0.0/16`; for internal places: the rest of loopback.
 pub fn public_only() -> Policy {
@@ -31,7 +31,7 @@ pub struct World {
     pub egress: Egress,
     pub names: Names,
     dials: Arc<AtomicUsize>,
-    open: Arc<AtomicBool>,
+    allowed: Arc<AtomicUsize>,
 }
 
 impl World {
@@ -48,24 +48,28 @@ impl World {
     /// With this configuration.
     pub fn with(configure: impl FnOnce(&mut EgressConfig)) -> Self {
         let names = Names::new();
-        let (dials, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
-        let (counted, gate) = (Arc::clone(&dials), Arc::clone(&open));
+        let (dials, allowed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(usize::MAX)));
+        let (counted, limit) = (Arc::clone(&dials), Arc::clone(&allowed));
         let mut config = EgressConfig {
             resolver: Arc::new(Scripted(names.clone())),
             ca: CaPolicy::Platform,
             dial_gate: Some(Arc::new(move || {
-                counted.fetch_add(1, Ordering::SeqCst);
-                gate.load(Ordering::SeqCst)
+                counted.fetch_add(1, Ordering::SeqCst) < limit.load(Ordering::SeqCst)
             })),
             ..EgressConfig::default()
         };
         configure(&mut config);
-        Self { egress: Egress::new(config).unwrap(), names, dials, open }
+        Self { egress: Egress::new(config).unwrap(), names, dials, allowed }
     }
 
     /// From here on nothing can be dialled, so that a test may name real places.
     pub fn sealed(self) -> Self {
-        self.open.store(false, Ordering::SeqCst);
+        self.sealed_after(0)
+    }
+
+    /// As [`World::sealed`], but for this many dials counted from the first.
+    pub fn sealed_after(self, dials: usize) -> Self {
+        self.allowed.store(dials, Ordering::SeqCst);
         self
     }
 
