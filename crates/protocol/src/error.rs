@@ -65,6 +65,10 @@ const DENIED_PREFIX: &str = "http/request denied: ";
 const TOO_LARGE_PREFIX: &str = "http/request response body is too large: ";
 const INVALID_PREFIX: &str = "http/request is invalid: ";
 
+const VARIABLE_PREFIX: &str = "http/request header ";
+const REQUIRES: &str = " requires executor environment variable ";
+const CANNOT_USE: &str = " cannot use executor environment variable ";
+
 /// What a refused request's message begins with, by what was wrong with it.
 const REFUSED: &[(&str, &str)] = &[
     (detail::METHOD, "http/request method is invalid: "),
@@ -133,12 +137,8 @@ fn code_and_message(error: &Error) -> (i64, String) {
         }
         Kind::InvalidRequest | Kind::TooLarge => match (word, REFUSED.iter().find(|(of, _)| *of == word)) {
             (_, Some((_, prefix))) => (INVALID_PARAMS, format!("{prefix}{message}")),
-            (detail::HEADER_VARIABLE_ABSENT, _) => {
-                (INVALID_PARAMS, variable_message(message, "requires executor environment variable"))
-            }
-            (detail::HEADER_VARIABLE_REFUSED, _) => {
-                (INVALID_PARAMS, variable_message(message, "cannot use executor environment variable"))
-            }
+            (detail::HEADER_VARIABLE_ABSENT, _) => (INVALID_PARAMS, variable_message(message, REQUIRES)),
+            (detail::HEADER_VARIABLE_REFUSED, _) => (INVALID_PARAMS, variable_message(message, CANNOT_USE)),
             (detail::REQUEST_ID, _) => (
                 INVALID_PARAMS,
                 format!("http/request streamResponse requestId `{message}` is already active"),
@@ -154,7 +154,13 @@ fn code_and_message(error: &Error) -> (i64, String) {
 /// The message of a variable error is the two names: the header's and the variable's.
 fn variable_message(message: &str, verb: &str) -> String {
     let (header, variable) = message.split_once(' ').unwrap_or((message, ""));
-    format!("http/request header {header} {verb} {variable}")
+    format!("{VARIABLE_PREFIX}{header}{verb}{variable}")
+}
+
+fn bare_variable_message(message: &str) -> Option<String> {
+    let names = message.strip_prefix(VARIABLE_PREFIX)?;
+    let (header, variable) = [REQUIRES, CANNOT_USE].iter().find_map(|verb| names.split_once(verb))?;
+    Some(format!("{header} {variable}"))
 }
 
 fn bare_message(code: i64, message: Cow<'static, str>) -> Cow<'static, str> {
@@ -165,7 +171,7 @@ fn bare_message(code: i64, message: Cow<'static, str>) -> Cow<'static, str> {
             return Cow::Owned(bare.to_owned());
         }
     }
-    message
+    bare_variable_message(&message).map_or(message, Cow::Owned)
 }
 
 /// An error of a peer that sends no data: what its code and text tell.
@@ -225,6 +231,16 @@ mod tests {
             ),
             (unknown(Kind::PolicyDenied).with_hop(2), -32021, "http/request denied: why"),
             (too_large(detail::RESPONSE_BODY), -32022, "http/request response body is too large: why"),
+            (
+                Error::invalid(detail::HEADER_VARIABLE_ABSENT, "X-Key VAR"),
+                -32602,
+                "http/request header X-Key requires executor environment variable VAR",
+            ),
+            (
+                Error::invalid(detail::HEADER_VARIABLE_REFUSED, "X-Key VAR"),
+                -32602,
+                "http/request header X-Key cannot use executor environment variable VAR",
+            ),
         ] {
             let wire = RpcError::from_error(&error);
             assert_eq!((wire.code, wire.message.as_ref()), (code, message));
@@ -232,23 +248,9 @@ mod tests {
             let read: RpcError = serde_json::from_str(&text).unwrap();
             assert_eq!(read.into_error(), error, "{text}");
         }
-        for (error, message) in [
-            (
-                Error::invalid(detail::HEADER_VARIABLE_ABSENT, "X-Key VAR"),
-                "http/request header X-Key requires executor environment variable VAR",
-            ),
-            (
-                Error::invalid(detail::HEADER_VARIABLE_REFUSED, "X-Key VAR"),
-                "http/request header X-Key cannot use executor environment variable VAR",
-            ),
-            (
-                Error::invalid(detail::REQUEST_ID, "r-1"),
-                "http/request streamResponse requestId `r-1` is already active",
-            ),
-        ] {
-            let wire = RpcError::from_error(&error);
-            assert_eq!((wire.code, wire.message.as_ref()), (-32602, message));
-        }
+        let wire = RpcError::from_error(&Error::invalid(detail::REQUEST_ID, "r-1"));
+        let message = "http/request streamResponse requestId `r-1` is already active";
+        assert_eq!((wire.code, wire.message.as_ref()), (-32602, message));
     }
 
     /// Proves that an error without data, or with data of another shape, is still a usable error.
