@@ -110,6 +110,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         (Kind::TooLarge, Some(detail::DECODED)) => {
             "--max-decoded raises the limit; without --compressed nothing is decoded"
         }
+        (Kind::TooLarge, Some(detail::UNREAD)) => {
+            "the base dialect has no flow control: a body must be taken about as fast as it comes"
+        }
         (Kind::PolicyDenied, _) => "the policy is set where the request leaves from; its log names the rule",
         (Kind::Overloaded, _) => "try again in a moment",
         (Kind::Unauthorized, _) => {
