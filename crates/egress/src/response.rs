@@ -91,7 +91,9 @@ impl Incoming {
 
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let BodyDeadlines { total, idle } = self.deadlines;
-        let idle_until = idle.map(|idle| *self.waiting_since.get_or_insert_with(Instant::now) + idle);
+        // A deadline beyond what the clock can express is none.
+        let idle_until =
+            idle.and_then(|idle| self.waiting_since.get_or_insert_with(Instant::now).checked_add(idle));
         let Some(next) = [total, idle_until].into_iter().flatten().min() else { return Poll::Pending };
         let timer = match &mut self.timer {
             Some(timer) => {
