@@ -11,7 +11,11 @@ pub(crate) enum Unread {
 }
 
 /// The whole body, if it has at most `limit` bytes. One announced to be longer is not read at all.
-pub(crate) async fn whole(mut body: ResponseBody, announced: Option<u64>, limit: usize) -> Result<Bytes, Unread> {
+pub(crate) async fn whole(
+    mut body: ResponseBody,
+    announced: Option<u64>,
+    limit: usize,
+) -> Result<Bytes, Unread> {
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Unread::TooLarge);
     }

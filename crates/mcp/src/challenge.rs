@@ -2,7 +2,9 @@
 
 use crate::{TransportError, answer::Answer};
 use http::StatusCode;
-use rmcp::transport::streamable_http_client::{AuthRequiredError, InsufficientScopeError, StreamableHttpError};
+use rmcp::transport::streamable_http_client::{
+    AuthRequiredError, InsufficientScopeError, StreamableHttpError,
+};
 
 const SCOPE: &str = "scope=";
 
@@ -34,13 +36,17 @@ pub(crate) fn visible(value: &[u8]) -> Option<&str> {
 
 /// The value of the first `scope=`, quoted or not.
 fn scope(challenge: &str) -> Option<&str> {
-    let at = challenge.as_bytes().windows(SCOPE.len()).position(|name| name.eq_ignore_ascii_case(SCOPE.as_bytes()))?;
+    let at = challenge
+        .as_bytes()
+        .windows(SCOPE.len())
+        .position(|name| name.eq_ignore_ascii_case(SCOPE.as_bytes()))?;
     let value = &challenge[at + SCOPE.len()..];
     match value.strip_prefix('"') {
         Some(quoted) => quoted.split_once('"').map(|(scope, _)| scope),
-        None => {
-            value.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace()).next().filter(|scope| !scope.is_empty())
-        }
+        None => value
+            .split(|c: char| matches!(c, ',' | ';') || c.is_whitespace())
+            .next()
+            .filter(|scope| !scope.is_empty()),
     }
 }
 
@@ -52,7 +58,10 @@ mod tests {
     #[test]
     fn a_scope_is_found_quoted_or_not() {
         for (challenge, expected) in [
-            ("Bearer error=\"insufficient_scope\", scope=\"files:read files:write\"", Some("files:read files:write")),
+            (
+                "Bearer error=\"insufficient_scope\", scope=\"files:read files:write\"",
+                Some("files:read files:write"),
+            ),
             ("Bearer SCOPE=read:data, error=x", Some("read:data")),
             ("Bearer scope=a;b", Some("a")),
             ("Bearer scope=\"\"", Some("")),

@@ -19,7 +19,11 @@ pub(crate) fn asked(message: &ClientJsonRpcMessage) -> Option<RequestId> {
 /// What a 4xx means as the answer to `server/discover` outside a session: a JSON-RPC error that rmcp can tell an older
 /// server by. The server's own error is kept, but under the id of the request: what stands before a server cannot know it.
 /// 401 and 403 mean what they always mean.
-pub(crate) fn refused(id: Option<&RequestId>, status: StatusCode, body: &str) -> Option<StreamableHttpPostResponse> {
+pub(crate) fn refused(
+    id: Option<&RequestId>,
+    status: StatusCode,
+    body: &str,
+) -> Option<StreamableHttpPostResponse> {
     let id = id?;
     if !status.is_client_error() || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         return None;

@@ -20,10 +20,17 @@ mod tests {
     /// Proves that parameters, spaces and case change nothing, and that a longer name is another type.
     #[test]
     fn only_the_essence_counts() {
-        for same in ["application/json", "Application/JSON", " application/json\t; charset=utf-8", "application/json;"] {
+        for same in [
+            "application/json",
+            "Application/JSON",
+            " application/json\t; charset=utf-8",
+            "application/json;",
+        ] {
             assert!(is(same.as_bytes(), JSON), "{same}");
         }
-        for other in ["", ";", "application/jsonx", "application/json-seq", "application/json, text/event-stream"] {
+        for other in
+            ["", ";", "application/jsonx", "application/json-seq", "application/json, text/event-stream"]
+        {
             assert!(!is(other.as_bytes(), JSON), "{other}");
         }
         assert!(is(b"text/event-stream; note=\"\xff\"", EVENT_STREAM));

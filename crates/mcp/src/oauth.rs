@@ -2,7 +2,9 @@ use crate::{HttpTransport, TransportError, body, body::Unread};
 use afield_exchange::{Error, Header, RedirectPolicy, Request, RequestBody};
 use bytes::Bytes;
 use http::HeaderMap;
-use rmcp::transport::auth::{OAuthHttpClient, OAuthHttpClientError, OAuthHttpClientFuture, OAuthHttpRedirectPolicy, OAuthHttpRequest};
+use rmcp::transport::auth::{
+    OAuthHttpClient, OAuthHttpClientError, OAuthHttpClientFuture, OAuthHttpRedirectPolicy, OAuthHttpRequest,
+};
 
 /// The body of an OAuth answer: a metadata document, a registration, tokens.
 const MAX_BODY: usize = 1024 * 1024;
@@ -12,7 +14,11 @@ const MAX_BODY: usize = 1024 * 1024;
 /// What these requests may reach is up to the policy of whoever performs them. A body over 1 MiB fails.
 impl OAuthHttpClient for HttpTransport {
     fn execute(&self, request: OAuthHttpRequest) -> OAuthHttpClientFuture<'_> {
-        Box::pin(async move { self.exchange(request).await.map_err(|error| OAuthHttpClientError::from(Box::new(TransportError::from(error)))) })
+        Box::pin(async move {
+            self.exchange(request)
+                .await
+                .map_err(|error| OAuthHttpClientError::from(Box::new(TransportError::from(error))))
+        })
     }
 }
 
@@ -39,9 +45,9 @@ impl HttpTransport {
         for header in answer.head.headers {
             response = response.header(header.name, header.value.as_ref());
         }
-        response
-            .body(body.into())
-            .map_err(|error| Error::internal("a response head cannot be handed on").with_log(error.to_string()))
+        response.body(body.into()).map_err(|error| {
+            Error::internal("a response head cannot be handed on").with_log(error.to_string())
+        })
     }
 }
 

@@ -88,14 +88,17 @@ async fn accepted(
     }
     if answer.is(JSON) {
         let limit = asked.limits.max_json_response_size;
-        let body = body::whole(answer.body, length, limit).await.map_err(|unread| unread.into_failure(limit))?;
+        let body =
+            body::whole(answer.body, length, limit).await.map_err(|unread| unread.into_failure(limit))?;
         return match serde_json::from_slice::<ServerJsonRpcMessage>(&body) {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, new_session)),
             Err(error) if !asked.reply_due => {
                 tracing::warn!(%error, "the body of a success that owes no reply is no message: ignored");
                 Ok(StreamableHttpPostResponse::Accepted)
             }
-            Err(error) => Err(StreamableHttpError::UnexpectedServerResponse(not_a_message(&error, &body).into())),
+            Err(error) => {
+                Err(StreamableHttpError::UnexpectedServerResponse(not_a_message(&error, &body).into()))
+            }
         };
     }
     if !asked.reply_due {

@@ -1,11 +1,15 @@
-use crate::{ReservedHeader, TransportError, answer::Answer, delete, get, post, redirect, request::Common, sse::Oversized};
+use crate::{
+    ReservedHeader, TransportError, answer::Answer, delete, get, post, redirect, request::Common,
+    sse::Oversized,
+};
 use afield_client::HttpClient;
 use afield_exchange::{Header, Request};
 use http::{HeaderName, HeaderValue};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::streamable_http_client::{
-        SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
+        SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
+        StreamableHttpResponseLimits,
     },
 };
 use sse_stream::Sse;

@@ -1,4 +1,4 @@
-use super::size::EventSize;
+use super::size::{EventSize, TooLarge};
 use afield_exchange::{Error, ResponseBody};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -26,29 +26,30 @@ pub(super) enum Broken {
 
 /// The bytes of a stream, in pieces none of which goes beyond the end of an event.
 ///
-/// So what comes out does not depend on how the network split what went in, and an event that is too large costs none of
-/// those before it. Ends after the first error. Nothing is copied.
+/// So what is parsed of it does not depend on how the network split it, and an event that is too large costs nothing of
+/// what is before it. Ends after the first error. Nothing is copied.
 pub(super) struct Bounded {
     body: Option<ResponseBody>,
     piece: Bytes,
     size: EventSize,
     limit: usize,
+    too_large: bool,
 }
 
 impl Bounded {
     pub(super) fn new(body: ResponseBody, limit: usize) -> Self {
-        Self { body: Some(body), piece: Bytes::new(), size: EventSize::new(limit), limit }
+        Self { body: Some(body), piece: Bytes::new(), size: EventSize::new(limit), limit, too_large: false }
     }
 
-    fn cut(&mut self) -> Result<Bytes, Broken> {
-        match self.size.take(&self.piece) {
-            Ok(end) => Ok(self.piece.split_to(end)),
-            Err(_) => {
-                self.body = None;
-                self.piece = Bytes::new();
-                Err(EventTooLarge { limit: self.limit }.into())
-            }
-        }
+    /// The next piece of what is here; nothing if the first line of it is too much.
+    fn cut(&mut self) -> Bytes {
+        let end = self.size.take(&self.piece).unwrap_or_else(|TooLarge(before)| {
+            self.too_large = true;
+            self.body = None;
+            self.piece.truncate(before);
+            before
+        });
+        self.piece.split_to(end)
     }
 }
 
@@ -56,7 +57,16 @@ impl Stream for Bounded {
     type Item = Result<Bytes, Broken>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        while self.piece.is_empty() {
+        loop {
+            if !self.piece.is_empty() {
+                let piece = self.cut();
+                if !piece.is_empty() {
+                    return Poll::Ready(Some(Ok(piece)));
+                }
+            }
+            if std::mem::take(&mut self.too_large) {
+                return Poll::Ready(Some(Err(EventTooLarge { limit: self.limit }.into())));
+            }
             let Some(body) = &mut self.body else { return Poll::Ready(None) };
             match ready!(Pin::new(body).poll_next(cx)) {
                 Some(Ok(piece)) => self.piece = piece,
@@ -70,6 +80,5 @@ impl Stream for Bounded {
                 }
             }
         }
-        Poll::Ready(Some(self.cut()))
     }
 }

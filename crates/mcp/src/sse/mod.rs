@@ -4,6 +4,8 @@ mod bounded;
 mod events;
 mod oversized;
 mod size;
+#[cfg(test)]
+mod tests;
 
 pub use bounded::EventTooLarge;
 pub(crate) use events::events;

@@ -17,9 +17,9 @@ pub(super) struct EventSize {
     after_cr: bool,
 }
 
-/// The event at hand is over the limit.
+/// The event at hand is over the limit. So many of the bytes given are lines that ended before the one that is too much.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TooLarge;
+pub(super) struct TooLarge(pub(super) usize);
 
 impl EventSize {
     pub(super) fn new(limit: usize) -> Self {
@@ -30,19 +30,25 @@ impl EventSize {
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<usize, TooLarge> {
         let mut at = 0;
         while at < bytes.len() {
+            let too_large = TooLarge(at);
             if std::mem::take(&mut self.after_cr) && bytes[at] == b'\n' {
                 at += 1;
                 continue;
             }
             let rest = &bytes[at..];
             let Some(end) = memchr2(b'\r', b'\n', rest) else {
-                self.grow(rest)?;
-                return Ok(bytes.len());
+                return if self.grow(rest) { Ok(bytes.len()) } else { Err(too_large) };
             };
-            self.grow(&rest[..end])?;
+            if !self.grow(&rest[..end]) {
+                return Err(too_large);
+            }
             self.after_cr = rest[end] == b'\r';
             at += end + 1;
-            if self.end_line()? {
+            let ended = self.end_line();
+            if !self.fits() {
+                return Err(too_large);
+            }
+            if ended {
                 // The second half of the line's end, if it is here, goes with the event.
                 if self.after_cr && bytes.get(at) == Some(&b'\n') {
                     self.after_cr = false;
@@ -54,16 +60,17 @@ impl EventSize {
         Ok(bytes.len())
     }
 
-    fn grow(&mut self, piece: &[u8]) -> Result<(), TooLarge> {
+    /// Whether the line that goes on with these bytes fits.
+    fn grow(&mut self, piece: &[u8]) -> bool {
         if let (0, Some(first)) = (self.line, piece.first()) {
             self.line_is_comment = *first == b':';
         }
         self.line = self.line.saturating_add(piece.len());
-        self.check()
+        self.fits()
     }
 
     /// Whether this line, an empty one, ended an event.
-    fn end_line(&mut self) -> Result<bool, TooLarge> {
+    fn end_line(&mut self) -> bool {
         let ended = self.line == 0 && self.kept > 0;
         if self.line == 0 {
             self.kept = 0;
@@ -71,12 +78,11 @@ impl EventSize {
             self.kept = self.kept.saturating_add(self.line).saturating_add(1);
         }
         self.line = 0;
-        self.check()?;
-        Ok(ended)
+        ended
     }
 
-    fn check(&self) -> Result<(), TooLarge> {
-        if self.kept.saturating_add(self.line) > self.limit { Err(TooLarge) } else { Ok(()) }
+    fn fits(&self) -> bool {
+        self.kept.saturating_add(self.line) <= self.limit
     }
 }
 
@@ -107,12 +113,12 @@ mod tests {
     #[test]
     fn the_limit_is_kept_to_the_byte() {
         assert!(ends(8, b"data: a\n\n").is_ok());
-        assert_eq!(ends(7, b"data: a\n\n"), Err(TooLarge));
+        assert_eq!(ends(7, b"data: a\n\n"), Err(TooLarge(0)));
         assert!(ends(7, b"data: a").is_ok());
-        assert_eq!(ends(6, b"data: a"), Err(TooLarge));
+        assert_eq!(ends(6, b"data: a"), Err(TooLarge(0)));
         assert!(ends(8, b": 34567\n: 34567\n: 34567\n").is_ok(), "comments are not kept");
-        assert_eq!(ends(8, b": 3456789"), Err(TooLarge));
-        assert_eq!(ends(15, b"data: a\ndata: b\n\n"), Err(TooLarge));
+        assert_eq!(ends(8, b": 3456789"), Err(TooLarge(0)));
+        assert_eq!(ends(15, b"data: a\ndata: b\n\n"), Err(TooLarge(8)));
         assert!(ends(8, &b"data: a\n\n".repeat(50)).is_ok(), "each event counts by itself");
     }
 }
