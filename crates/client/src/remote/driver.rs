@@ -12,6 +12,8 @@ use tokio::time::Sleep;
 
 /// Messages read, and messages written, before others on the thread get their turn.
 const BUDGET: usize = 64;
+/// Bytes read before others on the thread get their turn: whoever consumes them may be one of those.
+const BYTES: u64 = 1024 * 1024;
 /// How long the end of a connection that nobody needs any more may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// The close code by which an executor says that another connection has taken the session.
@@ -138,9 +140,18 @@ impl<C: Connection> Driver<C> {
         self.farewell.get_or_insert_with(farewell).as_mut().poll(cx).map(|()| End::Closing)
     }
 
-    /// Reads what there is, within the budget. Returns whether that was all.
+    /// Reads what there is and is wanted, within the budget. Returns whether that was all.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+        let start = self.heard;
         for _ in 0..BUDGET {
+            if self.heard - start > BYTES {
+                return Ok(false);
+            }
+            if !self.shared.lock().client.wants_input() {
+                // Nothing can be heard while nothing is read: that is no sign of death.
+                self.liveness.heard(now());
+                return Ok(true);
+            }
             let received = self.connection.poll_receive(cx);
             let heard = self.connection.bytes_received();
             if heard != self.heard {

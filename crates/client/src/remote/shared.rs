@@ -101,10 +101,14 @@ impl Shared {
 
     pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let mut state = self.lock();
+        let held_back = !state.client.wants_input();
         let Some(read) = state.client.poll_body(call) else {
             state.wait(call, cx);
             return Poll::Pending;
         };
+        if held_back && state.client.wants_input() {
+            self.driver.wake();
+        }
         self.see_to_wear(&state);
         Poll::Ready(read)
     }

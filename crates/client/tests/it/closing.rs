@@ -105,10 +105,11 @@ async fn closing_writes_cancels_first() {
     assert!(remote.connected().is_none());
     remote.close().await;
 
-    let (answer, ()) = tokio::join!(remote.call(any()), async {
+    let (answer, _executor) = tokio::join!(remote.call(any()), async {
         let mut executor = session(&server, true).await;
         let call = next_call(&mut executor).await;
         executor.send_json(&done(&call, 201, "")).await;
+        executor
     });
     assert_eq!(answer.unwrap().head.status, 201);
     assert!(remote.connected().is_some());

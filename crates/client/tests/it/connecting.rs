@@ -201,10 +201,11 @@ async fn a_lazy_client_connects_at_its_first_call() {
     let server = PeerServer::start().await;
     let remote = Remote::new(config(server.url()));
     assert!(remote.connected().is_none());
-    let (answer, ()) = tokio::join!(remote.call(any()), async {
+    let (answer, _executor) = tokio::join!(remote.call(any()), async {
         let mut executor = session(&server, true).await;
         let call = next_call(&mut executor).await;
         executor.send_json(&done(&call, 200, "late")).await;
+        executor
     });
     assert_eq!(answer.unwrap().body, "late");
     assert_eq!(remote.connected().unwrap().session_id, result(true)["sessionId"]);

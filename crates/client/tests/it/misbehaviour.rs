@@ -94,7 +94,7 @@ async fn an_answer_of_the_wrong_shape_fails_its_call() {
                 (Kind::Internal, Blame::Executor, Retry::Unknown),
                 "{wrong}: {error:?}"
             );
-            if streamed && wrong["result"] != Value::Null {
+            if streamed && wrong.get("result").is_some() {
                 let cancel = executor.json().await;
                 assert_eq!(cancel["method"], "http/request/cancel", "what it goes on with is given up");
             }
@@ -177,7 +177,7 @@ async fn bytes_that_are_no_frames_end_the_connection() {
         &b"\x83\x00"[..],
         b"\xc1\x00",
         b"\x81\x02\xff\xfe",
-        b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
         b"HTTP/1.1 200 OK\r\n\r\n",
     ] {
         let mut played = played(true).await;

@@ -100,7 +100,7 @@ async fn case_105_a_lost_connection_is_an_error_never_an_end() {
             "close" => drop(executor.close(1000, "").await),
             "vanish" => executor.vanish(),
             "reset" => executor.reset(),
-            _ => executor.send_raw(&b"\xff\xff\xff\xff"[..]).await.unwrap(),
+            _ => executor.send_raw(&[0xff; 16][..]).await.unwrap(),
         }
         let error = within("the body fails", response.body.next()).await.unwrap().unwrap_err();
         assert_eq!(lost(&error), (Kind::SessionLost, Retry::Unknown, Some(Phase::Body)), "{way}: {error:?}");

@@ -85,7 +85,7 @@ pub async fn cases(world: &World) -> Vec<Case> {
     let mut table = Table(Vec::new());
     requests(&mut table, world);
     answers(&mut table, world).await;
-    redirects(&mut table, world);
+    redirects(&mut table, world).await;
     refusals(&mut table, world);
     connections(&mut table, world).await;
     deadlines(&mut table, world).await;
@@ -155,13 +155,11 @@ async fn answers(table: &mut Table, world: &World) {
         ("/chunked/0", 200),
         ("/chunked/100000", 200),
         ("/sse?n=50", 200),
-        ("/headers?set-cookie=a&set-cookie=b&x-%C3%A9=no", 200),
+        ("/headers?set-cookie=a&set-cookie=b", 200),
         ("/headers?Content-Type=text/html&x-empty=&x-a=1&x-a=2", 200),
         ("/nothing", 404),
     ] {
-        if !path.contains("%C3") {
-            table.answers("an answer", status, get(world.origin.url(path)));
-        }
+        table.answers("an answer", status, get(world.origin.url(path)));
     }
     table.answers("a body at the limit", 200, get(world.origin.url(&format!("/bytes/{BUFFERED}"))));
     for route in ["bytes", "chunked"] {
@@ -180,7 +178,7 @@ async fn answers(table: &mut Table, world: &World) {
     table.raw("trailers", raw(200), "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n").await;
 }
 
-fn redirects(table: &mut Table, world: &World) {
+async fn redirects(table: &mut Table, world: &World) {
     let to = |code: u16, to: &str| {
         let to: String = url_escape(to);
         world.origin.url(&format!("/redirect?code={code}&to={to}"))
@@ -209,20 +207,13 @@ fn redirects(table: &mut Table, world: &World) {
     table.fails("to where the policy forbids", Kind::PolicyDenied, get(to(302, &world.forbidden.url("/"))));
     table.fails("to a name that there is not", Kind::Dns, get(to(302, "http://nobody.test/")));
     table.fails("to an untrusted origin", Kind::Tls, get(to(302, &world.untrusted.url("/"))));
-    // Each level of nesting is one hop.
     let mut path = "/status/200".to_owned();
-    for hops in 1..=11 {
-        path = format!("/redirect?to={}", if hops == 1 { url_escape(&path) } else { url_escape(&path) });
-        if path.len() > 400 {
-            break;
-        }
+    for _ in 0..3 {
+        path = format!("/redirect?to={}", url_escape(&path));
     }
     table.answers("several redirects", 200, get(world.origin.url(&path)));
-    table.fails(
-        "a redirect to itself",
-        Kind::OriginProtocol,
-        get(world.origin.url("/redirect?to=%2Fredirect")),
-    );
+    let again = "HTTP/1.1 302 Found\r\nlocation: /\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    table.raw("a redirect to itself", Expected::Fails(Kind::OriginProtocol), again).await;
 }
 
 fn url_escape(text: &str) -> String {
@@ -300,7 +291,10 @@ async fn connections(table: &mut Table, world: &World) {
     table.add("a connection that never comes", Expected::Fails(Kind::Timeout), get(url), swallowing);
     table.fails("an unknown authority", Kind::Tls, get(world.untrusted.url("/")));
     table.fails("another name", Kind::Tls, get(world.misnamed.url("/")));
-    table.fails("TLS with a plain origin", Kind::Tls, get(world.origin.url("/").replace("http:", "https:")));
+    let plain = Script::new().expect_bytes(1).send("HTTP/1.1 400 Bad Request\r\n\r\n").close();
+    let plain = RawOrigin::always(plain).await;
+    let url = plain.url("/").replace("http:", "https:");
+    table.add("TLS with a plain origin", Expected::Fails(Kind::Tls), get(url), plain);
 }
 
 async fn deadlines(table: &mut Table, world: &World) {
@@ -338,10 +332,11 @@ async fn deadlines(table: &mut Table, world: &World) {
             ..Request::get(&url)
         });
     }
-    let url = world.origin.url("/bytes/1000");
+    // It pauses, so that the deadline is looked at.
+    let url = world.origin.url("/sse?n=3&every_ms=5");
     table.answers("deadlines that are kept", 200, move || Request {
-        timeout: Some(Duration::from_secs(3600)),
-        head_timeout: Some(Duration::from_secs(3600)),
+        timeout: Some(Duration::MAX),
+        head_timeout: Some(Duration::MAX),
         idle_timeout: Some(Duration::MAX),
         ..Request::get(&url)
     });
