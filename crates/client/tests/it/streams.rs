@@ -147,3 +147,29 @@ async fn small_pieces_that_wait_are_read_together() {
     let body = within("the body ends", response.body.collect(1 << 20)).await.unwrap();
     assert_eq!(body, expected);
 }
+
+/// Proves that a body that is read slowly arrives whole where its call is alone, however large: the executor is held back.
+#[tokio::test]
+async fn a_large_body_that_is_read_slowly_arrives_whole() {
+    const PIECES: u64 = 40;
+    const PIECE: usize = 1024 * 1024;
+    let mut played = played(true).await;
+    let (mut response, call) = open(&mut played).await;
+    let sending = async {
+        for seq in 1..=PIECES {
+            played.executor.send_json(&delta(&call, seq, &"x".repeat(PIECE))).await;
+        }
+        played.executor.send_json(&end(&call, PIECES + 1, Value::Null)).await;
+    };
+    let reading = async {
+        // A client that is not held back has everything by now; one that is has not, however long this takes.
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let mut read = 0;
+        while let Some(bytes) = within("bytes of the body come", response.body.next()).await {
+            read += bytes.unwrap().len();
+        }
+        read
+    };
+    let ((), read) = tokio::join!(sending, reading);
+    assert_eq!(read as u64, PIECES * PIECE as u64);
+}

@@ -89,7 +89,11 @@ struct Call {
     stream: Option<Stream>,
 }
 
-/// Body bytes of one stream that may be left unread before it fails, alone: reading never stops in the base dialect.
+/// Unread body bytes at which a connection that has one call and no other is not read: the executor waits, and with it
+/// the origin, and nobody is hurt.
+const HOLD_BACK: usize = 4 * 1024 * 1024;
+
+/// Body bytes of one stream that may be left unread before it fails, alone: while there are others, reading never stops.
 const MOST_UNREAD: usize = 16 * 1024 * 1024;
 
 /// The orchestrator's end of one connection in the base dialect. Sans I/O: feed it [`handle`](Self::handle), then
@@ -161,6 +165,18 @@ impl BaseClient {
     /// Whether nothing of this call has been taken by [`poll_transmit`](Self::poll_transmit).
     pub fn is_unsent(&self, call: CallId) -> bool {
         self.calls.get(&call).is_some_and(|call| call.unsent.is_some())
+    }
+
+    /// Whether the connection should be read. There is no credit in the base dialect: only a call that is alone may hold
+    /// the executor back by leaving the connection unread.
+    pub fn wants_input(&self) -> bool {
+        let mut calls = self.calls.values();
+        match (calls.next(), calls.next()) {
+            (Some(Call { stream: Some(stream), .. }), None) => {
+                stream.is_ended() || stream.unread_bytes() < HOLD_BACK
+            }
+            _ => true,
+        }
     }
 
     /// Bytes of messages that have not been taken by [`poll_transmit`](Self::poll_transmit).

@@ -62,6 +62,10 @@ impl Stream {
         self.end.get_or_insert(end);
     }
 
+    pub fn unread_bytes(&self) -> usize {
+        self.unread_bytes
+    }
+
     pub fn is_ended(&self) -> bool {
         self.end.is_some()
     }

@@ -131,6 +131,31 @@ fn an_unread_stream_fails_alone_at_16_mib() {
     assert_eq!(client.poll_body(other), Some(Some(Ok("a".into()))));
 }
 
+/// Proves that a stream that is alone holds the executor back when it is not read, instead of failing, and that it does
+/// so no longer when another call begins or it has been read.
+#[test]
+fn a_stream_that_is_alone_holds_the_executor_back() {
+    let mut client = client(true);
+    let (call, id, request_id) = start(&mut client, true);
+    say(&mut client, head(&id));
+    let mut mebibyte = Vec::new();
+    afield_protocol::wire::encode_base64(&vec![0; 1 << 20], &mut mebibyte);
+    let mebibyte = String::from_utf8(mebibyte).unwrap();
+    for seq in 1..=4 {
+        assert!(client.wants_input());
+        say(&mut client, delta(&request_id, seq, &mebibyte, false, Value::Null));
+    }
+    assert!(!client.wants_input());
+    let (other, ..) = start(&mut client, false);
+    assert!(client.wants_input(), "another call must not wait for it");
+    client.cancel(other);
+    assert!(!client.wants_input());
+    assert!(matches!(client.poll_body(call), Some(Some(Ok(_)))));
+    assert!(client.wants_input());
+    client.cancel(call);
+    assert!(client.wants_input());
+}
+
 /// Proves that a lost connection is an error for everything under way, never a clean end, and that only what was still
 /// queued is known not to have been executed.
 #[test]
