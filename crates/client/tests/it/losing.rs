@@ -7,10 +7,12 @@ use afield_executor::Config;
 use afield_testkit::{
     Origin, PeerServer, Toxic,
     origin::Outcome,
+    peer::{End, Frame, opcode},
     toxic::{Cut, Way},
     within,
 };
 use futures_util::{future::join_all, poll};
+use serde_json::json;
 
 /// An executor, and a client that reaches it through a network that fails on command.
 async fn through_toxic() -> (Running, Toxic, Remote) {
@@ -141,7 +143,7 @@ async fn an_attempt_belongs_to_all_who_wait_for_it() {
         _ = &mut only => panic!("nobody has answered"),
     };
     drop(only);
-    assert!(matches!(executor.end().await, afield_testkit::peer::End::Lost(_)), "nobody waits for it");
+    assert!(matches!(executor.end().await, End::Lost(_)), "nobody waits for it");
 }
 
 /// Proves that an executor that was killed and started again on its port is found again.
@@ -190,25 +192,22 @@ async fn a_client_that_was_evicted_stays_away_until_it_is_closed() {
 /// Proves that a call that meets a connection at its very end is sent on a new one: nothing of it had been sent.
 #[tokio::test]
 async fn a_call_that_meets_a_connection_at_its_end_has_another() {
-    let mut played = played(true).await;
-    played.executor.send_json(&serde_json::json!({ "method": "whatever" })).await;
-    let crate::support::Played { server, remote, executor } = played;
-    executor.vanish();
-    let (answers, ()) = tokio::join!(
-        async {
-            within("the client notices", async {
-                while remote.connected().is_some() {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await;
-            remote.call(any()).await
-        },
-        async {
-            let mut executor = session(&server, true).await;
-            let call = next_call(&mut executor).await;
-            executor.send_json(&done(&call, 200, "")).await;
-        }
-    );
-    assert!(answers.is_ok());
+    let server = PeerServer::start().await;
+    let remote = Remote::new(config(server.url()));
+    let serve = async {
+        // The session begins and the connection ends in one breath, before the call has had its turn.
+        let mut fleeting = server.accept().await;
+        let asked = fleeting.asked("initialize").await;
+        let answer = json!({ "id": asked["id"], "result": crate::support::result(true) }).to_string();
+        let text = Frame::new(opcode::TEXT, answer).unmasked().bytes();
+        let close = Frame::new(opcode::CLOSE, vec![3, 232]).unmasked().bytes();
+        fleeting.send_raw([text, close].concat()).await.unwrap();
+        let mut executor = session(&server, true).await;
+        let call = next_call(&mut executor).await;
+        executor.send_json(&done(&call, 200, "")).await;
+        fleeting.end().await
+    };
+    let (answer, end) = tokio::join!(remote.call(any()), serve);
+    assert_eq!(answer.unwrap().head.status, 200);
+    assert_eq!(end, End::Closed(1000, String::new()));
 }
