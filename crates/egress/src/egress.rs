@@ -7,6 +7,7 @@ use crate::response::Incoming;
 use crate::tls::tls_client_config;
 use afield_exchange::{Buffered, Error, Head, Request, Response, ResponseBody};
 use bytes::Bytes;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Performs HTTP requests, each checked, vetted and under its deadlines. Cheap to clone; clones share policy and
@@ -77,6 +78,12 @@ impl Egress {
             Err(error) => Err(error),
         };
         answer.inspect_err(failure::log)
+    }
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Egress").field(&self.0.settings.config).finish()
     }
 }
 
