@@ -1,11 +1,12 @@
 use crate::{Exchange, HttpClient};
 use afield_egress::{ConfigError, Egress, EgressConfig};
 use afield_exchange::{Buffered, Request, Response};
+use std::fmt;
 
 /// Performs exchanges from this process, through the same door to the network as an executor's: the same checks, the
 /// same policy, the same errors.
 ///
-/// Cheap to clone; all clones share one pool of connections.
+/// Cheap to clone; all clones share one pool of connections. Needs a tokio runtime with time and I/O when it is used.
 #[derive(Clone)]
 pub struct Local {
     egress: Egress,
@@ -22,9 +23,16 @@ impl Local {
     }
 }
 
+/// A client that shares an egress, its policy and its connections.
 impl From<Egress> for Local {
     fn from(egress: Egress) -> Self {
         Self { egress }
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Local")
     }
 }
 

@@ -217,3 +217,73 @@ fn a_refused_session_is_told() {
     assert_eq!(error.message, "no");
     assert!(!client.is_connected());
 }
+
+/// Proves that a call that is given up before it was sent never is, and that closing withdraws those that wait, and
+/// nothing else.
+#[test]
+fn what_was_not_sent_can_be_withdrawn() {
+    let mut client = client(true);
+    let queue = |client: &mut BaseClient| {
+        let call = client.reserve();
+        client.call(call, BaseClient::encode(call, &Request::get("http://h/"), true), true);
+        call
+    };
+    let (sent, ..) = start(&mut client, true);
+    let (given_up, waiting) = (queue(&mut client), queue(&mut client));
+    assert!(client.is_unsent(waiting) && !client.is_unsent(sent));
+    client.cancel(given_up);
+    client.cancel(sent);
+    client.withdraw("why");
+    let said = drain(&mut client);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0]["method"], "http/request/cancel");
+    assert_eq!(client.queued(), 0);
+    let HeadPoll::Failed(error) = client.poll_answer(waiting) else { panic!("no error") };
+    assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Safe));
+    assert_eq!(client.active(), 0);
+}
+
+/// Proves that an answer and a piece of a body that cannot be read fail the call they belong to, which would else wait
+/// for ever.
+#[test]
+fn what_cannot_be_read_fails_its_call() {
+    let mut client = client(true);
+    for wrong in [json!({}), json!({"error": 7}), json!({"error": {"code": "x"}})] {
+        let (call, id, _) = start(&mut client, false);
+        let mut answer = wrong.clone();
+        answer["id"] = id;
+        say(&mut client, answer);
+        let HeadPoll::Failed(error) = client.poll_answer(call) else { panic!("{wrong} is no error") };
+        assert_eq!((error.kind(), error.retry()), (Kind::Internal, Retry::Unknown));
+    }
+    let (call, id, request_id) = start(&mut client, true);
+    say(&mut client, head(&id));
+    assert!(matches!(client.poll_answer(call), HeadPoll::Answer(_)));
+    say(
+        &mut client,
+        json!({"method": "http/request/bodyDelta", "params": {"requestId": request_id, "seq": "1"}}),
+    );
+    let Some(Some(Err(error))) = client.poll_body(call) else { panic!("no error") };
+    assert_eq!(error.kind(), Kind::OriginProtocol);
+    assert_eq!(drain(&mut client)[0]["method"], "http/request/cancel");
+}
+
+/// Proves that a connection is worn only for as long as the executor goes on with what was given up.
+#[test]
+fn a_connection_is_worn_until_what_was_given_up_ends() {
+    let mut client = client(false);
+    let (buffered, buffered_id, _) = start(&mut client, false);
+    let (streamed, streamed_id, request_id) = start(&mut client, true);
+    let (failing, failing_id, _) = start(&mut client, true);
+    for call in [buffered, streamed, failing] {
+        client.cancel(call);
+    }
+    say(&mut client, head(&buffered_id));
+    say(&mut client, json!({"id": failing_id, "error": {"code": -32603, "message": "m"}}));
+    say(&mut client, head(&streamed_id));
+    say(&mut client, delta(&request_id, 1, "YQ==", false, Value::Null));
+    assert!(client.is_worn(), "the stream goes on");
+    say(&mut client, delta(&request_id, 2, "", true, Value::Null));
+    assert!(!client.is_worn());
+    assert!(drain(&mut client).is_empty());
+}
