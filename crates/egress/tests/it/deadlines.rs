@@ -9,6 +9,8 @@ use bytes::Bytes;
 use std::time::Duration;
 
 const SHORT: Duration = Duration::from_millis(50);
+/// For deadlines that the exchange must first come some way under, on a busy machine too.
+const AMPLE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(3600);
 
 fn timed_out(error: &Error, phase: Phase, word: Option<&str>, retry: Retry) {
@@ -86,7 +88,7 @@ async fn case_058_a_dripping_body_ends_at_the_total_deadline() {
     let origin = RawOrigin::always(script).await;
     let mut request = Request::get(origin.url("/"));
     request.idle_timeout = Some(Duration::from_secs(20));
-    request.timeout = Some(Duration::from_millis(200));
+    request.timeout = Some(AMPLE);
     let error = World::new().call(request).await.unwrap_err();
     timed_out(&error, Phase::Body, Some(detail::TOTAL), Retry::Unknown);
     origin.connection(0).await.wait_closed().await;
@@ -99,7 +101,7 @@ async fn a_pausing_body_ends_at_the_idle_deadline() {
     let script = Script::new().expect_head().send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").hang();
     let origin = RawOrigin::always(script).await;
     let mut request = Request::get(origin.url("/"));
-    request.idle_timeout = Some(SHORT);
+    request.idle_timeout = Some(AMPLE);
     let mut response = World::new().egress.send(request).await.unwrap();
     assert_eq!(response.body.next().await.unwrap().unwrap(), "half");
     let error = within("the body ends", response.body.next()).await.unwrap().unwrap_err();
@@ -113,11 +115,11 @@ async fn a_pausing_body_ends_at_the_idle_deadline() {
 async fn idle_time_counts_only_while_somebody_waits() {
     let origin = Origin::start().await;
     let mut request = Request::get(origin.url("/half/100?then=rest"));
-    request.idle_timeout = Some(SHORT);
+    request.idle_timeout = Some(AMPLE);
     let mut response = World::new().egress.send(request).await.unwrap();
     let first = response.body.next().await.unwrap().unwrap();
     // Longer than the deadline, and nobody polls.
-    std::thread::sleep(SHORT * 2);
+    std::thread::sleep(AMPLE + SHORT);
     origin.open_gate("rest");
     let mut length = first.len();
     while let Some(bytes) = within("the body goes on", response.body.next()).await {
@@ -131,7 +133,7 @@ async fn idle_time_counts_only_while_somebody_waits() {
 async fn the_total_deadline_ends_an_endless_body() {
     let origin = Origin::start().await;
     let mut request = Request::get(origin.url("/endless"));
-    request.timeout = Some(SHORT);
+    request.timeout = Some(AMPLE);
     let mut response = World::new().egress.send(request).await.unwrap();
     let error = within("the body ends", async {
         loop {
@@ -167,11 +169,11 @@ async fn the_head_deadline_starts_when_the_upload_is_done() {
         });
         let mut request = Request::new("POST", origin.url("/"));
         request.body = RequestBody::Stream { length: None, stream: Box::pin(stream) };
-        request.head_timeout = Some(SHORT);
+        request.head_timeout = Some(AMPLE);
         let world = World::new();
         let opening = async {
             gate.reached().await;
-            tokio::time::sleep(SHORT * 3).await;
+            tokio::time::sleep(AMPLE + SHORT).await;
             gate.open();
         };
         let (answer, ()) = tokio::join!(world.call(request), opening);
@@ -189,7 +191,7 @@ async fn the_total_deadline_ends_an_upload() {
     let stream = futures_util::stream::pending::<Result<Bytes, BodyError>>();
     let mut request = Request::new("POST", origin.url("/"));
     request.body = RequestBody::Stream { length: Some(10), stream: Box::pin(stream) };
-    request.timeout = Some(SHORT);
+    request.timeout = Some(AMPLE);
     let error = World::new().call(request).await.unwrap_err();
     timed_out(&error, Phase::Request, Some(detail::TOTAL), Retry::Unknown);
     origin.connection(0).await.wait_closed().await;
