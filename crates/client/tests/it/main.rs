@@ -1,5 +1,7 @@
 //! What a client promises, shown on loopback: `Local` and `Remote` alike, and what `Remote` does with a connection.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod cancelling;
 mod closing;
 mod concurrency;
