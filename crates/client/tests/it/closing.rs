@@ -80,7 +80,8 @@ async fn the_last_body_is_cancelled_before_the_connection_closes() {
 async fn closing_writes_cancels_first() {
     let Played { server, remote, mut executor } = played(true).await;
     let mut streams = Vec::new();
-    for _ in 0..20 {
+    // More than the driver writes at a time.
+    for _ in 0..100 {
         let (response, call) = tokio::join!(remote.stream(any()), async {
             let call = next_call(&mut executor).await;
             executor.send_json(&head_only(&call)).await;
@@ -139,7 +140,11 @@ async fn closing_ends_though_the_executor_does_not_read() {
     drop((remote, executor));
     let toxic = Toxic::start(server.address()).await;
     let url = format!("ws://{}", toxic.address());
-    let (remote, _executor) = tokio::join!(crate::support::connect(url), session(&server, true));
+    let (remote, mut executor) = tokio::join!(crate::support::connect(url), session(&server, true));
+    let (response, ()) = tokio::join!(remote.stream(any()), async {
+        let call = next_call(&mut executor).await;
+        executor.send_json(&head_only(&call)).await;
+    });
     toxic.stall(Way::Up);
     let large = || any().body(RequestBody::Bytes(vec![7; 24 << 20].into()));
     let mut calls = [remote.call(large()), remote.call(large())];
@@ -149,6 +154,8 @@ async fn closing_ends_though_the_executor_does_not_read() {
     // The driver has its turn: the first is under way and stuck, the second waits behind it.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
+    // So does this cancel, which closing would write first.
+    drop(response);
     within("the connection is closed", remote.close()).await;
     let [first, second] = calls;
     let error = within("the first call fails", first).await.unwrap_err();
