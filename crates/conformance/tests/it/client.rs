@@ -1,0 +1,32 @@
+//! The client suite by every route.
+
+use crate::support::{ALONE, assert_identical};
+use afield_conformance::{REVISIONS, Suite};
+use afield_executor::{Config, Executor, Listen};
+use afield_testkit::require_or_skip;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const CLIENT: &str = env!("CARGO_BIN_EXE_conformance-client");
+
+/// Proves that the same client gets the same result of every check, in both revisions, on the transport from here and
+/// through an executor as on rmcp's own HTTP client: sessions, streams, retries, logins.
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_client_suite_is_identical_on_our_transport() {
+    let suite = require_or_skip!(Suite::install());
+    let config = Config { listen: Listen::Ws(([127, 0, 0, 1], 0).into()), ..Config::default() };
+    let executor = Executor::bind(config).await.unwrap();
+    let remote = format!("ws://{}", executor.local_addr().unwrap());
+    let mut running = JoinSet::new();
+    running.spawn(executor.run(CancellationToken::new()));
+
+    let _alone = ALONE.lock().await;
+    for (revision, least) in REVISIONS.into_iter().zip([208, 398]) {
+        let expected = suite.client(&[CLIENT, "reqwest"], revision).await;
+        // Else the client does nothing, in the same way by every route.
+        assert!(expected.count("SUCCESS") >= least, "{revision}: {:?}", expected.of("FAILURE"));
+        for route in ["local", remote.as_str()] {
+            assert_identical(route, &suite.client(&[CLIENT, route], revision).await, &expected);
+        }
+    }
+}
