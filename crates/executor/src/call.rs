@@ -18,10 +18,11 @@ pub(crate) struct Call {
 impl Call {
     pub async fn perform(self, egress: Egress, shared: Arc<Shared>) {
         let Self { id, request, streamed, reply, permit } = self;
+        // Boxed: as a part of this future they would be copied with it wherever it is moved before it runs.
         let outcome = if streamed {
-            stream(id, request, &reply, &egress, &shared).await
+            Box::pin(stream(id, request, &reply, &egress, &shared)).await
         } else {
-            buffer(id, request, &reply, &egress, &shared).await
+            Box::pin(buffer(id, request, &reply, &egress)).await
         };
         if let Err(error) = &outcome {
             log(error);
@@ -40,13 +41,7 @@ impl Call {
 
 type Last = Box<dyn FnOnce(&mut afield_protocol::server::BaseServer, std::time::Instant) + Send>;
 
-async fn buffer(
-    id: CallId,
-    request: Request,
-    reply: &Reply,
-    egress: &Egress,
-    _: &Shared,
-) -> Result<Last, Error> {
+async fn buffer(id: CallId, request: Request, reply: &Reply, egress: &Egress) -> Result<Last, Error> {
     let answer = egress.call(request).await?;
     let text = reply.answer(&answer);
     Ok(Box::new(move |server, _| server.answer(id, text)))

@@ -1,21 +1,14 @@
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64_simd::STANDARD;
 use bytes::Bytes;
 
 /// Appends `bytes` in the standard alphabet, padded (RFC 4648, section 4).
 pub fn encode(bytes: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written =
-        STANDARD.encode_slice(bytes, &mut out[start..]).expect("the room is exactly what padding makes it");
-    out.truncate(start + written);
+    STANDARD.encode_append(bytes, out);
 }
 
 /// Decodes the standard alphabet with padding; `None` for anything else.
 pub fn decode(text: &str) -> Option<Bytes> {
-    if text.is_empty() {
-        return Some(Bytes::new());
-    }
-    STANDARD.decode(text).ok().map(Bytes::from)
+    STANDARD.decode_to_vec(text).ok().map(Bytes::from)
 }
 
 #[cfg(test)]
