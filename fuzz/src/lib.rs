@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod frame_decoding;
+mod header_hygiene;
 mod mutate;
 mod rng;
 mod seeds;
@@ -13,5 +14,6 @@ pub mod smoke;
 mod targets;
 
 pub use frame_decoding::frame_decoding;
+pub use header_hygiene::header_hygiene;
 pub use seeds::seeds;
 pub use targets::{TARGETS, Target};

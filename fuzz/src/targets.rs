@@ -10,4 +10,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: &[Target] = &[Target { name: "frame_decoding", run: crate::frame_decoding }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "frame_decoding", run: crate::frame_decoding },
+    Target { name: "header_hygiene", run: crate::header_hygiene },
+];

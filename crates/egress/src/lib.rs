@@ -24,6 +24,8 @@ mod door;
 mod egress;
 mod exchange;
 mod failure;
+#[doc(hidden)]
+pub mod fuzz;
 mod generation;
 mod hop;
 mod own_listeners;

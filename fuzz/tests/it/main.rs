@@ -22,6 +22,13 @@ fn frame_decoding_survives_mutated_messages() {
     survive("frame_decoding");
 }
 
+/// Proves that no header field a caller writes, however mutated, frames the request, concerns the hop alone, smuggles in
+/// another field, names a second host, or gets past a limit.
+#[test]
+fn header_hygiene_survives_mutated_fields() {
+    survive("header_hygiene");
+}
+
 /// Proves that no target runs in one way only: each has seeds, and a cargo-fuzz entry that is declared.
 #[test]
 fn every_target_has_seeds_and_a_coverage_guided_entry() {

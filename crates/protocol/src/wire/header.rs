@@ -13,7 +13,7 @@ use std::borrow::Cow;
 pub struct WireHeader<'a> {
     #[serde(borrow)]
     pub name: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     pub value: Text<'a>,
     #[serde(borrow)]
     pub value_base64: Option<Text<'a>>,

@@ -247,7 +247,11 @@ mod tests {
             (format!(r#"{{{good},"timeoutMs":1.5}}"#), "timeoutMs"),
             (format!(r#"{{{good},"redirectPolicy":"canary"}}"#), "redirectPolicy"),
             (format!(r#"{{{good},"streamResponse":"canary"}}"#), "streamResponse"),
-            (format!(r#"{{{good},"headers":[{{"name":"X","valueBase64":"canary!"}}]}}"#), "X: valueBase64"),
+            (
+                format!(r#"{{{good},"headers":[{{"name":"X","value":"","valueBase64":"canary!"}}]}}"#),
+                "X: valueBase64",
+            ),
+            (format!(r#"{{{good},"headers":[{{"name":"X","valueBase64":""}}]}}"#), "headers"),
         ] {
             let error = decode(&json).unwrap_err();
             assert!(error.message().starts_with(field), "{json}: {error}");

@@ -357,6 +357,57 @@ fn case_104_a_cancelled_call_has_exactly_one_end() {
     assert_eq!((peer.server.active(), peer.server.owed()), (0, 0));
 }
 
+/// Proves that an executor that stops ends every call once: what waits for a head by an answer, a stream by its last
+/// frame, with what had not gone out forgotten; and that a stream that has ended already keeps its own end.
+#[test]
+fn case_108_stopping_ends_every_call_once() {
+    let mut peer = Peer::ready();
+    let (ended, open) = (peer.stream(1, "ended"), peer.stream(2, "open"));
+    let (pending, _) = peer.call(3, "pending", false).unwrap();
+    peer.said();
+    peer.server.body(peer.now, ended, "whole".into());
+    peer.server.finish(peer.now, ended);
+    peer.server.body(peer.now, open, Bytes::from(vec![0; 1500]));
+    for _ in 0..2 {
+        peer.server.stop_all(peer.now, &Error::internal("stopped"));
+    }
+    let mut cancelled = Vec::new();
+    while let Some(event) = peer.server.poll_event() {
+        if let Event::Cancel(call) = event {
+            cancelled.push(call);
+        }
+    }
+    assert_eq!(cancelled, [open, pending]);
+    let said = peer.said();
+    assert_eq!((&said[0]["id"], &said[0]["error"]["data"]["kind"]), (&json!(3), &json!("internal")));
+    let frames: Vec<_> =
+        said[1..].iter().map(|said| (&said["params"]["requestId"], &said["params"]["error"])).collect();
+    let (ended, open, null) = (json!("ended"), json!("open"), json!(null));
+    assert_eq!(frames, [(&ended, &null), (&open, &json!("stopped")), (&ended, &null)]);
+    assert_eq!((peer.server.active(), peer.server.owed()), (0, 0));
+}
+
+/// Proves that a last frame counts as output though it owes no bytes, and so does what waits for company.
+#[test]
+fn a_last_frame_and_a_waiting_delta_are_output() {
+    let mut peer = Peer::ready();
+    assert!(!peer.server.has_output());
+    let call = peer.stream(1, "r");
+    peer.server.body(peer.now, call, "first".into());
+    peer.said();
+    assert!(!peer.server.has_output());
+    peer.server.body(peer.now, call, "second".into());
+    assert!(peer.said().is_empty());
+    assert!(peer.server.has_output(), "it waits for company");
+    peer.later(Duration::from_millis(5));
+    peer.said();
+    peer.server.finish(peer.now, call);
+    assert_eq!(peer.server.owed(), 0);
+    assert!(peer.server.has_output());
+    peer.said();
+    assert!(!peer.server.has_output());
+}
+
 /// Proves that a request body over the limit is refused by name.
 #[test]
 fn case_053_a_request_body_over_the_limit_is_refused() {
