@@ -216,3 +216,34 @@ impl Inner {
         self.connections.lock().expect("nothing panics while holding the list of connections")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_transport::Stdio;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, split};
+
+    /// Proves that a connection over pipes, which have no pings, may be silent for a day, is answered then, and ends with
+    /// its input.
+    #[tokio::test(start_paused = true)]
+    async fn silence_does_not_end_a_connection_without_pings() {
+        let config = Config { listen: Listen::Stdio, ..Config::default() };
+        let executor = Executor::bind(config).await.unwrap();
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (input, output) = split(theirs);
+        let connection = Stdio::new(input, output, 1024);
+        let serving = tokio::spawn(serve(connection, executor.inner.clone(), Principal::new("stdio")));
+        let (said, mut say) = split(ours);
+        let mut said = BufReader::new(said).lines();
+        say.write_all(b"{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientName\":\"t\"}}\n")
+            .await
+            .unwrap();
+        say.write_all(b"{\"method\":\"initialized\"}\n").await.unwrap();
+        assert!(said.next_line().await.unwrap().unwrap().contains("sessionId"));
+        tokio::time::sleep(Duration::from_secs(24 * 3600)).await;
+        say.write_all(b"{\"id\":2,\"method\":\"environment/status\"}\n").await.unwrap();
+        assert!(said.next_line().await.unwrap().unwrap().contains("ready"));
+        say.shutdown().await.unwrap();
+        serving.await.unwrap();
+    }
+}

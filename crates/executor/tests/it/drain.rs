@@ -77,7 +77,10 @@ async fn case_108_the_end_of_the_grace_is_heard_by_every_caller() {
     ];
     peer.open_stream(origin.url("/sse-open"), "silent").await;
     peer.open_stream(origin.url("/endless"), "endless").await;
-    let requests = [0, 1, 2, 3].map(|index| origin.request(index));
+    // To this one nothing is owed but a last frame.
+    let mut quiet = executor.connect().await;
+    quiet.open_stream(origin.url("/sse-open"), "silent").await;
+    let requests = [0, 1, 2, 3, 4].map(|index| origin.request(index));
     let requests = futures_util::future::join_all(requests).await;
     executor.stop();
     for id in calls {
@@ -93,7 +96,10 @@ async fn case_108_the_end_of_the_grace_is_heard_by_every_caller() {
         let error = peer.rest(id, 1).await.1.unwrap();
         assert!(error.contains("stopped"), "{error}");
     }
-    assert_eq!(peer.end().await, End::Closed(1001, "the executor is stopping".to_owned()));
+    assert!(quiet.rest("silent", 1).await.1.unwrap().contains("stopped"));
+    for mut peer in [peer, quiet] {
+        assert_eq!(peer.end().await, End::Closed(1001, "the executor is stopping".to_owned()));
+    }
     for request in requests {
         assert_eq!(request.wait_ended().await, Outcome::Abandoned);
     }

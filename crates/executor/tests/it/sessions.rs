@@ -51,8 +51,6 @@ async fn a_newer_connection_takes_the_session_and_the_older_falls_silent() {
 
     let mut newer = executor.open().await;
     assert_eq!(newer.initialize(resume(&session)).await["sessionId"], session);
-    origin.open_gate("rest");
-    origin.open_gate("slow-head");
     assert_eq!(
         older.message().await,
         Err(End::Closed(4001, TAKEN.to_owned())),

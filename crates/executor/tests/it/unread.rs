@@ -72,6 +72,7 @@ pub async fn flood(
     while refused < 50 {
         match socket.try_write(&left) {
             Ok(count) if count == left.len() => {
+                assert!(sent < 1_000_000, "the other side takes whatever is sent");
                 (sent, refused) = (sent + 1, 0);
                 left = frame(&message(sent + 1));
             }
