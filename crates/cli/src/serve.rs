@@ -19,11 +19,17 @@ pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
 }
 
 async fn serve(flags: Flags, signals: Signals) -> Result<(), Failure> {
-    let executor = Executor::bind(plan::config(flags)?).await.map_err(|error| cannot_start(&error))?;
-    if let Some(address) = executor.local_addr() {
-        // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.
-        let _ = writeln!(std::io::stdout(), "ws://{address}");
-        tracing::info!(%address, "listening");
+    let config = plan::config(flags)?;
+    let authentication = config.authentication.mode();
+    let policy = config.egress.policy.parts().0;
+    let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
+    match executor.local_addr() {
+        Some(address) => {
+            // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.
+            let _ = writeln!(std::io::stdout(), "ws://{address}");
+            tracing::info!(%address, authentication, %policy, "listening");
+        }
+        None => tracing::info!(%policy, "serving on standard input and output"),
     }
     executor.run(signals.token()).await;
     Ok(())

@@ -6,11 +6,18 @@ use subtle::ConstantTimeEq;
 pub trait Authenticate: Send + Sync + 'static {
     /// `bearer` is the token, or `None` if the header is absent, repeated, empty or of another scheme.
     fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized>;
+
+    /// What is asked of a peer, in a word or two for the operator.
+    fn mode(&self) -> &'static str;
 }
 
 impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
     fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized> {
         (**self).authenticate(bearer)
+    }
+
+    fn mode(&self) -> &'static str {
+        (**self).mode()
     }
 }
 
@@ -53,6 +60,10 @@ impl Authenticate for NoAuthentication {
     fn authenticate(&self, _: Option<&str>) -> Result<Principal, Unauthorized> {
         Ok(Principal::new("anonymous"))
     }
+
+    fn mode(&self) -> &'static str {
+        "none"
+    }
 }
 
 /// Lets in who presents one token, of which only the SHA-256 digest is kept. Digests are compared in constant time.
@@ -89,6 +100,10 @@ impl Authenticate for TokenDigest {
         } else {
             Err(Unauthorized::Wrong)
         }
+    }
+
+    fn mode(&self) -> &'static str {
+        "token"
     }
 }
 
