@@ -149,6 +149,10 @@ impl Authenticate for Tokens {
     fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized> {
         bearer.map(Principal::new).ok_or(Unauthorized::Missing)
     }
+
+    fn mode(&self) -> &'static str {
+        "tokens"
+    }
 }
 
 /// Proves that nobody gets another principal's session, attached or not, that trying does no harm to it, and that the
