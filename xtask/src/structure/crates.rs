@@ -24,6 +24,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("afield-testkit", &[]),
+    // Programs for tests.
+    (
+        "afield-conformance",
+        &["afield-exchange", "afield-egress", "afield-client", "afield-mcp", "afield-testkit"],
+    ),
 ];
 
 /// Crates without input and output of their own: neither sockets nor a runtime may come in, however indirectly.
