@@ -22,8 +22,11 @@ pub(crate) fn events(
     Box::pin(Events { parser: Some(Box::pin(parser)), lineage, oversized })
 }
 
+/// Pinned, as it may not move once it has been polled.
+type Parser = Pin<Box<SseStream<ByteStreamBody<Bounded, Bytes>>>>;
+
 struct Events {
-    parser: Option<Pin<Box<SseStream<ByteStreamBody<Bounded, Bytes>>>>>,
+    parser: Option<Parser>,
     lineage: Lineage,
     oversized: Oversized,
 }
