@@ -3,7 +3,10 @@ use afield_egress::Egress;
 use afield_exchange::{Error, Request};
 use afield_protocol::server::{CallId, Reply};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 /// One call while it is performed. The future ends with the call; dropping it closes the origin's socket.
 pub(crate) struct Call {
@@ -54,12 +57,17 @@ async fn stream(
     egress: &Egress,
     shared: &Shared,
 ) -> Result<Last, Error> {
+    let deadline = request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut response = egress.send(request).await?;
     let text = reply.head(&response.head);
     shared.with(|server, _| server.head(id, text));
     while let Some(bytes) = response.body.next().await {
         if !shared.body(id, bytes?) {
-            shared.room(id).await;
+            // The deadline holds while nobody reads, too: then the body, asked once more, ends with it.
+            match deadline {
+                Some(deadline) => drop(timeout_at(deadline, shared.room(id)).await),
+                None => shared.room(id).await,
+            }
         }
     }
     Ok(Box::new(move |server, now| server.finish(now, id)))

@@ -1,5 +1,7 @@
 //! The executor, over real sockets: what it promises to orchestrators, and what it does when they, or origins, misbehave.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 mod admission;
 mod calls;
 mod cancel;
