@@ -27,6 +27,7 @@ pub(crate) async fn get(
         .accept()
         .session(session_id.as_deref())
         .last_event_id(last_event_id.as_deref());
+    let _opening = transport.openings().open(session_id.as_ref());
     let lineage = Lineage::new(url, session_id, last_event_id);
     if transport.oversized().is_continued_by(&lineage) {
         return Err(StreamableHttpError::ServerDoesNotSupportSse);

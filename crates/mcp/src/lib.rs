@@ -28,7 +28,8 @@
 //!
 //! 1. `request` writes the request, and refuses header fields that are the transport's own;
 //! 2. `redirect` sends it, and follows what may be followed;
-//! 3. `post`, `get` and `delete` say what the answer means to rmcp;
+//! 3. `post`, `get` and `delete` say what the answer means to rmcp; `opening` keeps messages behind the stream of their
+//!    session;
 //! 4. `sse` bounds the events of a stream before they are parsed.
 
 mod answer;
@@ -40,6 +41,7 @@ mod error;
 mod get;
 mod media_type;
 mod oauth;
+mod opening;
 mod post;
 mod redirect;
 mod request;

@@ -11,7 +11,7 @@ use afield_exchange::Error;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use rmcp::{
-    model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJsonRpcMessage},
     transport::streamable_http_client::{
         HttpStatusError, StreamableHttpError, StreamableHttpPostResponse, StreamableHttpResponseLimits,
     },
@@ -58,15 +58,31 @@ pub(crate) async fn post(
         session_id,
         limits,
     };
+    let begins = begins(&message);
     drop(message);
+    if !begins {
+        transport.openings().wait(asked.session_id.as_ref()).await;
+    }
     let answer = transport.send(draft.json(text).finish(transport.common())).await?;
     challenge::refused(&answer)?;
+    if let (true, true, Some(session_id)) = (begins, answer.status().is_success(), &asked.session_id) {
+        transport.openings().begin(session_id);
+    }
     match answer.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(StreamableHttpPostResponse::Accepted),
         StatusCode::NOT_FOUND if asked.session_id.is_some() => Err(StreamableHttpError::SessionExpired),
         status if status.is_success() => accepted(transport, answer, asked).await,
         _ => refused(answer, &asked).await,
     }
+}
+
+/// Whether a session begins with this message: from then on the server may speak of its own accord.
+fn begins(message: &ClientJsonRpcMessage) -> bool {
+    matches!(
+        message,
+        ClientJsonRpcMessage::Notification(notification)
+            if matches!(notification.notification, ClientNotification::InitializedNotification(_))
+    )
 }
 
 /// What a success other than 202 and 204 brings.

@@ -1,5 +1,5 @@
 use crate::{
-    ReservedHeader, TransportError, answer::Answer, delete, get, post, redirect, request::Common,
+    ReservedHeader, TransportError, answer::Answer, delete, get, opening::Openings, post, redirect, request::Common,
     sse::Oversized,
 };
 use afield_client::HttpClient;
@@ -43,6 +43,11 @@ type Events = Pin<Box<dyn futures_core::Stream<Item = Result<Sse, SseError>> + S
 /// `Client` holds a [`TransportError`]. Redirects by 307 and 308 within the origin are followed, at most 10 times; any
 /// other redirect is the answer, as a 4xx would be to a `POST`.
 ///
+/// # Order
+///
+/// After `notifications/initialized`, messages of the session wait until its stream is open, or refused, for at most 500 ms:
+/// what a server says on a stream that is not open yet, many servers lose.
+///
 /// # Limits
 ///
 /// rmcp's, on bytes as they come, before anything is parsed: an event over its limit ends the stream with
@@ -57,12 +62,13 @@ pub struct HttpTransport {
     client: Arc<dyn HttpClient>,
     common: Arc<Common>,
     oversized: Oversized,
+    openings: Openings,
 }
 
 impl HttpTransport {
     /// A transport whose requests this client performs, without deadlines.
     pub fn new(client: Arc<dyn HttpClient>) -> Self {
-        Self { client, common: Arc::default(), oversized: Oversized::default() }
+        Self { client, common: Arc::default(), oversized: Oversized::default(), openings: Openings::default() }
     }
 
     /// Sends these fields with every MCP request, in place of any of the same name. They may name variables of the
@@ -101,6 +107,10 @@ impl HttpTransport {
 
     pub(crate) fn oversized(&self) -> &Oversized {
         &self.oversized
+    }
+
+    pub(crate) fn openings(&self) -> &Openings {
+        &self.openings
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Failure> {
