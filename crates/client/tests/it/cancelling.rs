@@ -123,7 +123,11 @@ async fn case_103_an_executor_that_understands_no_cancel_hears_nothing_and_is_le
 
     played.executor.send_json(&end(&kept_call, 1, Value::Null)).await;
     assert!(within("the body that was kept ends", kept.body.next()).await.is_none());
-    assert_eq!(played.executor.end().await, End::Closed(1000, String::new()), "idle, it is closed");
+    assert_eq!(
+        within("the connection ends", played.executor.end()).await,
+        End::Closed(1000, String::new()),
+        "idle, it is closed"
+    );
 
     let (answer, ()) = tokio::join!(played.remote.call(any()), async {
         let mut executor = session(&played.server, false).await;

@@ -31,7 +31,7 @@ async fn dropping_the_last_clone_closes() {
     });
     answer.unwrap();
     drop(clone);
-    assert_eq!(executor.end().await, End::Closed(1000, String::new()));
+    assert_eq!(within("the connection ends", executor.end()).await, End::Closed(1000, String::new()));
     wait_tasks(tasks - 1).await;
     drop(server);
 }
@@ -54,7 +54,7 @@ async fn a_body_keeps_its_connection() {
     executor.send_json(&end(&call, 2, Value::Null)).await;
     assert!(within("the body ends", response.body.next()).await.is_none());
     // The body has ended and is still held: it needs no connection.
-    assert_eq!(executor.end().await, End::Closed(1000, String::new()));
+    assert_eq!(within("the connection ends", executor.end()).await, End::Closed(1000, String::new()));
     drop(response);
 }
 
@@ -72,7 +72,7 @@ async fn the_last_body_is_cancelled_before_the_connection_closes() {
     let cancel = executor.json().await;
     assert_eq!(cancel["method"], "http/request/cancel");
     assert_eq!(cancel["params"]["requestId"], call["params"]["requestId"]);
-    assert_eq!(executor.end().await, End::Closed(1000, String::new()));
+    assert_eq!(within("the connection ends", executor.end()).await, End::Closed(1000, String::new()));
 }
 
 /// Proves that closing writes the cancels that are queued, ends what is under way, and that the next call connects anew.
@@ -98,7 +98,7 @@ async fn closing_writes_cancels_first() {
             assert_eq!(cancel["method"], "http/request/cancel");
             assert_eq!(cancel["params"]["requestId"], call["params"]["requestId"]);
         }
-        assert_eq!(executor.end().await, End::Closed(1000, String::new()));
+        assert_eq!(within("the connection ends", executor.end()).await, End::Closed(1000, String::new()));
     };
     tokio::join!(within("the connection is closed", remote.close()), listen);
     let error = kept.body.next().await.unwrap().unwrap_err();
@@ -125,7 +125,8 @@ async fn closing_does_not_send_what_is_queued() {
     for call in &mut queued {
         assert!(poll!(call).is_pending(), "queued: the driver has had no turn");
     }
-    let (results, (), end) = tokio::join!(join_all(queued), remote.close(), executor.end());
+    let (results, (), end) =
+        tokio::join!(join_all(queued), remote.close(), within("the connection ends", executor.end()));
     for result in results {
         let error = result.unwrap_err();
         assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Safe), "{error:?}");

@@ -178,7 +178,7 @@ async fn silence_ends_with_the_connect_timeout() {
         "{error:?}"
     );
     assert!(
-        matches!(executor.end().await, afield_testkit::peer::End::Lost(_)),
+        matches!(within("the connection ends", executor.end()).await, afield_testkit::peer::End::Lost(_)),
         "and the connection is closed"
     );
 }

@@ -143,7 +143,10 @@ async fn an_attempt_belongs_to_all_who_wait_for_it() {
         _ = &mut only => panic!("nobody has answered"),
     };
     drop(only);
-    assert!(matches!(executor.end().await, End::Lost(_)), "nobody waits for it");
+    assert!(
+        matches!(within("the connection ends", executor.end()).await, End::Lost(_)),
+        "nobody waits for it"
+    );
 }
 
 /// Proves that an executor that was killed and started again on its port is found again.
@@ -205,7 +208,7 @@ async fn a_call_that_meets_a_connection_at_its_end_has_another() {
         let mut executor = session(&server, true).await;
         let call = next_call(&mut executor).await;
         executor.send_json(&done(&call, 200, "")).await;
-        fleeting.end().await
+        within("the connection ends", fleeting.end()).await
     };
     let (answer, end) = tokio::join!(remote.call(any()), serve);
     assert_eq!(answer.unwrap().head.status, 200);

@@ -155,7 +155,7 @@ async fn a_message_over_the_limit_ends_the_connection() {
         next_call(&mut executor).await;
         let call = next_call(&mut executor).await;
         executor.send_json(&done(&call, 200, &"x".repeat(1 << 20))).await;
-        executor.end().await
+        within("the connection ends", executor.end()).await
     });
     assert!(matches!(end, End::Closed(1009, _)), "{end:?}");
     for error in [one.unwrap_err(), other.unwrap_err()] {
