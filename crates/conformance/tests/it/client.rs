@@ -1,7 +1,7 @@
 //! The client suite by every route.
 
 use crate::support::{ALONE, assert_identical};
-use afield_conformance::{REVISIONS, Suite};
+use afield_conformance::{Check, REVISIONS, Suite};
 use afield_executor::{Config, Executor, Listen};
 use afield_testkit::require_or_skip;
 use tokio::task::JoinSet;
@@ -21,10 +21,13 @@ async fn conformance_client_suite_is_identical_on_our_transport() {
     running.spawn(executor.run(CancellationToken::new()));
 
     let _alone = ALONE.lock().await;
-    for (revision, least) in REVISIONS.into_iter().zip([208, 398]) {
+    for (revision, checks) in REVISIONS.into_iter().zip([268, 410]) {
         let expected = suite.client(&[CLIENT, "reqwest"], revision).await;
-        // Else the client does nothing, in the same way by every route.
-        assert!(expected.count("SUCCESS") >= least, "{revision}: {:?}", expected.of("FAILURE"));
+        // Else the client could do nothing, in the same way by every route.
+        for status in ["FAILURE", "WARNING"] {
+            assert_eq!(expected.of(status), Vec::<&Check>::new(), "{revision}");
+        }
+        assert_eq!(expected.count("SUCCESS"), checks, "{revision}");
         for route in ["local", remote.as_str()] {
             assert_identical(route, &suite.client(&[CLIENT, route], revision).await, &expected);
         }

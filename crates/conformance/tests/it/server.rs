@@ -1,7 +1,7 @@
 //! The server that gateways are tested with.
 
 use crate::support::{ALONE, Server, assert_identical};
-use afield_conformance::{REVISIONS, Results, Suite};
+use afield_conformance::{Check, REVISIONS, Results, Suite};
 use afield_testkit::require_or_skip;
 
 /// Proves that the server implements all the suite asks for in both revisions, so that whatever a relay breaks is seen,
@@ -14,7 +14,7 @@ async fn the_conformance_server_passes_every_check() {
         let server = Server::start().await;
         let results = suite.server(&server.url, revision).await;
         for status in ["FAILURE", "WARNING"] {
-            assert_eq!(results.of(status), Vec::<&afield_conformance::Check>::new(), "{revision}");
+            assert_eq!(results.of(status), Vec::<&Check>::new(), "{revision}");
         }
         assert_eq!(results.count("SUCCESS"), checks, "{revision}");
         assert_identical(revision, &suite.server(&server.url, revision).await, &results);

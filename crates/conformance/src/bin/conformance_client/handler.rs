@@ -1,6 +1,8 @@
 use rmcp::{
     ClientHandler, ErrorData, RoleClient,
-    model::{ClientInfo, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult},
+    model::{
+        ClientConfig, CreateMessageRequestParams, CreateMessageResult, ElicitRequestParams, ElicitResult,
+    },
     service::RequestContext,
 };
 use serde_json::{Map, Value, json};
@@ -9,8 +11,8 @@ use serde_json::{Map, Value, json};
 pub struct Handler;
 
 impl ClientHandler for Handler {
-    fn get_info(&self) -> ClientInfo {
-        let mut info = ClientInfo::default();
+    fn get_info(&self) -> ClientConfig {
+        let mut info = ClientConfig::default();
         info.capabilities.sampling = Some(Default::default());
         info.capabilities.elicitation =
             serde_json::from_value(json!({ "form": { "schemaValidation": true } })).ok();

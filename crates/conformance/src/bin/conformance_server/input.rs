@@ -1,7 +1,7 @@
 //! Tools that need input of the client before they answer, as revisions without sessions do it: the result says what is
 //! needed, and the call is made again with it.
 
-use crate::typed::typed;
+use crate::typed::{complete, typed};
 use rmcp::{
     ErrorData,
     model::{CallToolResult, InputRequiredResult, InputResponses, RequestStateCodec},
@@ -80,7 +80,7 @@ pub fn needed(requests: Value, state: Option<String>) -> Result<InputRequiredRes
 }
 
 fn done(text: impl Into<String>) -> Result<Outcome, ErrorData> {
-    Ok(Outcome::Done(typed(json!({ "content": [{ "type": "text", "text": text.into() }] }))?))
+    Ok(Outcome::Done(complete(json!({ "content": [{ "type": "text", "text": text.into() }] }))?))
 }
 
 /// Calls the tool `test_input_required_result_WHAT`, `None` if there is no such.

@@ -1,6 +1,6 @@
 //! Tools that ask the client in the middle of a call, as revisions with sessions do it.
 
-use crate::typed::typed;
+use crate::typed::{complete, typed};
 use rmcp::{ErrorData, RoleServer, model::CallToolResult, service::RequestContext};
 use serde_json::{Map, Value, json};
 
@@ -58,7 +58,6 @@ fn choices() -> Value {
     })
 }
 
-#[expect(deprecated, reason = "later revisions have no sampling; this is for those that do")]
 async fn sample(prompt: &str, context: &Context) -> Result<CallToolResult, ErrorData> {
     let message = json!({ "role": "user", "content": { "type": "text", "text": prompt } });
     let asked = typed(json!({ "messages": [message], "maxTokens": 100 }))?;
@@ -86,5 +85,5 @@ fn told(answer: Result<String, impl std::fmt::Display>) -> Result<CallToolResult
         Ok(text) => (text, false),
         Err(error) => (error.to_string(), true),
     };
-    typed(json!({ "content": [{ "type": "text", "text": text }], "isError": failed }))
+    complete(json!({ "content": [{ "type": "text", "text": text }], "isError": failed }))
 }

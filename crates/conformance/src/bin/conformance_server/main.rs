@@ -3,6 +3,8 @@
 //! `conformance-server [ADDRESS]` listens there (`127.0.0.1:0` unless told; loopback only) and prints its URL, which ends in
 //! `/mcp`, as its only line.
 
+#![expect(deprecated, reason = "what the older revision has and the newer has not is deprecated")]
+
 mod http;
 mod input;
 mod legacy;

@@ -1,7 +1,7 @@
 use crate::{
     input::{self, Given, Outcome, States},
     legacy, prompts, resources, tools,
-    typed::typed,
+    typed::{complete, typed},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -38,7 +38,7 @@ impl Server {
         self.listeners.lock().expect("nothing panics while holding the list of listeners")
     }
 
-    fn info(&self) -> Result<ServerInfo, ErrorData> {
+    fn info(&self) -> Result<ServerConfig, ErrorData> {
         typed(json!({
             "protocolVersion": ProtocolVersion::default(),
             "capabilities": {
@@ -114,7 +114,7 @@ impl Server {
             }
             _ => return None,
         };
-        Some(typed(json!({ "content": [{ "type": "text", "text": said }] })))
+        Some(complete(json!({ "content": [{ "type": "text", "text": said }] })))
     }
 
     fn with_input(
@@ -136,7 +136,6 @@ impl Server {
     }
 }
 
-#[expect(deprecated, reason = "later revisions have no such notification; this is for those that do")]
 async fn log(context: &RequestContext<RoleServer>, level: LoggingLevel, text: &str) {
     let message = LoggingMessageNotificationParam::new(level, json!(text)).with_logger("conformance");
     // A client that is gone misses nothing.
@@ -144,7 +143,7 @@ async fn log(context: &RequestContext<RoleServer>, level: LoggingLevel, text: &s
 }
 
 impl ServerHandler for Server {
-    fn get_info(&self) -> ServerInfo {
+    fn get_info(&self) -> ServerConfig {
         self.info().expect("the server's own description is one")
     }
 
@@ -170,7 +169,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        typed(tools::list())
+        complete(tools::list())
     }
 
     async fn call_tool(
@@ -192,7 +191,7 @@ impl ServerHandler for Server {
         let none = Map::new();
         let arguments = request.arguments.as_ref().unwrap_or(&none);
         if let Some(result) = tools::call(name, arguments) {
-            return typed::<CallToolResult>(result).map(Into::into);
+            return complete::<CallToolResult>(result).map(Into::into);
         }
         if let Some(result) = legacy::call(name, arguments, &context).await {
             return result.map(Into::into);
@@ -208,7 +207,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        typed(resources::list())
+        complete(resources::list())
     }
 
     async fn list_resource_templates(
@@ -216,7 +215,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        typed(resources::templates())
+        complete(resources::templates())
     }
 
     async fn read_resource(
@@ -225,7 +224,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         match resources::read(&request.uri) {
-            Some(result) => typed::<ReadResourceResult>(result).map(Into::into),
+            Some(result) => complete::<ReadResourceResult>(result).map(Into::into),
             None => {
                 let data = json!({ "uri": request.uri });
                 Err(ErrorData::resource_not_found(format!("no resource {}", request.uri), Some(data)))
@@ -254,7 +253,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        typed(prompts::list())
+        complete(prompts::list())
     }
 
     async fn get_prompt(
@@ -271,11 +270,11 @@ impl ServerHandler for Server {
             }
             let text = format!("It is about {}.", given.text("user_context", "context").unwrap_or("nothing"));
             let message = json!({ "role": "user", "content": { "type": "text", "text": text } });
-            return typed::<GetPromptResult>(json!({ "messages": [message] })).map(Into::into);
+            return complete::<GetPromptResult>(json!({ "messages": [message] })).map(Into::into);
         }
         let none = Map::new();
         match prompts::get(&request.name, request.arguments.as_ref().unwrap_or(&none)) {
-            Some(result) => typed::<GetPromptResult>(result).map(Into::into),
+            Some(result) => complete::<GetPromptResult>(result).map(Into::into),
             None => Err(ErrorData::invalid_params(format!("no prompt {}", request.name), None)),
         }
     }
@@ -289,7 +288,7 @@ impl ServerHandler for Server {
             .iter()
             .map(|ending| format!("{}{ending}", request.argument.value))
             .collect();
-        typed(json!({ "completion": { "values": values, "total": 3, "hasMore": false } }))
+        complete(json!({ "completion": { "values": values, "total": 3, "hasMore": false } }))
     }
 
     async fn set_level(
