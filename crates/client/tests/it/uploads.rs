@@ -1,10 +1,10 @@
 //! Request bodies: whole or produced while they are sent, to the origin they arrive the same.
 
 use crate::support::{Played, Running, any, config, connect, next_call, played, session};
-use afield_client::{HttpClient, Local, Remote};
+use afield_client::{Exchange, HttpClient, Local, Remote};
 use afield_egress::EgressConfig;
-use afield_exchange::{BodyError, Error, Kind, Phase, Request, RequestBody, Retry, detail};
-use afield_testkit::{Origin, PeerServer, pattern};
+use afield_exchange::{BodyError, Buffered, Error, Kind, Phase, Request, RequestBody, Retry, detail};
+use afield_testkit::{Origin, PeerServer, pattern, within};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -85,6 +85,10 @@ fn without_log(error: &Error) -> Error {
     bare
 }
 
+async fn refused(call: Exchange<'_, Buffered>) -> Error {
+    within("the call is refused", call).await.unwrap_err()
+}
+
 /// Proves that a request body over the limit is refused here, at the limit and not one byte before, announced or not,
 /// and that nothing of it is sent.
 #[tokio::test]
@@ -101,7 +105,7 @@ async fn a_body_over_the_limit_is_not_sent() {
         produced(None, vec![Ok(vec![0; 1001].into())]),
         RequestBody::Stream { length: None, stream: Box::pin(endless) },
     ] {
-        let error = remote.call(any().body(body)).await.unwrap_err();
+        let error = refused(remote.call(any().body(body))).await;
         assert_eq!(
             (error.kind(), error.retry(), error.detail()),
             (Kind::TooLarge, Retry::No, Some(detail::REQUEST_BODY)),
@@ -129,9 +133,9 @@ async fn a_request_over_the_executor_s_message_limit_is_not_sent() {
         executor.accept_session(answer).await;
         executor
     });
-    let error = remote.call(any().header("a", vec![b'x'; 10_000])).await.unwrap_err();
+    let error = refused(remote.call(any().header("a", vec![b'x'; 10_000]))).await;
     assert_eq!((error.kind(), error.detail()), (Kind::TooLarge, Some(detail::HEADERS)), "{error:?}");
-    let error = remote.call(any().body(RequestBody::Bytes(vec![0; 10_000].into()))).await.unwrap_err();
+    let error = refused(remote.call(any().body(RequestBody::Bytes(vec![0; 10_000].into())))).await;
     assert_eq!((error.kind(), error.detail()), (Kind::TooLarge, Some(detail::REQUEST_BODY)), "{error:?}");
     executor.settle().await;
     assert_eq!(executor.kept(), 0);
