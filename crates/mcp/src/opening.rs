@@ -40,7 +40,7 @@ impl Openings {
     /// Lets the messages of this session go on once what is returned is dropped: the stream is open, or will not be.
     pub(crate) fn open(&self, session_id: Option<&Arc<str>>) -> Option<impl Drop + use<>> {
         let session_id = session_id?;
-        let mut openings = self.list();
+        let openings = self.list();
         let index = openings.iter().position(|opening| opening.session_id == *session_id)?;
         let done = openings[index].done.clone();
         drop(openings);
@@ -79,43 +79,4 @@ impl Drop for Done {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt;
-
-    /// Proves that messages of a session that has begun wait until its stream is open, and those of others do not.
-    #[tokio::test(start_paused = true)]
-    async fn messages_wait_for_the_stream_of_their_session_alone() {
-        let openings = Openings::default();
-        let (this, other) = (Arc::from("this"), Arc::from("other"));
-        openings.begin(&this);
-        assert!(openings.wait(Some(&other)).now_or_never().is_some());
-        assert!(openings.wait(None).now_or_never().is_some());
-        assert!(openings.open(Some(&other)).is_none());
-        let opening = openings.open(Some(&this));
-        let mut waiting = Box::pin(openings.wait(Some(&this)));
-        assert!((&mut waiting).now_or_never().is_none());
-        drop(opening);
-        assert!(waiting.now_or_never().is_some());
-        assert!(openings.wait(Some(&this)).now_or_never().is_some());
-    }
-
-    /// Proves that a stream that does not open, or is never asked for, delays the messages of its session once, and not
-    /// for long; and that nothing is kept of it.
-    #[tokio::test(start_paused = true)]
-    async fn a_stream_that_does_not_open_delays_messages_once() {
-        let openings = Openings::default();
-        let session = Arc::from("session");
-        openings.begin(&session);
-        let (began, opening) = (Instant::now(), openings.open(Some(&session)));
-        openings.wait(Some(&session)).await;
-        assert!(began.elapsed() >= PATIENCE && began.elapsed() < 2 * PATIENCE);
-        assert!(openings.wait(Some(&session)).now_or_never().is_some());
-        drop(opening);
-        assert!(openings.list().is_empty());
-        openings.begin(&session);
-        tokio::time::advance(PATIENCE).await;
-        openings.begin(&Arc::from("later"));
-        assert_eq!(openings.list().len(), 1);
-    }
-}
+mod tests;

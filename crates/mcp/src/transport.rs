@@ -1,6 +1,6 @@
 use crate::{
-    ReservedHeader, TransportError, answer::Answer, delete, get, opening::Openings, post, redirect, request::Common,
-    sse::Oversized,
+    ReservedHeader, TransportError, answer::Answer, delete, get, opening::Openings, post, redirect,
+    request::Common, sse::Oversized,
 };
 use afield_client::HttpClient;
 use afield_exchange::{Header, Request};
@@ -68,7 +68,12 @@ pub struct HttpTransport {
 impl HttpTransport {
     /// A transport whose requests this client performs, without deadlines.
     pub fn new(client: Arc<dyn HttpClient>) -> Self {
-        Self { client, common: Arc::default(), oversized: Oversized::default(), openings: Openings::default() }
+        Self {
+            client,
+            common: Arc::default(),
+            oversized: Oversized::default(),
+            openings: Openings::default(),
+        }
     }
 
     /// Sends these fields with every MCP request, in place of any of the same name. They may name variables of the

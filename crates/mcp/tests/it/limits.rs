@@ -1,9 +1,9 @@
 //! Limits on bytes as they come, kept as by rmcp's own client.
 
 use crate::support::{Places, Told, failure, ping, posted, read, reference, response};
-use afield_testkit::{RawOrigin, Script};
+use afield_testkit::{Gate, RawOrigin, Script};
 use rmcp::transport::streamable_http_client::{StreamableHttpClient, StreamableHttpResponseLimits};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 const JSON: &str = "content-type: application/json\r\n";
 const SSE_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -56,6 +56,8 @@ async fn case_111_events_are_bounded_in_raw_bytes_as_by_rmcps_own_client() {
     let places = Places::start().await;
     let reference = reference();
     let fits = format!("data: {}", "x".repeat(57));
+    let gate = Gate::new();
+    gate.open();
     for (text, too_large) in [
         (format!("{fits}\n\n"), false),
         (format!("{fits}x\n\n"), true),
@@ -73,8 +75,7 @@ async fn case_111_events_are_bounded_in_raw_bytes_as_by_rmcps_own_client() {
         (format!("{}{fits}\n\n", ": a comment that is not kept\n".repeat(20)), false),
         (format!(": {}\n\n", "a comment that never ends ".repeat(5)), true),
     ] {
-        let script =
-            Script::new().expect_request().send(SSE_HEAD).drip(text.clone(), 1, Duration::ZERO).close();
+        let script = Script::new().expect_request().send(SSE_HEAD).drip_by(&gate, text.clone(), 1).close();
         let origin = RawOrigin::always(script).await;
         let url = origin.url("/mcp");
         let theirs = get(&reference, &url, 64).await;
@@ -157,7 +158,7 @@ async fn bodies_are_bounded_as_by_rmcps_own_client() {
         ),
         (
             response(401, JSON, &error),
-            "UnexpectedServerResponse(\"HTTP 401 Unauthorized: {\\\"jsonrpc\\\":\\\"2.0\")",
+            "UnexpectedServerResponse(\"HTTP 401 Unauthorized: {\\\"jsonrpc\\\":\\\"2.0\\\"\")",
         ),
         (response(400, "", "15 and a half: €"), "UnexpectedServerResponse("),
     ] {

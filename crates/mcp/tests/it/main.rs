@@ -7,7 +7,6 @@ mod idle;
 mod limits;
 mod mapping;
 mod oauth;
-mod order;
 mod redirects;
 mod requests;
 mod support;
