@@ -1,6 +1,7 @@
 use crate::Results;
 use afield_testkit::tools::{self, Unavailable};
-use std::{ffi::OsStr, path::PathBuf, time::Duration};
+use rustix::fs::{FlockOperation, flock};
+use std::{ffi::OsStr, fs::File, path::PathBuf, time::Duration};
 use tokio::process::Command;
 
 const SUITE: &str = "@modelcontextprotocol/conformance";
@@ -65,6 +66,7 @@ impl Suite {
     }
 
     async fn run(&self, revision: &str, mode: &str, arguments: &[&str]) -> Results {
+        let _alone = self.alone().await;
         let into = tempfile::tempdir().expect("a temporary directory can be made");
         let mut command = Command::new(&self.node);
         command
@@ -85,6 +87,17 @@ impl Suite {
         let said = String::from_utf8_lossy(&said.stderr);
         assert_ne!(results, Results::default(), "the {mode} suite of {revision} did nothing:\n{said}");
         results
+    }
+
+    /// Waits until no other run is under way, of this process or another: some checks mind the clock to 50 ms.
+    async fn alone(&self) -> File {
+        let path = self.program.with_extension("lock");
+        let locking = tokio::task::spawn_blocking(move || {
+            let lock = File::create(path)?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            Ok::<_, std::io::Error>(lock)
+        });
+        locking.await.expect("locking does not panic").expect("the suite's directory can be written to")
     }
 
     /// With this Node before any other.

@@ -1,6 +1,6 @@
 //! The server that gateways are tested with.
 
-use crate::support::{ALONE, Server, assert_identical};
+use crate::support::{Server, assert_identical};
 use afield_conformance::{Check, REVISIONS, Results, Suite};
 use afield_testkit::require_or_skip;
 
@@ -9,7 +9,6 @@ use afield_testkit::require_or_skip;
 #[tokio::test]
 async fn the_conformance_server_passes_every_check() {
     let suite = require_or_skip!(Suite::install());
-    let _alone = ALONE.lock().await;
     for (revision, checks) in REVISIONS.into_iter().zip([83, 153]) {
         let server = Server::start().await;
         let results = suite.server(&server.url, revision).await;
@@ -25,7 +24,6 @@ async fn the_conformance_server_passes_every_check() {
 #[tokio::test]
 async fn a_server_that_is_not_there_passes_checks_but_is_told() {
     let suite = require_or_skip!(Suite::install());
-    let _alone = ALONE.lock().await;
     let server = Server::start().await;
     let there = suite.server(&server.url, REVISIONS[0]).await;
     let nobody = afield_testkit::dead::Refusing::on("127.0.0.1");

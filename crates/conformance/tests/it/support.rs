@@ -2,10 +2,7 @@
 
 use afield_conformance::Results;
 use afield_testkit::Process;
-use tokio::{process::Command, sync::Mutex};
-
-/// Some checks mind the clock to 50 ms: the suite runs alone.
-pub static ALONE: Mutex<()> = Mutex::const_new(());
+use tokio::process::Command;
 
 /// A running `conformance-server`, ended on drop.
 pub struct Server {
