@@ -4,8 +4,8 @@
 //! flags ── plan ── command
 //! ```
 //!
-//! Each command has a room of its own: [`request`] sends one request with curl's flags, [`serve`] runs an executor,
-//! [`demo`] shows both at work. What a command's end means is [`ExitCode`].
+//! Each command has a room of its own: `request` sends one request with curl's flags, `serve` runs an executor,
+//! `demo` shows both at work. What a command's end means is [`ExitCode`].
 
 mod demo;
 mod exit_code;

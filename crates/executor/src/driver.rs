@@ -26,6 +26,8 @@ use tokio::{
 
 /// Messages read, and messages written, before others on the thread get their turn.
 const BUDGET: usize = 64;
+/// Bytes read before others on the thread get their turn: an upload of many megabytes takes time to decode.
+const BYTES: u64 = 1024 * 1024;
 
 /// Drives one connection: reads it, writes it, keeps its timers, owns its calls. One task, which never awaits a call.
 /// Dropping it ends every call of the connection, through to the origins' sockets.
@@ -168,7 +170,11 @@ impl<C: Connection> Driver<C> {
 
     /// Reads what there is, within the budget.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Input, Closed> {
+        let start = self.heard;
         for _ in 0..BUDGET {
+            if self.heard - start > BYTES {
+                break;
+            }
             if !self.shared.lock().wants_input() {
                 return Ok(Input::Unwanted);
             }
