@@ -151,6 +151,9 @@ async fn a_connection_is_kept_when_what_was_given_up_has_ended() {
     played.executor.send_json(&end(&kept_call, 1, Value::Null)).await;
     assert!(within("the body that was kept ends", kept.body.next()).await.is_none());
     assert!(said(&played.remote, &mut played.executor).await.is_empty(), "on the same connection");
+    // Idle now, it stays open.
+    played.executor.settle().await;
+    assert!(said(&played.remote, &mut played.executor).await.is_empty(), "still on the same connection");
 }
 
 /// Proves that dropping reaches the origin through an executor of ours: before the head, and in the body.

@@ -8,6 +8,7 @@ use afield_testkit::{Origin, PeerServer, RawOrigin, Script, Toxic, dead::Refusin
 use afield_transport::{BearerToken, DialError, TokenDigest};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 async fn refused(config: RemoteConfig) -> ConnectError {
     within("connecting fails", Remote::connect(config)).await.expect_err("there is no session to be had")
@@ -49,14 +50,18 @@ async fn an_absent_executor_is_a_typed_error() {
     assert_eq!(toxic.accepted(), 1);
 }
 
-/// Proves that waiting for an absent executor ends with the connect timeout, and with the reason, not with the timeout.
-#[tokio::test]
+/// Proves that waiting for an absent executor ends by the connect timeout, on a clock that stands still while anything
+/// else can happen, and with the reason, not with the timeout.
+#[tokio::test(start_paused = true)]
 async fn waiting_in_vain_ends_with_the_reason() {
     let nobody = Refusing::on("127.0.0.1");
     let mut config = waiting(format!("ws://{}", nobody.address()));
-    config.connect_timeout = Duration::from_millis(400);
+    config.connect_timeout = Duration::from_secs(20);
+    let began = Instant::now();
     let error = refused(config).await;
     assert!(matches!(error, ConnectError::Dial(DialError::Connect { .. })), "{error:?}");
+    let waited = began.elapsed();
+    assert!(waited > Duration::from_secs(10) && waited <= Duration::from_secs(20), "{waited:?}");
 }
 
 /// Proves that an executor that comes late is waited for: whether nobody listens, a tunnel drops what it accepts, the

@@ -1,6 +1,6 @@
 use crate::{
     RpcError,
-    json::{Envelope, RpcId, decode as decode_envelope},
+    json::{Envelope, Malformed, RpcId, decode as decode_envelope},
     resumable::Consumed,
     wire::{Delta, method},
 };
@@ -67,8 +67,8 @@ pub fn decode(text: &Bytes) -> Inbound {
             Delta::decode(params).map_or_else(|| malformed_delta(params.get()), Inbound::Delta)
         }
         // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
-        Err(malformed) if malformed.id != RpcId::NONE => {
-            Inbound::Response { id: malformed.id, result: Err(RpcError::from_error(&wrong_shape())) }
+        Err(Malformed { answers: Some(id), .. }) => {
+            Inbound::Response { id, result: Err(RpcError::from_error(&wrong_shape())) }
         }
         _ => Inbound::Ignored,
     }

@@ -37,6 +37,9 @@ pub enum Envelope<'a> {
 pub struct Malformed {
     /// The id to answer under: the message's own where it could be read, else [`RpcId::NONE`].
     pub id: RpcId,
+    /// The call that it was perhaps meant to answer. Never answered under that id, which may be an active call's of the
+    /// other side.
+    pub answers: Option<RpcId>,
     /// What is wrong.
     pub reason: &'static str,
 }
@@ -44,7 +47,11 @@ pub struct Malformed {
 impl Malformed {
     /// A message of which not even the id is usable.
     pub fn new(reason: &'static str) -> Self {
-        Self { id: RpcId::NONE, reason }
+        Self { id: RpcId::NONE, answers: None, reason }
+    }
+
+    fn answer(answers: Option<RpcId>, reason: &'static str) -> Self {
+        Self { id: RpcId::NONE, answers, reason }
     }
 }
 
@@ -98,7 +105,8 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, Malformed> {
             return Err(Malformed::new("id must not be null"));
         }
         let Ok(method) = serde_json::from_str::<Text<'_>>(method.get()) else {
-            return Err(Malformed { id: id.unwrap_or(RpcId::NONE), reason: "method must be a string" });
+            let id = id.unwrap_or(RpcId::NONE);
+            return Err(Malformed { id, answers: None, reason: "method must be a string" });
         };
         return Ok(match id {
             Some(id) => Envelope::Request { id, method, params: raw.params },
@@ -113,13 +121,11 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, Malformed> {
         (_, Some(error)) => match serde_json::from_str(error.get()) {
             Ok(error) => Err(error),
             Err(_) => {
-                let reason = "error must be an object with a code and a message";
-                return Err(Malformed { id: id.unwrap_or(RpcId::NONE), reason });
+                return Err(Malformed::answer(id, "error must be an object with a code and a message"));
             }
         },
-        // Not under its own id: that may be an active call's, whose answer this would be taken for.
         (None, None) => {
-            return Err(Malformed::new("the message has neither a method, a result nor an error"));
+            return Err(Malformed::answer(id, "the message has neither a method, a result nor an error"));
         }
     };
     Ok(Envelope::Response { id, result })
@@ -179,6 +185,10 @@ mod tests {
         }
         let refused = decode(r#"{"id":7,"method":5}"#).map(|_| ()).map_err(|malformed| malformed.id);
         assert_eq!(refused, Err(RpcId::Integer(7)));
+        for answer in [r#"{"id":7}"#, r#"{"id":7,"error":1}"#] {
+            let malformed = decode(answer).map(|_| ()).expect_err("it is no answer");
+            assert_eq!((malformed.id, malformed.answers), (RpcId::NONE, Some(RpcId::Integer(7))), "{answer}");
+        }
         for id in ["9007199254740993", "-5", "\"\"", "9223372036854775807"] {
             assert!(decode(&format!(r#"{{"id":{id},"method":"m"}}"#)).is_ok(), "{id}");
         }
