@@ -50,8 +50,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 ///
 /// At most [`Limits::session_requests`](afield_exchange::Limits::session_requests) exchanges are under way; more wait. An
 /// exchange counts until its body is read to the end or dropped. A request body is sent whole, of at most
-/// [`Limits::buffered_body_bytes`](afield_exchange::Limits::buffered_body_bytes). A response body that is not read is
-/// kept up to 16 MiB, then it fails, alone, with kind `too_large`.
+/// [`Limits::buffered_body_bytes`](afield_exchange::Limits::buffered_body_bytes). A response body that is not read holds
+/// the executor back while its exchange is the only one; beside others it is kept up to 16 MiB, then it fails, alone, with
+/// kind `too_large` and detail `unread`.
 #[derive(Clone)]
 pub struct Remote(Arc<Inner>);
 
