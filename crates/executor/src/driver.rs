@@ -114,6 +114,10 @@ impl<C: Connection> Driver<C> {
             End::Ending(Ending::Evicted) => (4001, "session resumed by another connection"),
             End::Ending(Ending::Stopping) => (1001, "the executor is stopping"),
         };
+        if matches!(end, End::Ending(Ending::Evicted)) {
+            // What was written for the peer before the eviction and has not left is not said any more either.
+            self.connection.abandon();
+        }
         self.connection.close(code, reason);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), closed).await;

@@ -1,5 +1,6 @@
 use bytes::{Buf, Bytes, BytesMut};
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -105,6 +106,12 @@ impl ReadBuffer {
 pub(crate) struct WriteBuffer {
     small: BytesMut,
     large: Bytes,
+    /// Every byte ever written.
+    written: u64,
+    /// Where what is being written began, in the same count.
+    begun: u64,
+    /// Where each thing that waits ends, if its end was marked.
+    ends: VecDeque<u64>,
 }
 
 impl WriteBuffer {
@@ -134,6 +141,26 @@ impl WriteBuffer {
         self.large = bytes;
     }
 
+    /// Marks the end of a thing that makes sense only whole.
+    pub(crate) fn mark_end(&mut self) {
+        self.ends.push_back(self.written + self.len() as u64);
+    }
+
+    /// Forgets everything but the rest of what has been begun to be written.
+    pub(crate) fn cut(&mut self) {
+        let end = if self.written == self.begun {
+            self.written
+        } else {
+            self.ends.front().copied().unwrap_or(u64::MAX)
+        };
+        let keep = usize::try_from(end - self.written).unwrap_or(usize::MAX);
+        if keep <= self.small.len() {
+            self.small.truncate(keep);
+            self.large = Bytes::new();
+        }
+        self.ends.truncate(usize::from(keep > 0));
+    }
+
     /// Writes once.
     pub(crate) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,
@@ -148,6 +175,11 @@ impl WriteBuffer {
             (false, _) => io.poll_write(cx, &self.small),
             (true, _) => io.poll_write(cx, &self.large),
         })?;
+        self.written += count as u64;
+        while let Some(end) = self.ends.front().copied().filter(|end| *end <= self.written) {
+            self.begun = end;
+            self.ends.pop_front();
+        }
         if count == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }

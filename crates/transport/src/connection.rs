@@ -81,6 +81,10 @@ pub trait Connection: Send + Unpin + 'static {
     /// Writes. Ready when everything, a message in fragments included, is with the kernel.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>>;
 
+    /// Forgets what was given to [`send`](Self::send) and has not been begun to be written. Only [`close`](Self::close)
+    /// may follow. Where the transport has no frames (stdio), nothing.
+    fn abandon(&mut self) {}
+
     /// Queues the end, after what has been given to [`send`](Self::send). `code` is a WebSocket close code that may be
     /// sent (1000, 1001, 1008, 1011, 4000 to 4999, …), `reason` is cut to 123 bytes. Then
     /// [`poll_closed`](Self::poll_closed). The first call counts.
@@ -156,6 +160,10 @@ impl Connection for Box<dyn Connection> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         (**self).poll_flush(cx)
+    }
+
+    fn abandon(&mut self) {
+        (**self).abandon();
     }
 
     fn close(&mut self, code: u16, reason: &str) {

@@ -188,6 +188,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
         self.poll_flush_io(cx).map_err(Closed::from)
     }
 
+    fn abandon(&mut self) {
+        self.outgoing.abandon();
+    }
+
     fn close(&mut self, code: u16, reason: &str) {
         self.outgoing.close(Some(code), reason);
     }

@@ -122,6 +122,18 @@ impl Outgoing {
         self.pong = None;
     }
 
+    /// Forgets whatever has not been begun to be written; what has been is still written to the end of its frame. Of a
+    /// message in fragments the rest is never sent, so only a close frame may follow.
+    pub(super) fn abandon(&mut self) {
+        self.message = None;
+        self.ping = false;
+        self.pong = None;
+        // A payload that is being masked belongs to a frame whose header has been written or waits with it.
+        if self.masking.is_none() {
+            self.buffer.cut();
+        }
+    }
+
     /// Encodes as much as the buffer may take.
     pub(super) fn encode(&mut self) {
         loop {
@@ -172,8 +184,12 @@ impl Outgoing {
                 small.extend_from_slice(&payload);
                 mask::apply(&mut small[start..], key);
             }
-            Some(key) => self.masking = Some((payload, key)),
+            Some(key) => {
+                self.masking = Some((payload, key));
+                return;
+            }
         }
+        self.buffer.mark_end();
     }
 
     fn mask_some(&mut self) {
@@ -186,6 +202,7 @@ impl Outgoing {
         *key = mask::advanced(*key, piece.len());
         if payload.is_empty() {
             self.masking = None;
+            self.buffer.mark_end();
         }
     }
 }
@@ -206,4 +223,79 @@ const WHOLE: usize = FRAGMENT + 64;
 
 fn fragment_length(length: usize) -> usize {
     if length <= WHOLE { length } else { FRAGMENT }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io,
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+    use tokio::io::AsyncWrite;
+
+    /// Takes so many bytes and then no more.
+    struct Narrow {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(self.room);
+            self.room -= count;
+            self.taken.extend_from_slice(&bytes[..count]);
+            if count == 0 { Poll::Pending } else { Poll::Ready(Ok(count)) }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn write(outgoing: &mut Outgoing, io: &mut Narrow) {
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            outgoing.encode();
+            if outgoing.buffer.is_empty()
+                || !matches!(outgoing.buffer.poll_write(io, cx), Poll::Ready(Ok(())))
+            {
+                return;
+            }
+        }
+    }
+
+    /// Proves that wherever writing stands when it is abandoned, the frame in hand is finished, nothing of any later one
+    /// is sent, and the close frame follows.
+    #[test]
+    fn what_is_abandoned_ends_with_the_frame_in_hand() {
+        // Two small frames, one that is not copied behind its header, and where each ends.
+        let lengths = [5, 300, COPIED + 1];
+        let ends = [7, 7 + 304, 7 + 304 + 4 + COPIED + 1];
+        let close = [0x88, 2, 0x0f, 0xa1];
+        for room in (0..330).chain(ends[2] - 3..=ends[2]) {
+            let mut outgoing = Outgoing::new(Role::Server);
+            for length in lengths {
+                outgoing.message(Message::Binary(vec![7; length].into()));
+            }
+            let mut io = Narrow { taken: Vec::new(), room };
+            write(&mut outgoing, &mut io);
+            outgoing.abandon();
+            outgoing.close(Some(4001), "");
+            io.room = usize::MAX;
+            write(&mut outgoing, &mut io);
+            let whole = if room == 0 { 0 } else { *ends.iter().find(|end| **end >= room).unwrap() };
+            assert_eq!(io.taken.len(), whole + close.len(), "{room} bytes had been written");
+            assert_eq!(io.taken[whole..], close, "{room} bytes had been written");
+        }
+    }
 }
