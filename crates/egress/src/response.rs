@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap) -> Head {
     let headers = headers.iter().map(|(name, value)| {
         let value = Bytes::copy_from_slice(value.as_bytes());
-        Header { name: name.as_str().to_owned(), value, env_var: None }
+        Header { name: name.as_str().to_owned(), value, env_var: None, secret: None }
     });
     Head { status: status.as_u16(), headers: headers.collect() }
 }

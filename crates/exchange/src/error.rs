@@ -89,6 +89,7 @@ pub mod detail {
     pub const HEADER_VALUE: &str = "header_value";
     pub const HEADER_VARIABLE_ABSENT: &str = "header_variable_absent";
     pub const HEADER_VARIABLE_REFUSED: &str = "header_variable_refused";
+    pub const SECRET: &str = "secret";
     pub const REQUEST_ID: &str = "request_id";
     pub const PARAMS: &str = "params";
     pub const HEADERS: &str = "headers";

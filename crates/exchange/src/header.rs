@@ -14,12 +14,22 @@ pub struct Header {
     /// An environment variable *of the executor* whose value is appended to `value` on the first hop, if the
     /// operator allows that variable for the request's host. Only meaningful in a request.
     pub env_var: Option<String>,
+    /// A secret *of the executor's operator*, by the name it is declared under, that completes `value`: appended to it,
+    /// or, where `value` is empty, standing behind the prefix the operator declared. Sent if the operator allows that
+    /// secret for the request's host, and only to the origin the request was made for. Only meaningful in a request;
+    /// excludes `env_var`.
+    pub secret: Option<String>,
 }
 
 impl Header {
     /// A header with this name and value.
     pub fn new(name: impl Into<String>, value: impl Into<Bytes>) -> Self {
-        Self { name: name.into(), value: value.into(), env_var: None }
+        Self { name: name.into(), value: value.into(), env_var: None, secret: None }
+    }
+
+    /// A header whose value is a secret of the executor's operator, by the name it is declared under.
+    pub fn secret(name: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self { secret: Some(secret.into()), ..Self::new(name, Bytes::new()) }
     }
 
     /// Whether this is the field `name`, without regard to ASCII case.
@@ -36,8 +46,11 @@ impl Header {
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: <{} bytes>", self.name.escape_debug(), self.value.len())?;
-        match &self.env_var {
-            Some(variable) => write!(f, " + ${}", variable.escape_debug()),
+        if let Some(variable) = &self.env_var {
+            write!(f, " + ${}", variable.escape_debug())?;
+        }
+        match &self.secret {
+            Some(secret) => write!(f, " + secret {}", secret.escape_debug()),
             None => Ok(()),
         }
     }

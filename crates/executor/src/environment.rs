@@ -13,7 +13,11 @@ pub(crate) fn environment() -> EnvironmentInfo {
         cwd: file_uri(&cwd),
         executor_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         platform_os: Some(platform_os().to_owned()),
-        capabilities: Capabilities { http_header_env_vars: true, http_request_cancel: true },
+        capabilities: Capabilities {
+            http_header_env_vars: true,
+            http_header_secrets: true,
+            http_request_cancel: true,
+        },
     }
 }
 

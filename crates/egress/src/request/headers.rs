@@ -91,6 +91,10 @@ fn build(
         }
         let dropped = is_dropped(&name);
         let kept = !dropped && scope.keeps(&name, field.env_var.is_some());
+        if field.secret.is_some() && kept {
+            let message = "no secret is declared by this name";
+            return Err(Error::invalid(detail::SECRET, message));
+        }
         let bytes = match &field.env_var {
             Some(variable) if kept => complete(field, variable)?,
             _ => field.value.clone(),

@@ -338,7 +338,7 @@ impl HeaderVariables for Variables {
 
 fn with_variable(mut request: Request, name: &str, value: &'static str, variable: &str) -> Request {
     let env_var = Some(variable.to_owned());
-    request.headers.push(Header { name: name.to_owned(), value: value.into(), env_var });
+    request.headers.push(Header { env_var, ..Header::new(name, value) });
     request
 }
 

@@ -85,8 +85,8 @@ async fn provoke(seen: &mut Vec<String>) {
                     .header("Cookie", "canary=canary")
                     .header("X-Api-Key", "canary")
                     .body(RequestBody::Bytes("canary".into()));
-                let (name, env_var) = ("X-Variable".to_owned(), Some("CANARY".to_owned()));
-                request.headers.push(Header { name, value: "canary".into(), env_var });
+                let env_var = Some("CANARY".to_owned());
+                request.headers.push(Header { env_var, ..Header::new("X-Variable", "canary") });
                 seen.push(format!("{request:?}"));
                 match world.call(request).await {
                     Ok(answer) => seen.push(format!("{answer:?}")),

@@ -186,7 +186,10 @@ async fn the_environment_is_told() {
     assert!(result["dialect"].is_null(), "an unknown dialect means base");
     assert_eq!(result["limits"]["sessionRequests"], 7);
     let environment = &result["environmentInfo"];
-    assert_eq!(environment["capabilities"], json!({ "httpHeaderEnvVars": true, "httpRequestCancel": true }));
+    assert_eq!(
+        environment["capabilities"],
+        json!({ "httpHeaderEnvVars": true, "httpHeaderSecrets": true, "httpRequestCancel": true })
+    );
     assert!(environment["cwd"].as_str().unwrap().starts_with("file:///"));
     assert_eq!(peer.call("environment/info", json!({})).await["result"], *environment);
     assert_eq!(peer.call("environment/status", json!({})).await["result"], json!({ "status": "ready" }));

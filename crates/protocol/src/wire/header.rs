@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// A header field as the wire has it: `{name, value, valueBase64?, valueEnvVar?}`.
+/// A header field as the wire has it: `{name, value, valueBase64?, valueEnvVar?, valueSecret?}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WireHeader<'a> {
@@ -19,26 +19,33 @@ pub struct WireHeader<'a> {
     pub value_base64: Option<Text<'a>>,
     #[serde(borrow)]
     pub value_env_var: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub value_secret: Option<Text<'a>>,
 }
 
 impl WireHeader<'_> {
     /// The header with its exact bytes: `valueBase64` where there is one, else the text's.
     pub fn into_header(self) -> Result<Header, Error> {
-        let value = match self.value_base64 {
-            Some(text) => decode_base64(&text).ok_or_else(|| {
-                let name: String = self.name.chars().take(64).collect();
-                Error::invalid(
-                    detail::HEADER_VALUE,
-                    format!("{}: valueBase64 is not padded standard base64", name.escape_debug()),
-                )
-            })?,
+        if self.value_env_var.is_some() && self.value_secret.is_some() {
+            let why = "valueEnvVar and valueSecret exclude each other";
+            return Err(self.invalid(why));
+        }
+        let value = match &self.value_base64 {
+            Some(text) => decode_base64(text)
+                .ok_or_else(|| self.invalid("valueBase64 is not padded standard base64"))?,
             None => Bytes::copy_from_slice(self.value.as_bytes()),
         };
         Ok(Header {
             name: self.name.0.into_owned(),
             value,
             env_var: self.value_env_var.map(|variable| variable.0.into_owned()),
+            secret: self.value_secret.map(|secret| secret.0.into_owned()),
         })
+    }
+
+    fn invalid(&self, why: &str) -> Error {
+        let name: String = self.name.chars().take(64).collect();
+        Error::invalid(detail::HEADER_VALUE, format!("{}: {why}", name.escape_debug()))
     }
 }
 
@@ -61,6 +68,10 @@ pub fn encode_headers(headers: &[Header], out: &mut Encoder) {
         if let Some(variable) = &header.env_var {
             out.raw(b",\"valueEnvVar\":");
             out.string(variable);
+        }
+        if let Some(secret) = &header.secret {
+            out.raw(b",\"valueSecret\":");
+            out.string(secret);
         }
         out.raw(b"}");
     }

@@ -78,6 +78,9 @@ pub struct Capabilities {
     /// It understands `valueEnvVar`.
     #[serde(default)]
     pub http_header_env_vars: bool,
+    /// It understands `valueSecret`.
+    #[serde(default)]
+    pub http_header_secrets: bool,
     /// It understands `http/request/cancel` in the base dialect.
     #[serde(default)]
     pub http_request_cancel: bool,

@@ -146,7 +146,12 @@ fn what_is_wrong(text: &str) -> String {
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
         ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
-        ("headers", false, is_headers, "a list of {name, value, valueBase64?, valueEnvVar?}, each a string"),
+        (
+            "headers",
+            false,
+            is_headers,
+            "a list of {name, value, valueBase64?, valueEnvVar?, valueSecret?}, each a string",
+        ),
         ("bodyBase64", false, is::<Option<String>>, "a string or null"),
         ("timeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("headTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
@@ -213,8 +218,10 @@ mod tests {
         let mut request = Request::new("POST", "http://h/\u{e9}?q")
             .header("A", "plain \"quoted\" \u{e9}")
             .header("a", &b"\xff\x00\x80"[..])
+            .header("b", "")
             .body(RequestBody::Bytes(vec![0, 255, 7].into()));
         request.headers[0].env_var = Some("VAR".into());
+        request.headers[2].secret = Some("api \"key\"".into());
         request.timeout = Some(Duration::from_millis(1));
         request.idle_timeout = Some(Duration::from_millis(3));
         request.redirect = RedirectPolicy::Stop;

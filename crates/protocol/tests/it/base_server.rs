@@ -13,7 +13,11 @@ pub fn environment() -> EnvironmentInfo {
         cwd: "file:///".into(),
         executor_version: Some("0".into()),
         platform_os: Some("linux".into()),
-        capabilities: Capabilities { http_header_env_vars: true, http_request_cancel: true },
+        capabilities: Capabilities {
+            http_header_env_vars: true,
+            http_header_secrets: true,
+            http_request_cancel: true,
+        },
     }
 }
 
