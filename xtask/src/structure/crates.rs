@@ -21,8 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "afield-executor",
             "afield-client",
             "afield-mcp",
+            "afield-config",
         ],
     ),
+    ("afield-config", &["afield-exchange"]),
     ("afield-testkit", &[]),
     // Programs for tests.
     (

@@ -1,0 +1,56 @@
+//! The configuration of afield: one TOML file that names executors, MCP servers and where each of them is reached from.
+//!
+//! ```
+//! use afield_config::{Config, Placement, Variables};
+//! # use std::path::Path;
+//! let text = r#"
+//! [executors.lab]
+//! url = "wss://lab.internal:7411"
+//! token_file = "lab.token"
+//!
+//! [mcp_servers.docs]
+//! url = "http://docs.internal/mcp"
+//! environment = "lab"
+//! "#;
+//! let config = Config::of_text(Path::new("/home/me/config.toml"), text, &Variables::of_process())?;
+//! let docs = config.mcp_server("docs").expect("it is in the file");
+//! assert_eq!(docs.placement().expect("lab is in the file").name(), "lab");
+//! # Ok::<(), afield_config::Problems>(())
+//! ```
+//!
+//! - What the file may say is data: a [`Table`] for each section ([`TABLES`]), from which errors, checks and the
+//!   documentation come. A new section is a module in `sections` with a table, a type and a `read`.
+//! - Everything that is wrong is said at once, each with its place, its key and what to do ([`Problem`]).
+//! - Placement fails closed: an unknown environment is its server's problem alone ([`McpServer::placement`]), and never
+//!   means this process.
+//! - No value that may be a secret is in a `Debug`, an error or a warning.
+
+#![allow(dead_code, unused_imports, reason = "importers come next")]
+
+mod config;
+mod duration;
+mod format;
+mod load;
+mod location;
+mod problem;
+mod reading;
+mod secret;
+mod sections;
+mod syntax;
+mod url;
+mod variables;
+
+pub use config::{Config, NoSuch, UnusableServer};
+pub use duration::{format_duration, parse_duration};
+pub use format::Format;
+pub use load::LoadError;
+pub use location::{Location, NamedBy, VARIABLE};
+pub use problem::{Place, Problem, Problems};
+pub use reading::{Key, Kind, Table};
+pub use secret::Secret;
+pub use sections::{
+    ClientIdentity, Credential, Dialect, Executor, Gateway, HeaderError, HeaderSource, LOCAL, McpServer,
+    OAuth, Placement, Reach, ServerHeader, Start, TABLES, Template, Unset, check_name,
+};
+pub use url::Url;
+pub use variables::Variables;

@@ -1,0 +1,148 @@
+use crate::syntax::{Node, Value};
+use std::fmt::Write;
+
+/// A section of the file: what it is for, and every key it may hold.
+#[derive(Debug)]
+pub struct Table {
+    /// Its header, as `mcp_servers.NAME`.
+    pub path: &'static str,
+    /// What it is for, in a sentence.
+    pub meaning: &'static str,
+    /// Every key, in the order in which it is documented.
+    pub keys: &'static [Key],
+}
+
+/// A key of a section.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// Other names, from the files of other programs.
+    pub aliases: &'static [&'static str],
+    /// What its value is.
+    pub kind: Kind,
+    /// What holds where it is not given, for the documentation.
+    pub default: &'static str,
+    /// What it means, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A URL.
+    Url,
+    /// A file, relative to the configuration file's folder; `~/` is the home folder.
+    Path,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number within these bounds.
+    Integer(i64, i64),
+    /// `"30s"`, `"5m"`, or a number of seconds.
+    Duration,
+    /// A list of texts.
+    Texts,
+    /// A text, or a list of texts.
+    TextOrTexts,
+    /// A table of texts.
+    Map,
+    /// A section of its own.
+    Table,
+    /// A section for each name.
+    Tables,
+    /// A list of sections, each headed `[[…]]`.
+    List,
+}
+
+impl Kind {
+    /// Its name in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Url => "URL",
+            Self::Path => "file",
+            Self::Boolean => "true or false",
+            Self::Integer(..) => "whole number",
+            Self::Duration => "duration",
+            Self::Texts => "list of texts",
+            Self::TextOrTexts => "text or list of texts",
+            Self::Map => "table of texts",
+            Self::Table => "section",
+            Self::Tables => "sections by name",
+            Self::List => "list of sections",
+        }
+    }
+
+    /// Its name in errors, with article and verb.
+    fn wanted(self) -> String {
+        match self {
+            Self::Boolean => "true or false is".to_owned(),
+            Self::Tables => "sections by name are".to_owned(),
+            _ => format!("a {} is", self.name()),
+        }
+    }
+
+    /// How a value is written, for errors.
+    fn written(self) -> &'static str {
+        match self {
+            Self::Text => "write it in quotes",
+            Self::Url => "write a URL in quotes",
+            Self::Path => "write a file name in quotes",
+            Self::Boolean => "write true or false, without quotes",
+            Self::Integer(..) => "write a whole number, without quotes",
+            Self::Duration => "write \"30s\", \"5m\", or a number of seconds",
+            Self::Texts => "write [\"one\", \"two\"]",
+            Self::TextOrTexts => "write \"one\", or [\"one\", \"two\"]",
+            Self::Map => "write { name = \"value\" }",
+            Self::Table | Self::Tables => "write it as a section with a header in brackets",
+            Self::List => "write it as sections with a header in double brackets",
+        }
+    }
+
+    /// What is wrong with a value of another kind, and what to do.
+    pub(crate) fn mismatch(self, node: &Node) -> Option<(String, String)> {
+        let all_texts = |nodes: &[Node]| nodes.iter().all(|node| node.as_text().is_some());
+        let fits = match (self, &node.value) {
+            (Self::Text | Self::Url | Self::Path | Self::Duration | Self::TextOrTexts, Value::Text(_))
+            | (Self::Boolean, Value::Boolean(_))
+            | (Self::Integer(..), Value::Integer(_))
+            | (Self::Duration, Value::Integer(_) | Value::Float(_))
+            | (Self::Table | Self::Tables, Value::Table(_)) => true,
+            (Self::Texts | Self::TextOrTexts, Value::List(nodes)) => all_texts(nodes),
+            (Self::Map, Value::Table(entries)) => entries.iter().all(|entry| entry.node.as_text().is_some()),
+            (Self::List, Value::List(nodes)) => nodes.iter().all(|node| node.as_table().is_some()),
+            _ => false,
+        };
+        let kind = match &node.value {
+            Value::List(_) if matches!(self, Self::Texts | Self::TextOrTexts | Self::List) => {
+                "a list of something else"
+            }
+            Value::Table(_) if self == Self::Map => "a table of something else",
+            _ => node.kind(),
+        };
+        (!fits).then(|| (format!("{} wanted, and this is {kind}", self.wanted()), self.written().to_owned()))
+    }
+}
+
+impl Table {
+    /// The key with this name, or that this is another name of.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name || key.aliases.contains(&name))
+    }
+
+    /// The section of the documentation: a table with every key.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("## `[{}]`\n\n{}\n\n", self.path, self.meaning);
+        text.push_str("| key | type | default | meaning |\n|---|---|---|---|\n");
+        for key in self.keys {
+            let mut name = format!("`{}`", key.name);
+            for alias in key.aliases {
+                let _ = write!(name, ", also `{alias}`");
+            }
+            let _ = writeln!(text, "| {name} | {} | {} | {} |", key.kind.name(), key.default, key.meaning);
+        }
+        text
+    }
+}

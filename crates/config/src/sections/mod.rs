@@ -1,0 +1,25 @@
+//! What each section of the file may say, and what it means. A section is a [`Table`](crate::Table) of keys, a type that
+//! holds its meaning, and a `read` from one to the other.
+
+mod executor;
+mod gateway;
+mod header;
+mod mcp_server;
+mod name;
+mod oauth;
+mod placement;
+mod root;
+mod template;
+
+pub use executor::{ClientIdentity, Credential, Dialect, Executor, Reach, Start};
+pub use gateway::Gateway;
+pub use header::{HeaderError, ServerHeader, Source as HeaderSource};
+pub use mcp_server::McpServer;
+pub use name::{LOCAL, check_name};
+pub use oauth::OAuth;
+pub use placement::Placement;
+pub use root::TABLES;
+pub use template::{Template, Unset};
+
+pub(crate) use name::sanitised;
+pub(crate) use root::{Root, read};

@@ -1,0 +1,146 @@
+use super::{Executor, Gateway, McpServer, check_name, executor, gateway, mcp_server, name::LOCAL, oauth};
+use crate::{
+    Problem, Problems, UnusableServer,
+    reading::{Key, Kind, Reader, Section, Table},
+    syntax::{Entry, Node, Source},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The sections by their names.
+static ROOT: Table = Table {
+    path: "",
+    meaning: "",
+    keys: &[
+        section("executors", Kind::Tables),
+        section("mcp_servers", Kind::Tables),
+        section("gateway", Kind::Table),
+    ],
+};
+
+const fn section(name: &'static str, kind: Kind) -> Key {
+    Key { name, aliases: &[], kind, default: "none", meaning: "" }
+}
+
+/// Every section of the file, in the order in which they are documented.
+pub static TABLES: &[&Table] = &[&executor::TABLE, &mcp_server::TABLE, &oauth::TABLE, &gateway::TABLE];
+
+/// What a whole file means.
+pub(crate) struct Root {
+    pub executors: BTreeMap<String, Arc<Executor>>,
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    pub unusable: Vec<UnusableServer>,
+    pub gateway: Gateway,
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a tree in this format. `known` are executors from elsewhere.
+///
+/// # Errors
+///
+/// Everything that is wrong.
+pub(crate) fn read(
+    source: &Source,
+    node: &Node,
+    known: BTreeMap<String, Arc<Executor>>,
+) -> Result<Root, Problems> {
+    let reader = Reader::new(source);
+    let root = Section::open(&reader, &ROOT, "", &node.span, node);
+    let mut executors = known;
+    for entry in root.sections("executors") {
+        let path = named(&root, "executors", entry, true);
+        let section = Section::open(&reader, &executor::TABLE, path, &entry.key_span, &entry.node);
+        if let Some(executor) = executor::read(&entry.key, &section) {
+            executors.insert(entry.key.clone(), Arc::new(executor));
+        }
+    }
+    let mut mcp_servers = BTreeMap::new();
+    for entry in root.sections("mcp_servers") {
+        named(&root, "mcp_servers", entry, false);
+        let server = read_server(&reader, entry, &executors);
+        mcp_servers.extend(server.map(|server| (server.name.clone(), server)));
+    }
+    let gateway = root.entry("gateway").map(|entry| {
+        let section = Section::open(&reader, &gateway::TABLE, "gateway", &entry.key_span, &entry.node);
+        let gateway = gateway::read(&section, &executors);
+        for name in gateway.routes.keys().filter(|name| mcp_servers.contains_key(*name)) {
+            let what = format!("the route {name:?} has the name of a server");
+            section.refuse_section(what, "rename one of them");
+        }
+        gateway
+    });
+    let (problems, warnings) = reader.finish();
+    match Problems::of(problems) {
+        Some(problems) => Err(problems),
+        None => Ok(Root {
+            executors,
+            mcp_servers,
+            unusable: Vec::new(),
+            gateway: gateway.unwrap_or_default(),
+            warnings,
+        }),
+    }
+}
+
+/// Reads the servers of another program's file, told in our words. What is wrong with one is that one's alone.
+pub(crate) fn read_each(
+    source: &Source,
+    servers: &[Entry],
+    executors: BTreeMap<String, Arc<Executor>>,
+) -> Root {
+    let mut root = Root {
+        executors,
+        mcp_servers: BTreeMap::new(),
+        unusable: Vec::new(),
+        gateway: Gateway::default(),
+        warnings: Vec::new(),
+    };
+    for entry in servers {
+        let reader = Reader::new(source);
+        if let Err(what) = check_name(&entry.key) {
+            reader.refuse(
+                &entry.key_span,
+                &entry.key,
+                what,
+                "`afield mcp import` takes it over under another name",
+            );
+        }
+        let server = read_server(&reader, entry, &root.executors);
+        let (problems, warnings) = reader.finish();
+        root.warnings.extend(warnings);
+        match (server, Problems::of(problems)) {
+            (Some(server), None) => {
+                root.mcp_servers.insert(server.name.clone(), server);
+            }
+            (_, Some(problems)) => root.unusable.push(UnusableServer { name: entry.key.clone(), problems }),
+            (None, None) => {}
+        }
+    }
+    root
+}
+
+fn read_server(
+    reader: &Reader<'_>,
+    entry: &Entry,
+    executors: &BTreeMap<String, Arc<Executor>>,
+) -> Option<McpServer> {
+    let path = format!("mcp_servers.{}", entry.key);
+    if let Some(command) = entry.node.entry("command") {
+        let what =
+            "this server is a program that is started, and afield places servers that are reached over HTTP";
+        reader.refuse(&command.key_span, &path, what, "leave it in the file of the program that starts it");
+        return None;
+    }
+    let section = Section::open(reader, &mcp_server::TABLE, path, &entry.key_span, &entry.node);
+    mcp_server::read(&entry.key, &section, executors)
+}
+
+/// Checks the name that heads a section, and answers with the section's path.
+fn named(root: &Section<'_>, parent: &str, entry: &Entry, local_is_taken: bool) -> String {
+    let path = format!("{parent}.{}", entry.key);
+    if let Err(what) = check_name(&entry.key) {
+        root.reader.refuse(&entry.key_span, &path, what, "choose another name");
+    } else if local_is_taken && entry.key.eq_ignore_ascii_case(LOCAL) {
+        root.reader.refuse(&entry.key_span, &path, "`local` is this process", "choose another name");
+    }
+    path
+}
