@@ -23,11 +23,11 @@ async fn serve(flags: Flags, signals: Signals) -> Result<(), Failure> {
     let authentication = config.authentication.mode();
     let policy = config.egress.policy.parts().0;
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
-    match executor.local_addr() {
-        Some(address) => {
+    match executor.url() {
+        Some(url) => {
             // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.
-            let _ = writeln!(std::io::stdout(), "ws://{address}");
-            tracing::info!(%address, authentication, %policy, "listening");
+            let _ = writeln!(std::io::stdout(), "{url}");
+            tracing::info!(%url, authentication, %policy, "listening");
         }
         None => tracing::info!(%policy, "serving on standard input and output"),
     }

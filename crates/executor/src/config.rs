@@ -1,12 +1,18 @@
+use crate::{
+    audit::{Audit, TracingAudit},
+    reload::Reloader,
+};
 use afield_egress::EgressConfig;
-use afield_transport::{Authenticate, NoAuthentication};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use afield_transport::{Authenticate, NoAuthentication, ServerTls, is_off_this_machine};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Where an executor is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// WebSocket on this address. Port 0 picks one.
     Ws(SocketAddr),
+    /// WebSocket on a Unix socket, which is made at this path.
+    Unix(PathBuf),
     /// One connection, over standard input and output.
     Stdio,
 }
@@ -19,6 +25,17 @@ pub struct Config {
     pub grace: Duration,
     /// Who may connect.
     pub authentication: Arc<dyn Authenticate>,
+    /// How the TCP listener speaks TLS. Without it, it does not.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Whether something in front of the TCP listener speaks TLS for it, so that it may be reached from other machines
+    /// without TLS of its own.
+    pub tls_terminated_in_front: bool,
+    /// Users whose processes may connect to the Unix socket, besides the executor's own.
+    pub allowed_users: Vec<u32>,
+    /// Who is told of connections.
+    pub audit: Arc<dyn Audit>,
+    /// What reads files again while the executor runs. Whoever made what is in the files registers it.
+    pub reloader: Reloader,
     /// Host names by which orchestrators may reach the listener, besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
     /// How requests are performed, and every limit.
@@ -31,8 +48,31 @@ impl Default for Config {
             listen: Listen::Ws(SocketAddr::from(([127, 0, 0, 1], 7411))),
             grace: Duration::from_secs(10),
             authentication: Arc::new(NoAuthentication),
+            tls: None,
+            tls_terminated_in_front: false,
+            allowed_users: Vec::new(),
+            audit: Arc::new(TracingAudit),
+            reloader: Reloader::new(),
             allowed_hosts: Vec::new(),
             egress: EgressConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// An address that others can reach wants to know who they are, and TLS.
+    pub(crate) fn check_exposure(&self) -> Result<(), StartError> {
+        let Listen::Ws(address) = self.listen else { return Ok(()) };
+        if !is_off_this_machine(address.ip()) {
+            return Ok(());
+        }
+        let authentication = self.authentication.lets_anybody_in();
+        let tls = self.tls.is_none() && !self.tls_terminated_in_front;
+        match (authentication, tls) {
+            (false, false) => Ok(()),
+            (true, true) => Err(StartError::Exposed { address, lacks: "neither authentication nor TLS" }),
+            (true, false) => Err(StartError::Exposed { address, lacks: "no authentication" }),
+            (false, true) => Err(StartError::Exposed { address, lacks: "no TLS" }),
         }
     }
 }
@@ -40,17 +80,28 @@ impl Default for Config {
 /// Why an executor cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address that others can reach, without anything that would tell who they are.
-    #[error(
-        "{0} can be reached from other machines, and this executor has neither authentication nor TLS there: \
-         listen on a loopback address such as 127.0.0.1, and let a tunnel (ssh -L, for example) carry it"
-    )]
-    Exposed(SocketAddr),
+    /// An address that others can reach, without what tells who they are, or without what keeps it secret.
+    #[error("{address} can be reached from other machines, and this executor has {lacks} there")]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+        /// What it lacks, in words.
+        lacks: &'static str,
+    },
     /// The address cannot be bound.
     #[error("cannot listen on {address}: {error}")]
     Bind {
         /// The address.
         address: SocketAddr,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
+    /// The Unix socket cannot be made.
+    #[error("cannot listen on {}: {error}", path.display())]
+    BindUnix {
+        /// Where.
+        path: PathBuf,
         /// Why not.
         #[source]
         error: std::io::Error,

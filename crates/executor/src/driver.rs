@@ -10,7 +10,7 @@ use afield_protocol::{
     server::{CallId, Event, decode},
     wire::{InitializeParams, InitializeResult},
 };
-use afield_transport::{Closed, Connection, Message, Principal, Received};
+use afield_transport::{Closed, Connection, CredentialEnd, Message, Principal, Received};
 use futures_util::FutureExt;
 use std::{
     collections::HashMap,
@@ -104,7 +104,10 @@ impl<C: Connection> Driver<C> {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.tasks.abort_all();
         if let Some(session) = &self.session {
-            self.inner.sessions.detach(session, &self.shared, now());
+            match &end {
+                End::Ending(Ending::Disowned(_)) => self.inner.sessions.end(session, &self.shared),
+                _ => self.inner.sessions.detach(session, &self.shared, now()),
+            }
         }
         let (code, reason) = match &end {
             // Nothing we could say would arrive.
@@ -112,10 +115,12 @@ impl<C: Connection> Driver<C> {
             End::Lost(_) => (1000, ""),
             End::NotInitialized => (1008, "initialize did not come in time"),
             End::Ending(Ending::Evicted) => (4001, "session resumed by another connection"),
+            End::Ending(Ending::Disowned(CredentialEnd::Expired)) => (4401, "credential expired"),
+            End::Ending(Ending::Disowned(CredentialEnd::Revoked)) => (4401, "credential revoked"),
             End::Ending(Ending::Stopping) => (1001, "the executor is stopping"),
         };
-        if matches!(end, End::Ending(Ending::Evicted)) {
-            // What was written for the peer before the eviction and has not left is not said any more either.
+        if matches!(end, End::Ending(Ending::Evicted | Ending::Disowned(_))) {
+            // What was written for the peer before that and has not left is not said any more either.
             self.connection.abandon();
         }
         self.connection.close(code, reason);

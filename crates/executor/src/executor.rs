@@ -1,16 +1,18 @@
 use crate::{
-    config::{Config, Listen, StartError},
+    audit::Audit,
+    config::{Config, StartError},
     descriptors,
     driver::{Driver, End},
     environment::environment,
     listener::Listener,
+    reload::Reloader,
     sessions::Sessions,
-    shared::Shared,
+    shared::{Ending, Shared},
 };
 use afield_egress::Egress;
 use afield_exchange::{Error, Limits};
 use afield_protocol::{server::BaseServerConfig, wire::EnvironmentInfo};
-use afield_transport::{Connection, Principal, Readiness, stdio};
+use afield_transport::{Connection, CredentialEnd, Grant, Principal, Readiness, stdio};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, Weak},
@@ -24,6 +26,7 @@ pub struct Executor {
     inner: Arc<Inner>,
     source: Source,
     grace: Duration,
+    reloader: Reloader,
 }
 
 enum Source {
@@ -37,6 +40,7 @@ pub(crate) struct Inner {
     pub sessions: Sessions,
     pub environment: EnvironmentInfo,
     pub readiness: Readiness,
+    pub audit: Arc<dyn Audit>,
     limits: Limits,
     /// Cancelled when the drain is over: nobody is let in any more.
     pub over: CancellationToken,
@@ -58,41 +62,45 @@ impl Executor {
     /// Checks the configuration and binds. Nothing is served before [`run`](Self::run).
     ///
     /// Also raises the limit on open files to the most this process may have.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
-        if let Listen::Ws(address) = config.listen
-            && !address.ip().is_loopback()
-        {
-            return Err(StartError::Exposed(address));
-        }
+    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+        config.check_exposure()?;
         descriptors::raise_limit();
         let limits = config.egress.limits.clone();
         let own_listeners = config.egress.own_listeners.clone();
         let inner = Arc::new(Inner {
-            egress: Egress::new(config.egress)?,
+            egress: Egress::new(std::mem::take(&mut config.egress))?,
             sessions: Sessions::new(limits.sessions, limits.grace),
             environment: environment(),
             readiness: Readiness::new(),
+            audit: config.audit.clone(),
             over: CancellationToken::new(),
             requests: Arc::new(Semaphore::new(limits.requests)),
             connections: Mutex::default(),
             limits,
         });
-        let source = match config.listen {
-            Listen::Stdio => Source::Stdio,
-            Listen::Ws(address) => {
-                let listener =
-                    Listener::bind(address, config.authentication, config.allowed_hosts, &inner).await?;
-                own_listeners.insert(listener.local_addr());
+        let (grace, reloader) = (config.grace, config.reloader.clone());
+        let source = match Listener::bind(config, &inner).await? {
+            None => Source::Stdio,
+            Some(listener) => {
+                listener.local_addr().into_iter().for_each(|address| own_listeners.insert(address));
                 Source::Listener(listener)
             }
         };
-        Ok(Self { inner, source, grace: config.grace })
+        Ok(Self { inner, source, grace, reloader })
     }
 
-    /// The address that was bound; `None` on stdio.
+    /// The address that was bound; `None` on a Unix socket and on stdio.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.source {
-            Source::Listener(listener) => Some(listener.local_addr()),
+            Source::Listener(listener) => listener.local_addr(),
+            Source::Stdio => None,
+        }
+    }
+
+    /// Where orchestrators connect to: `ws://ADDRESS`, `wss://ADDRESS` or `unix:PATH`; `None` on stdio.
+    pub fn url(&self) -> Option<String> {
+        match &self.source {
+            Source::Listener(listener) => Some(listener.url()),
             Source::Stdio => None,
         }
     }
@@ -103,14 +111,21 @@ impl Executor {
     ///
     /// Dropping the future ends everything at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { inner, source, grace } = self;
+        let Self { inner, source, grace, reloader } = self;
         let serving = async {
             match source {
                 Source::Listener(listener) => listener.serve(&inner).await,
                 Source::Stdio => {
                     let connection = stdio(inner.limits.message_bytes);
-                    serve(connection, inner.clone(), Principal::new("stdio")).await;
+                    serve(connection, inner.clone(), Principal::new("stdio").into()).await;
                 }
+            }
+        };
+        let audit = inner.audit.clone();
+        let serving = async {
+            tokio::select! {
+                () = serving => {}
+                () = reloader.run(audit) => {}
             }
         };
         tokio::pin!(serving);
@@ -135,14 +150,40 @@ impl Executor {
     }
 }
 
-/// Serves one connection until it ends.
-pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, principal: Principal) {
+/// Serves one connection until it ends, or what let it in does. Says how it ended, in a word.
+pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, grant: Grant) -> &'static str {
+    let Grant { principal, authorization } = grant;
     let driver = Driver::new(connection, inner.clone(), principal);
-    inner.register(&driver.shared());
-    let end = driver.run().await;
+    let shared = driver.shared();
+    inner.register(&shared);
+    let running = driver.run();
+    tokio::pin!(running);
+    let end = tokio::select! {
+        end = &mut running => end,
+        how = authorization.ended() => {
+            shared.disown(how);
+            running.await
+        }
+    };
     match &end {
         End::Lost(closed) => tracing::debug!(%closed, "connection ended"),
         end => tracing::debug!(?end, "connection ended"),
+    }
+    end.word()
+}
+
+impl End {
+    /// A stable word for the audit.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => "closed",
+            Self::Silent => "silent",
+            Self::NotInitialized => "not_initialized",
+            Self::Ending(Ending::Evicted) => "evicted",
+            Self::Ending(Ending::Stopping) => "stopping",
+            Self::Ending(Ending::Disowned(CredentialEnd::Expired)) => "expired",
+            Self::Ending(Ending::Disowned(CredentialEnd::Revoked)) => "revoked",
+        }
     }
 }
 
@@ -227,12 +268,12 @@ mod tests {
     /// its input.
     #[tokio::test(start_paused = true)]
     async fn silence_does_not_end_a_connection_without_pings() {
-        let config = Config { listen: Listen::Stdio, ..Config::default() };
+        let config = Config { listen: crate::Listen::Stdio, ..Config::default() };
         let executor = Executor::bind(config).await.unwrap();
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (input, output) = split(theirs);
         let connection = Stdio::new(input, output, 1024);
-        let serving = tokio::spawn(serve(connection, executor.inner.clone(), Principal::new("stdio")));
+        let serving = tokio::spawn(serve(connection, executor.inner.clone(), Principal::new("stdio").into()));
         let (said, mut say) = split(ours);
         let mut said = BufReader::new(said).lines();
         say.write_all(b"{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientName\":\"t\"}}\n")

@@ -1,63 +1,77 @@
 use crate::{
-    config::StartError,
+    audit::AuditEvent,
+    config::{Config, Listen, StartError},
+    doorstep::{Doorstep, Place},
     executor::{Inner, serve},
 };
-use afield_transport::{Accepted, Acceptor, Authenticate};
+use afield_transport::{Accepted, Acceptor, Incoming, Refused, ServerTls, Socket};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::Instant,
 };
 
 /// Accepts connections and owns them.
 pub(crate) struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    socket: Socket,
+    tls: Option<Arc<ServerTls>>,
     acceptor: Acceptor,
     connections: Arc<Semaphore>,
-    unauthenticated: Arc<Semaphore>,
+    doorstep: Arc<Doorstep>,
 }
 
 /// After an accept that failed for want of something (descriptors, memory), before the next.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// Connections beyond the limit that are being told so at one time; others are closed at once.
+const TURNED_AWAY: usize = 64;
 
 impl Listener {
-    pub async fn bind(
-        address: SocketAddr,
-        authentication: Arc<dyn Authenticate>,
-        allowed_hosts: Vec<String>,
-        inner: &Inner,
-    ) -> Result<Self, StartError> {
-        let bound = async {
-            let socket = TcpListener::bind(address).await?;
-            let address = socket.local_addr()?;
-            Ok::<_, io::Error>((socket, address))
+    /// Binds. `None` where there is nothing to bind.
+    pub async fn bind(config: Config, inner: &Inner) -> Result<Option<Self>, StartError> {
+        let socket = match config.listen {
+            Listen::Stdio => return Ok(None),
+            Listen::Ws(address) => {
+                Socket::tcp(address).await.map_err(|error| StartError::Bind { address, error })?
+            }
+            Listen::Unix(path) => Socket::unix(&path, config.allowed_users)
+                .await
+                .map_err(|error| StartError::BindUnix { path, error })?,
         };
-        let (socket, address) = bound.await.map_err(|error| StartError::Bind { address, error })?;
-        let limits = inner.limits();
-        Ok(Self {
+        let (limits, readiness) = (inner.limits(), inner.readiness.clone());
+        Ok(Some(Self {
             socket,
-            address,
-            acceptor: Acceptor::new(authentication, allowed_hosts, inner.readiness.clone(), limits),
+            tls: config.tls,
+            acceptor: Acceptor::new(config.authentication, config.allowed_hosts, readiness, limits),
             connections: Arc::new(Semaphore::new(limits.connections)),
-            unauthenticated: Arc::new(Semaphore::new(limits.unauthenticated)),
-        })
+            doorstep: Doorstep::new(limits.unauthenticated),
+        }))
     }
 
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.address()
+    }
+
+    /// Where orchestrators connect to.
+    pub fn url(&self) -> String {
+        match (self.socket.address(), self.socket.path()) {
+            (Some(address), _) if self.tls.is_some() => format!("wss://{address}"),
+            (Some(address), _) => format!("ws://{address}"),
+            (None, path) => format!("unix:{}", path.unwrap_or_default().display()),
+        }
     }
 
     /// Serves until the executor is over, then until every connection has ended.
     pub async fn serve(self, inner: &Arc<Inner>) {
         let mut tasks = JoinSet::new();
+        let mut turned_away = JoinSet::new();
         loop {
             tokio::select! {
                 () = inner.over.cancelled() => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => note_panic(ended),
+                Some(_) = turned_away.join_next(), if !turned_away.is_empty() => {}
                 accepted = self.socket.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer, inner, &mut tasks),
+                    Ok(incoming) => self.admit(incoming, inner, &mut tasks, &mut turned_away),
                     Err(error) if is_of_one_connection(&error) => tracing::debug!(%error, "a connection failed before it was accepted"),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections for now");
@@ -67,51 +81,83 @@ impl Listener {
             }
         }
         drop(self.socket);
+        drop(turned_away);
         while let Some(ended) = tasks.join_next().await {
             note_panic(ended);
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, inner: &Arc<Inner>, tasks: &mut JoinSet<()>) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let acceptor = self.acceptor.clone();
-        let Ok(unauthenticated) = self.unauthenticated.clone().try_acquire_owned() else {
-            tracing::warn!(%peer, "too many connections have not said who they are: one was closed at once");
+    fn admit(
+        &self,
+        incoming: Incoming,
+        inner: &Arc<Inner>,
+        tasks: &mut JoinSet<()>,
+        turned_away: &mut JoinSet<()>,
+    ) {
+        let peer = incoming.peer();
+        let Ok(connection) = self.connections.clone().try_acquire_owned() else {
+            tracing::warn!(%peer, "too many connections: one was turned away");
+            let (reason, status) = ("too_many_connections", Some(503));
+            inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
+            // In the middle of a TLS handshake there is nothing that could be said.
+            if self.tls.is_none() && turned_away.len() < TURNED_AWAY {
+                let acceptor = self.acceptor.clone();
+                turned_away.spawn(async move { acceptor.turn_away(incoming.into_plain()).await });
+            }
             return;
         };
-        match self.connections.clone().try_acquire_owned() {
-            Ok(connection) => {
-                tasks.spawn(connect(stream, peer, acceptor, inner.clone(), connection, unauthenticated));
-            }
-            Err(_) => {
-                tracing::warn!(%peer, "too many connections: one was turned away");
-                tasks.spawn(async move {
-                    acceptor.turn_away(stream).await;
-                    drop(unauthenticated);
-                });
-            }
+        let (place, full) = self.doorstep.stand(&peer);
+        if full {
+            tracing::debug!(%peer, "too many connections have not said who they are: one was closed");
         }
+        let arriving =
+            Arriving { incoming, tls: self.tls.clone(), acceptor: self.acceptor.clone(), connection, place };
+        tasks.spawn(arriving.connect(inner.clone()));
     }
 }
 
-async fn connect(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// A connection of which nothing is known yet.
+struct Arriving {
+    incoming: Incoming,
+    tls: Option<Arc<ServerTls>>,
     acceptor: Acceptor,
-    inner: Arc<Inner>,
-    _connection: OwnedSemaphorePermit,
-    unauthenticated: OwnedSemaphorePermit,
-) {
-    let accepted = tokio::select! {
-        accepted = acceptor.accept(stream, peer) => accepted,
-        () = inner.over.cancelled() => return,
-    };
-    drop(unauthenticated);
-    match accepted {
-        Ok(Accepted { connection, principal }) => serve(connection, inner, principal).await,
-        Err(refused) => tracing::debug!(%refused, "refused a connection"),
+    connection: OwnedSemaphorePermit,
+    place: Place,
+}
+
+impl Arriving {
+    async fn connect(self, inner: Arc<Inner>) {
+        let Self { incoming, tls, acceptor, connection, place } = self;
+        let peer = incoming.peer();
+        let refused =
+            |reason, status| inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
+        let letting_in = async {
+            // A deadline beyond what the clock can express is as good as a day.
+            let now = Instant::now();
+            let by = now.checked_add(acceptor.handshake()).unwrap_or(now + Duration::from_secs(86_400));
+            let (stream, arrival) = incoming.secure(tls.as_deref(), by).await?;
+            acceptor.accept_by(stream, arrival, by).await
+        };
+        let let_in: Result<Accepted<_>, Refused> = tokio::select! {
+            let_in = letting_in => let_in,
+            () = place.sent_away() => return refused("too_many_unauthenticated", None),
+            () = inner.over.cancelled() => return,
+        };
+        drop(place);
+        match let_in {
+            Ok(Accepted { connection: websocket, grant }) => {
+                let principal = grant.principal.clone();
+                inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
+                let reason = serve(websocket, inner.clone(), grant).await;
+                inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
+            }
+            Err(Refused { reason: afield_transport::RefusedReason::Probe, .. }) => {}
+            Err(why) => {
+                tracing::debug!(%why, "refused a connection");
+                refused(why.reason.code(), why.reason.status());
+            }
+        }
+        drop(connection);
     }
 }
 

@@ -21,6 +21,12 @@ struct Session {
     place: Place,
 }
 
+impl Session {
+    fn is_attached_to(&self, connection: &Arc<Shared>) -> bool {
+        matches!(&self.place, Place::Attached(attached) if attached.as_ptr() == Arc::as_ptr(connection))
+    }
+}
+
 enum Place {
     Attached(Weak<Shared>),
     /// Since when nobody is attached.
@@ -87,9 +93,17 @@ impl Sessions {
     pub fn detach(&self, id: &str, connection: &Arc<Shared>, now: Instant) {
         let mut table = self.lock();
         if let Some(session) = table.get_mut(id)
-            && matches!(&session.place, Place::Attached(attached) if attached.as_ptr() == Arc::as_ptr(connection))
+            && session.is_attached_to(connection)
         {
             session.place = Place::Detached(now);
+        }
+    }
+
+    /// Ends a session that is attached to this connection: nobody can resume it any more.
+    pub fn end(&self, id: &str, connection: &Arc<Shared>) {
+        let mut table = self.lock();
+        if table.get(id).is_some_and(|session| session.is_attached_to(connection)) {
+            table.remove(id);
         }
     }
 

@@ -1,4 +1,5 @@
 use afield_protocol::server::{BaseServer, BaseServerConfig, CallId};
+use afield_transport::CredentialEnd;
 use futures_util::task::AtomicWaker;
 use std::{
     collections::HashMap,
@@ -28,6 +29,8 @@ pub(crate) struct State {
 pub(crate) enum Ending {
     /// Another connection has resumed the session: nothing more is said here, not even what is owed.
     Evicted,
+    /// What let the peer in does not hold any more: nothing more is said, and the session is over.
+    Disowned(CredentialEnd),
     /// The executor stops: calls are ended with an error, and what is owed is still said.
     Stopping,
 }
@@ -44,6 +47,11 @@ impl Shared {
 
     pub fn evict(&self) {
         self.lock().ending = Some(Ending::Evicted);
+        self.driver.wake();
+    }
+
+    pub fn disown(&self, how: CredentialEnd) {
+        self.lock().ending = Some(Ending::Disowned(how));
         self.driver.wake();
     }
 

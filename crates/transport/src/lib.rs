@@ -3,8 +3,9 @@
 //! A [`Connection`] carries whole messages both ways and is driven by the one task that owns it: that task reads and
 //! writes in the same poll function, so nothing is split, locked or queued in between.
 //!
-//! - [`Acceptor`] turns an accepted stream into a [`WebSocket`], having checked path, `Origin`, `Host` and token
-//!   before the upgrade; it answers `GET /readyz` itself.
+//! - [`Socket`] accepts streams: TCP, TLS over it, or a Unix socket.
+//! - [`Acceptor`] turns an accepted stream into a [`WebSocket`], having checked path, `Origin`, `Host` and credentials
+//!   before the upgrade; it answers `GET /readyz` itself. Who may connect is decided by what implements [`Authenticate`].
 //! - [`dial()`] makes the other end of one, over TLS or not.
 //! - [`Stdio`] carries one text message a line over a pair of pipes.
 //!
@@ -21,19 +22,26 @@
 //! below that, tiny fragments cost no more per byte than tiny messages do. Of unread pongs only a few kilobytes wait.
 
 mod accept;
+mod access;
 mod buffer;
 mod closed;
 mod connection;
 mod dial;
+mod listen;
 mod stdio;
+mod stream;
 mod websocket;
 
-pub use accept::{
-    Accepted, Acceptor, Authenticate, NoAuthentication, Principal, Readiness, Refused, RefusedReason,
-    TokenDigest, Unauthorized,
+pub use accept::{Accepted, Acceptor, Readiness, Refused, RefusedReason};
+pub use access::{
+    All, Any, Arrival, Authenticate, Authorization, ClientCertificate, ClientCertificates, CredentialEnd,
+    Credentials, FileError, Grant, Jwt, JwtKeys, JwtRules, NameRule, NoAuthentication, Peer, Principal,
+    TokenDigest, Tokens, Unauthorized, mint_jwt,
 };
 pub use closed::{CloseReason, Closed};
 pub use connection::{Connection, HIGH_WATER, Message, Received};
-pub use dial::{BearerToken, DialConfig, DialError, DialStream, dial};
+pub use dial::{BearerToken, DialConfig, DialError, dial};
+pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
 pub use stdio::{Stdio, stdio};
+pub use stream::NetStream;
 pub use websocket::{FRAGMENT, MAX_FRAGMENTS, Role, WebSocket};

@@ -3,7 +3,7 @@
 use crate::support::{Base, Running, get, kind, stream};
 use crate::unread::flood;
 use afield_testkit::{Origin, Peer, Upgrade, origin::Outcome, peer::End};
-use afield_transport::{Authenticate, Principal, Unauthorized};
+use afield_transport::{Authenticate, Credentials, Grant, Principal, Unauthorized};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -146,12 +146,12 @@ async fn let_pass(seconds: u64) {
 struct Tokens;
 
 impl Authenticate for Tokens {
-    fn authenticate(&self, bearer: Option<&str>) -> Result<Principal, Unauthorized> {
-        bearer.map(Principal::new).ok_or(Unauthorized::Missing)
+    fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Grant, Unauthorized> {
+        credentials.bearer.map(|name| Principal::new(name).into()).ok_or(Unauthorized::Missing)
     }
 
-    fn mode(&self) -> &'static str {
-        "tokens"
+    fn mode(&self) -> String {
+        "tokens".to_owned()
     }
 }
 

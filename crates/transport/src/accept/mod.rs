@@ -1,17 +1,18 @@
 //! The server's side of the upgrade.
 
-mod authenticate;
 mod host;
 mod readiness;
 mod refused;
 mod rules;
 
-pub use authenticate::{Authenticate, NoAuthentication, Principal, TokenDigest, Unauthorized};
 pub use readiness::Readiness;
 pub use refused::{Refused, RefusedReason};
 pub(crate) use rules::lists;
 
-use crate::{Role, WebSocket};
+use crate::{
+    Role, WebSocket,
+    access::{Arrival, Authenticate, Failures, Grant},
+};
 use afield_exchange::Limits;
 use bytes::{Bytes, BytesMut};
 use host::AllowedHosts;
@@ -24,13 +25,12 @@ use std::{
     convert::Infallible,
     fmt,
     future::{poll_fn, ready},
-    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 /// The most a request head may take: a token of some kilobytes fits.
@@ -44,7 +44,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Before the upgrade it refuses any path but `/` (404), any `Origin` header (403: browsers send it, orchestrators do
 /// not), a `Host` that is neither an IP address, nor `localhost`, nor allowed by name (403; missing or repeated: 400),
 /// a query string, what is not an upgrade to WebSocket version 13 (400, 426), and what [`Authenticate`] does not accept
-/// (401). `GET /readyz` is exempt from all of that and gets 200, or 503 while draining.
+/// (401). A peer that fails to authenticate too often gets 429 and `Retry-After`, whatever it presents: 20 failures, and
+/// one more every 3 s, for each IPv4 address, each IPv6 network of 64 bits, each local user. `GET /readyz` is exempt from
+/// all of that and gets 200, or 503 while draining.
 #[derive(Clone)]
 pub struct Acceptor(Arc<Inner>);
 
@@ -52,6 +54,7 @@ struct Inner {
     authenticate: Box<dyn Authenticate>,
     hosts: AllowedHosts,
     readiness: Readiness,
+    failures: Failures,
     handshake: Duration,
     message_bytes: usize,
 }
@@ -61,8 +64,8 @@ struct Inner {
 pub struct Accepted<S> {
     /// The connection.
     pub connection: WebSocket<S>,
-    /// Who the peer is.
-    pub principal: Principal,
+    /// Who the peer is, and until when.
+    pub grant: Grant,
 }
 
 impl Acceptor {
@@ -78,9 +81,15 @@ impl Acceptor {
             authenticate: Box::new(authenticate),
             hosts: AllowedHosts::new(hosts),
             readiness,
+            failures: Failures::default(),
             handshake: limits.handshake,
             message_bytes: limits.message_bytes,
         }))
+    }
+
+    /// How long the whole upgrade may take, TLS included.
+    pub fn handshake(&self) -> Duration {
+        self.0.handshake
     }
 
     /// Reads one HTTP request from `stream` and answers it: with the upgrade, or with a refusal and the end.
@@ -91,22 +100,44 @@ impl Acceptor {
     /// # Errors
     ///
     /// [`Refused`] when no WebSocket came of it; an answered readiness probe is one too.
-    pub async fn accept<S>(&self, stream: S, peer: SocketAddr) -> Result<Accepted<S>, Refused>
+    pub async fn accept<S>(&self, stream: S, arrival: impl Into<Arrival>) -> Result<Accepted<S>, Refused>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // A deadline beyond what the clock can express is as good as a day.
+        let now = Instant::now();
+        let by = now.checked_add(self.0.handshake).unwrap_or(now + Duration::from_secs(86_400));
+        self.accept_by(stream, arrival, by).await
+    }
+
+    /// [`accept`](Self::accept) by this time: for streams that have used up some of theirs.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn accept_by<S>(
+        &self,
+        stream: S,
+        arrival: impl Into<Arrival>,
+        by: Instant,
+    ) -> Result<Accepted<S>, Refused>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let arrival = arrival.into();
+        let peer = arrival.peer;
         let refused = |reason| Refused { peer, reason };
         let verdict = Mutex::new(None);
         let mut upgrade =
             http1::Builder::new().header_read_timeout(None).max_buf_size(HEAD_BYTES).serve_connection(
                 TokioIo::new(stream),
                 service_fn(|request: Request<Incoming>| {
-                    let (response, outcome) = self.answer(&request);
+                    let (response, outcome) = self.answer(&request, &arrival);
                     *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
                     ready(Ok::<_, Infallible>(response))
                 }),
             );
-        let served = timeout(self.0.handshake, poll_fn(|cx| upgrade.poll_without_shutdown(cx)))
+        let served = timeout_at(by, poll_fn(|cx| upgrade.poll_without_shutdown(cx)))
             .await
             .map_err(|_| refused(RefusedReason::Timeout(self.0.handshake)))?;
         let (stream, read_ahead) = {
@@ -115,9 +146,9 @@ impl Acceptor {
         };
         let verdict = verdict.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (served, verdict) {
-            (Ok(()), Some(Ok(principal))) => {
+            (Ok(()), Some(Ok(grant))) => {
                 let connection = WebSocket::new(stream, read_ahead, Role::Server, self.0.message_bytes);
-                Ok(Accepted { connection, principal })
+                Ok(Accepted { connection, grant })
             }
             (Ok(()), Some(Err(reason))) => {
                 end(stream).await;
@@ -147,23 +178,26 @@ impl Acceptor {
     fn answer(
         &self,
         request: &Request<Incoming>,
-    ) -> (Response<Full<Bytes>>, Result<Principal, RefusedReason>) {
+        arrival: &Arrival,
+    ) -> (Response<Full<Bytes>>, Result<Grant, RefusedReason>) {
         let inner = &*self.0;
-        let verdict = judge(request, &inner.hosts, &*inner.authenticate, &inner.readiness);
+        let verdict = judge(request, arrival, inner);
         let response = verdict.response();
         let outcome = match verdict {
-            Verdict::Upgrade { principal, .. } => Ok(principal),
+            Verdict::Upgrade { grant, .. } => Ok(grant),
             Verdict::Probe { .. } => Err(RefusedReason::Probe),
-            Verdict::Refuse(refusal) => {
-                Err(RefusedReason::Answered { status: refusal.status.as_u16(), text: refusal.text })
-            }
+            Verdict::Refuse(refusal) => Err(RefusedReason::Answered {
+                status: refusal.status.as_u16(),
+                code: refusal.code,
+                text: refusal.text,
+            }),
         };
         (response, outcome)
     }
 }
 
 /// Ends a stream whose peer has been answered. Closing it with input unread would reset it and could take the answer away.
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+pub(crate) async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
     let farewell = async {
         stream.shutdown().await?;
         let mut discarded = [0; 4096];

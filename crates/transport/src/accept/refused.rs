@@ -1,10 +1,11 @@
-use std::{fmt, net::SocketAddr, time::Duration};
+use crate::Peer;
+use std::{fmt, io, time::Duration};
 
 /// No WebSocket came of a stream.
 #[derive(Debug)]
 pub struct Refused {
     /// The other end.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// Why.
     pub reason: RefusedReason,
 }
@@ -18,6 +19,8 @@ pub enum RefusedReason {
     Answered {
         /// The HTTP status.
         status: u16,
+        /// A stable word for the audit.
+        code: &'static str,
         /// The body: what is wrong and what to do. Holds nothing that the peer sent.
         text: &'static str,
     },
@@ -25,8 +28,39 @@ pub enum RefusedReason {
     Timeout(Duration),
     /// The stream ended before a request.
     NoRequest,
+    /// The TLS handshake failed, or the client's certificate is not accepted.
+    Tls(io::Error),
+    /// It does not speak TLS, where only TLS is spoken. It has been told so.
+    NotTls,
+    /// A process of a user who may not connect.
+    User,
     /// What came was not HTTP/1.1, or its head was too large, or the network failed.
     NotHttp(hyper::Error),
+}
+
+impl RefusedReason {
+    /// A stable word for the audit.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::Answered { code, .. } => code,
+            Self::Timeout(_) => "timeout",
+            Self::NoRequest => "no_request",
+            Self::Tls(_) => "tls",
+            Self::NotTls => "not_tls",
+            Self::User => "user",
+            Self::NotHttp(_) => "not_http",
+        }
+    }
+
+    /// The HTTP status that was answered, if one was.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answered { status, .. } => Some(*status),
+            Self::NotTls => Some(400),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -34,9 +68,14 @@ impl fmt::Display for Refused {
         let peer = self.peer;
         match &self.reason {
             RefusedReason::Probe => write!(f, "{peer} asked whether the executor is ready"),
-            RefusedReason::Answered { status, text } => write!(f, "{peer} was refused with {status}: {text}"),
+            RefusedReason::Answered { status, text, .. } => {
+                write!(f, "{peer} was refused with {status}: {text}")
+            }
             RefusedReason::Timeout(after) => write!(f, "{peer} did not finish the upgrade within {after:?}"),
             RefusedReason::NoRequest => write!(f, "{peer} went away before it sent a request"),
+            RefusedReason::Tls(error) => write!(f, "TLS with {peer} failed: {error}"),
+            RefusedReason::NotTls => write!(f, "{peer} does not speak TLS"),
+            RefusedReason::User => write!(f, "{peer} is no user who may connect"),
             RefusedReason::NotHttp(error) => write!(f, "{peer} sent no acceptable HTTP/1.1 request: {error}"),
         }
     }
@@ -46,6 +85,7 @@ impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
             RefusedReason::NotHttp(error) => Some(error),
+            RefusedReason::Tls(error) => Some(error),
             _ => None,
         }
     }

@@ -1,13 +1,14 @@
 use super::{
-    Authenticate, Principal, Readiness, Unauthorized,
+    Inner,
     host::{AllowedHosts, HostVerdict},
 };
+use crate::access::{Arrival, Credentials, Grant, Unauthorized};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-        SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+        AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+        SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
     },
 };
 use http_body_util::Full;
@@ -15,7 +16,7 @@ use tungstenite::handshake::derive_accept_key;
 
 /// What a request gets.
 pub(super) enum Verdict {
-    Upgrade { accept: HeaderValue, principal: Principal },
+    Upgrade { accept: HeaderValue, grant: Grant },
     Probe { ready: bool },
     Refuse(Refusal),
 }
@@ -24,25 +25,21 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
+    pub(super) code: &'static str,
     pub(super) text: &'static str,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// Judges a request: PROTOCOL section 1, RFC 6455 section 4.2.1.
-pub(super) fn judge<B>(
-    request: &Request<B>,
-    hosts: &AllowedHosts,
-    authenticate: &dyn Authenticate,
-    readiness: &Readiness,
-) -> Verdict {
+pub(super) fn judge<B>(request: &Request<B>, arrival: &Arrival, acceptor: &Inner) -> Verdict {
     if request.uri().path() == "/readyz" && [Method::GET, Method::HEAD].contains(request.method()) {
-        return Verdict::Probe { ready: readiness.is_ready() };
+        return Verdict::Probe { ready: acceptor.readiness.is_ready() };
     }
-    let admitted = check_place(request, hosts)
+    let admitted = check_place(request, &acceptor.hosts)
         .and_then(|()| check_upgrade(request))
-        .and_then(|accept| Ok((accept, check_token(request.headers(), authenticate)?)));
+        .and_then(|accept| Ok((accept, authenticate(request.headers(), arrival, acceptor)?)));
     match admitted {
-        Ok((accept, principal)) => Verdict::Upgrade { accept, principal },
+        Ok((accept, grant)) => Verdict::Upgrade { accept, grant },
         Err(refusal) => Verdict::Refuse(refusal),
     }
 }
@@ -53,23 +50,26 @@ fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refu
     if headers.contains_key(ORIGIN) {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
+            "origin",
             "Connect without an Origin header: no web page may use this executor.",
         ));
     }
     let Some(host) = only(headers, &HOST) else {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "Send exactly one Host header."));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "host", "Send exactly one Host header."));
     };
     match hosts.judge(host.as_bytes()) {
         HostVerdict::Allowed => {}
         HostVerdict::Malformed => {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
+                "host",
                 "Send a Host header of the form name, name:port, address or address:port.",
             ));
         }
         HostVerdict::NotAllowed => {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
+                "host",
                 "Address this executor by IP address, as localhost, or by a name that its operator has allowed.",
             ));
         }
@@ -77,19 +77,24 @@ fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refu
     if request.uri().authority().is_some() {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
+            "path",
             "Ask for the path / and not for an absolute URL: this is no proxy.",
         ));
     }
     if request.uri().path() != "/" {
         return Err(Refusal::new(
             StatusCode::NOT_FOUND,
+            "path",
             "Connect to the path /; nothing else is served here but /readyz.",
         ));
     }
     match (request.uri().query(), headers.contains_key(AUTHORIZATION)) {
         (None, _) => Ok(()),
-        (Some(_), true) => Err(Refusal::new(StatusCode::BAD_REQUEST, "Connect to / without a query string.")),
+        (Some(_), true) => {
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "query", "Connect to / without a query string."))
+        }
         (Some(_), false) => Err(Refusal::unauthorized(
+            "query",
             "Connect to / without a query string and send the token in the header Authorization: Bearer; a token in a URL ends up in logs.",
         )),
     }
@@ -99,18 +104,23 @@ fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refu
 fn check_upgrade<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "Open a WebSocket with an HTTP/1.1 GET request."));
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "method",
+            "Open a WebSocket with an HTTP/1.1 GET request.",
+        ));
     }
     if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
         return Err(Refusal::new(
             StatusCode::UPGRADE_REQUIRED,
+            "not_websocket",
             "Open a WebSocket here: nothing else is served at this path.",
         )
-        .with(UPGRADE, "websocket"));
+        .with(UPGRADE, HeaderValue::from_static("websocket")));
     }
     if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "Use WebSocket version 13.")
-            .with(SEC_WEBSOCKET_VERSION, "13"));
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "version", "Use WebSocket version 13.")
+            .with(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
     }
     match only(headers, &SEC_WEBSOCKET_KEY) {
         Some(key) if is_key(key.as_bytes()) => {
@@ -119,17 +129,35 @@ fn check_upgrade<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
         }
         _ => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
+            "key",
             "Send one Sec-WebSocket-Key header: 16 random bytes in base64.",
         )),
     }
 }
 
-fn check_token(headers: &HeaderMap, authenticate: &dyn Authenticate) -> Result<Principal, Refusal> {
-    authenticate.authenticate(bearer(headers)).map_err(|unauthorized| {
-        Refusal::unauthorized(match unauthorized {
-            Unauthorized::Missing => "Send this executor's token in one header Authorization: Bearer.",
-            Unauthorized::Wrong => "The token is not this executor's: check which one its operator gave out.",
-        })
+/// Who the peer is. One that has failed too often is not asked.
+fn authenticate(headers: &HeaderMap, arrival: &Arrival, acceptor: &Inner) -> Result<Grant, Refusal> {
+    if let Some(seconds) = acceptor.failures.wait(&arrival.peer) {
+        return Err(Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_failures",
+            "Too many attempts from this address failed to authenticate: try again later, with the right credentials.",
+        )
+        .with(RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    let credentials = Credentials { bearer: bearer(headers), arrival };
+    acceptor.authenticate.authenticate(&credentials).map_err(|unauthorized| {
+        acceptor.failures.note(&arrival.peer);
+        Refusal::unauthorized(
+            unauthorized.code(),
+            match unauthorized {
+                Unauthorized::Missing => "Send this executor's token in one header Authorization: Bearer.",
+                Unauthorized::Wrong | Unauthorized::Rejected(_) => {
+                    "The token is not this executor's: check which one its operator gave out."
+                }
+                Unauthorized::Expired => "The credential has expired: get a new one.",
+            },
+        )
     })
 }
 
@@ -162,15 +190,16 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 impl Refusal {
-    fn new(status: StatusCode, text: &'static str) -> Self {
-        Self { status, text, header: None }
+    fn new(status: StatusCode, code: &'static str, text: &'static str) -> Self {
+        Self { status, code, text, header: None }
     }
 
-    fn unauthorized(text: &'static str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, text).with(WWW_AUTHENTICATE, "Bearer")
+    fn unauthorized(code: &'static str, text: &'static str) -> Self {
+        let refusal = Self::new(StatusCode::UNAUTHORIZED, code, text);
+        refusal.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
-    fn with(mut self, name: HeaderName, value: &'static str) -> Self {
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
     }
@@ -194,7 +223,7 @@ impl Verdict {
             Self::Refuse(refusal) => {
                 let mut response = plain(refusal.status, refusal.text);
                 if let Some((name, value)) = &refusal.header {
-                    response.headers_mut().insert(name, HeaderValue::from_static(value));
+                    response.headers_mut().insert(name, value.clone());
                 }
                 response
             }

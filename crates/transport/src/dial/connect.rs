@@ -1,4 +1,5 @@
-use super::{Address, DialConfig, DialError, DialStream};
+use super::{Address, DialConfig, DialError};
+use crate::NetStream;
 use rustls_pki_types::ServerName;
 use std::{
     io,
@@ -16,7 +17,7 @@ pub(super) async fn connect(
     address: &Address,
     config: &DialConfig,
     deadline: Instant,
-) -> Result<DialStream, DialError> {
+) -> Result<NetStream, DialError> {
     let addresses = resolve(address).await?;
     let exposed = config.token.is_some() && !address.tls && !config.allow_plaintext_token;
     if exposed && addresses.iter().any(|address| !is_loopback(address.ip())) {
@@ -30,9 +31,9 @@ pub(super) async fn connect(
             let failed = |source| DialError::Tls { host: address.host_and_port(), source };
             let name = server_name(&address.host).map_err(failed)?;
             let stream = TlsConnector::from(tls.clone()).connect(name, stream).await.map_err(failed)?;
-            Ok(DialStream::Tls(Box::new(stream)))
+            Ok(NetStream::Tls(Box::new(stream.into())))
         }
-        _ => Ok(DialStream::Plain(stream)),
+        _ => Ok(NetStream::Plain(stream)),
     }
 }
 

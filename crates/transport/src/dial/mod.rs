@@ -4,14 +4,12 @@ mod address;
 mod config;
 mod connect;
 mod error;
-mod stream;
 mod upgrade;
 
 pub use config::{BearerToken, DialConfig};
 pub use error::DialError;
-pub use stream::DialStream;
 
-use crate::{Role, WebSocket};
+use crate::{NetStream, Role, WebSocket};
 use address::Address;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -24,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 /// # Errors
 ///
 /// A [`DialError`] that tells the phase; each says what to do.
-pub async fn dial(config: &DialConfig) -> Result<WebSocket<DialStream>, DialError> {
+pub async fn dial(config: &DialConfig) -> Result<WebSocket<NetStream>, DialError> {
     let address = Address::parse(config)?;
     let request = upgrade::request(&address, config)?;
     let deadline = deadline(config.connect_timeout);

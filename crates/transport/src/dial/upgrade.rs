@@ -1,4 +1,5 @@
-use super::{Address, DialConfig, DialError, DialStream};
+use super::{Address, DialConfig, DialError};
+use crate::NetStream;
 use crate::accept::lists;
 use bytes::{Bytes, BytesMut};
 use http::{
@@ -55,9 +56,9 @@ pub(super) fn request(address: &Address, config: &DialConfig) -> Result<Request<
 
 /// Sends the request and takes the stream back, with what was read beyond the answer.
 pub(super) async fn upgrade(
-    stream: DialStream,
+    stream: NetStream,
     request: Request<Empty<Bytes>>,
-) -> Result<(DialStream, BytesMut), DialError> {
+) -> Result<(NetStream, BytesMut), DialError> {
     let accept = derive_accept_key(request.headers()[SEC_WEBSOCKET_KEY].as_bytes());
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
@@ -119,7 +120,7 @@ async fn excerpt(body: Incoming, driver: &mut Driver) -> String {
 
 /// hyper's side of the exchange, polled along with whatever waits for it.
 struct Driver {
-    connection: http1::Connection<TokioIo<DialStream>, Empty<Bytes>>,
+    connection: http1::Connection<TokioIo<NetStream>, Empty<Bytes>>,
     done: bool,
 }
 

@@ -1,6 +1,6 @@
 use crate::support::{accept_one, acceptor, echo, install_provider, message, soon, text};
 use afield_transport::{
-    BearerToken, Connection, DialConfig, DialError, DialStream, NoAuthentication, TokenDigest, dial,
+    BearerToken, Connection, DialConfig, DialError, NetStream, NoAuthentication, TokenDigest, dial,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -60,7 +60,7 @@ async fn dialling_with_the_token_opens_a_websocket() {
         let mut config = DialConfig::new(format!("{scheme}://{address}"));
         config.token = Some(BearerToken::new(TOKEN));
         let mut client = soon(dial(&config)).await.unwrap();
-        assert!(client.stream().tcp().nodelay().unwrap());
+        assert!(client.stream().tcp().unwrap().nodelay().unwrap());
         tokio::spawn(echo(soon(accepting).await.unwrap().unwrap().connection));
         client.send_all(text("hello")).await.unwrap();
         assert_eq!(message(&mut client).await, text("hello"));
@@ -83,7 +83,7 @@ async fn tls_carries_large_messages() {
     let mut config = DialConfig::new(format!("wss://localhost:{port}"));
     config.tls = Some(trusting);
     let mut client = soon(dial(&config)).await.unwrap();
-    assert!(matches!(client.stream(), DialStream::Tls(_)));
+    assert!(matches!(client.stream(), NetStream::Tls(_)));
     let large = crate::support::binary(3_000_000);
     for _ in 0..3 {
         soon(client.send_all(large.clone())).await.unwrap();

@@ -1,0 +1,292 @@
+use super::{Authenticate, Authorization, Credentials, FileError, Grant, Principal, Unauthorized, read_text};
+use ring::digest::{SHA256, digest};
+use std::{
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+};
+use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::watch;
+
+/// One token, of which only the SHA-256 digest is kept, and whose it is. Digests are compared in constant time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenDigest {
+    digest: [u8; 32],
+    principal: Principal,
+}
+
+impl TokenDigest {
+    /// Accepts `token`.
+    pub fn of(token: &str) -> Self {
+        Self::from_digest(sha256(token))
+    }
+
+    /// Accepts the token with this SHA-256 digest.
+    pub fn from_digest(digest: [u8; 32]) -> Self {
+        Self { digest, principal: Principal::new("token") }
+    }
+
+    /// Names who presents the token; otherwise `token`.
+    #[must_use]
+    pub fn with_principal(mut self, principal: Principal) -> Self {
+        self.principal = principal;
+        self
+    }
+
+    /// The digest in hexadecimal.
+    pub fn hex(&self) -> String {
+        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn accepts(&self, presented: &[u8; 32]) -> Choice {
+        presented.ct_eq(&self.digest)
+    }
+}
+
+/// `HEX` or `NAME=HEX`, the SHA-256 digest of a token.
+impl FromStr for TokenDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, hex) = text.split_once('=').unwrap_or(("token", text));
+        let principal = Principal::parse(name)
+            .ok_or("the name before = is one word of at most 256 characters, for example ci=HEX")?;
+        let digest = parse_hex(hex)
+            .ok_or("a SHA-256 digest is 64 hexadecimal digits; `afield token new` prints one")?;
+        Ok(Self::from_digest(digest).with_principal(principal))
+    }
+}
+
+impl Authenticate for TokenDigest {
+    fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Grant, Unauthorized> {
+        let presented = sha256(credentials.bearer.ok_or(Unauthorized::Missing)?);
+        match bool::from(self.accepts(&presented)) {
+            true => Ok(self.principal.clone().into()),
+            false => Err(Unauthorized::Wrong),
+        }
+    }
+
+    fn mode(&self) -> String {
+        "token".to_owned()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenDigest").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+/// Lets in who presents one of several tokens: those it was made with, and those of a file, which can be read again.
+/// A session whose token the file does not hold any more ends.
+///
+/// The file holds a token as it is, or a line for each token: a name, white space, and the token's SHA-256 digest in
+/// hexadecimal. Empty lines and lines that begin with `#` are skipped.
+pub struct Tokens {
+    fixed: Vec<TokenDigest>,
+    file: Option<PathBuf>,
+    accepted: Arc<RwLock<Vec<TokenDigest>>>,
+    changed: watch::Sender<()>,
+}
+
+impl Tokens {
+    /// Accepts these tokens, and those in the file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or holds something else.
+    pub fn new(fixed: Vec<TokenDigest>, file: Option<PathBuf>) -> Result<Self, FileError> {
+        let tokens = Self { fixed, file, accepted: Arc::default(), changed: watch::Sender::new(()) };
+        tokens.reload()?;
+        Ok(tokens)
+    }
+
+    /// The file, for whoever watches it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.file.iter().cloned().collect()
+    }
+
+    /// Reads the file again. On an error everything stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or holds something else.
+    pub fn reload(&self) -> Result<(), FileError> {
+        let mut accepted = self.fixed.clone();
+        if let Some(file) = &self.file {
+            let text = read_text(file)?;
+            accepted.extend(parse(&text).map_err(|why| FileError::new(file, why))?);
+        }
+        *self.accepted.write().unwrap_or_else(PoisonError::into_inner) = accepted;
+        self.changed.send_replace(());
+        Ok(())
+    }
+}
+
+impl Authenticate for Tokens {
+    fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Grant, Unauthorized> {
+        let presented = sha256(credentials.bearer.ok_or(Unauthorized::Missing)?);
+        let changed = self.changed.subscribe();
+        // All are compared, whichever it is.
+        let mut found = None;
+        for token in self.accepted.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            if bool::from(token.accepts(&presented)) && found.is_none() {
+                found = Some(token.clone());
+            }
+        }
+        let token = found.ok_or(Unauthorized::Wrong)?;
+        let principal = token.principal.clone();
+        let accepted = self.accepted.clone();
+        let holds = move || accepted.read().unwrap_or_else(PoisonError::into_inner).contains(&token);
+        Ok(Grant { principal, authorization: Authorization::permanent().as_long_as(changed, holds) })
+    }
+
+    fn mode(&self) -> String {
+        "token".to_owned()
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<TokenDigest>, String> {
+    let lines = text.lines().map(str::trim).enumerate();
+    let mut tokens = Vec::new();
+    for (at, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        tokens.push(match words[..] {
+            [token] if token.bytes().all(|byte| byte.is_ascii_graphic()) => TokenDigest::of(token),
+            [name, hex] => match (Principal::parse(name), parse_hex(hex)) {
+                (Some(principal), Some(digest)) => TokenDigest::from_digest(digest).with_principal(principal),
+                _ => {
+                    return Err(format!(
+                        "line {} is neither a token nor a name and a SHA-256 digest of 64 hexadecimal digits",
+                        at + 1
+                    ));
+                }
+            },
+            _ => {
+                return Err(format!("line {} is neither a token nor a name and a SHA-256 digest", at + 1));
+            }
+        });
+    }
+    match tokens.is_empty() {
+        true => Err("there is no token in it; `afield token new` prints one".to_owned()),
+        false => Ok(tokens),
+    }
+}
+
+fn parse_hex(hex: &str) -> Option<[u8; 32]> {
+    if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; 32];
+    for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn sha256(token: &str) -> [u8; 32] {
+    let digest = digest(&SHA256, token.as_bytes());
+    digest.as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::*, *};
+
+    fn ask(of: &impl Authenticate, bearer: Option<&str>) -> Result<Principal, Unauthorized> {
+        grant(of, bearer).map(|grant| grant.principal)
+    }
+
+    fn grant(of: &impl Authenticate, bearer: Option<&str>) -> Result<Grant, Unauthorized> {
+        let arrival = Arrival::from(Peer::Unix { uid: 7, pid: None });
+        of.authenticate(&Credentials { bearer, arrival: &arrival })
+    }
+
+    /// Proves that only the exact token is accepted, and that a missing one is told from a wrong one.
+    #[test]
+    fn only_the_exact_token_is_accepted() {
+        let tokens = TokenDigest::of("canary-token").with_principal(Principal::new("ci"));
+        assert_eq!(ask(&tokens, Some("canary-token")), Ok(Principal::new("ci")));
+        assert_eq!(ask(&tokens, None), Err(Unauthorized::Missing));
+        for wrong in ["canary-toke", "canary-token2", "Canary-token", "", " canary-token"] {
+            assert_eq!(ask(&tokens, Some(wrong)), Err(Unauthorized::Wrong), "{wrong}");
+        }
+    }
+
+    /// The digest of FIPS 180-4's example `abc`.
+    const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    /// Proves that a digest made elsewhere accepts its token, under the name given, and that nonsense is refused.
+    #[test]
+    fn a_digest_made_elsewhere_accepts_its_token() {
+        let plain: TokenDigest = ABC.parse().unwrap();
+        assert_eq!(ask(&plain, Some("abc")), Ok(Principal::new("token")));
+        assert_eq!(plain.hex(), ABC);
+        let named: TokenDigest = format!("ci={}", ABC.to_uppercase()).parse().unwrap();
+        assert_eq!(ask(&named, Some("abc")), Ok(Principal::new("ci")));
+        for nonsense in ["", "ci=", &ABC[1..], &format!("={ABC}"), &format!("a b={ABC}"), &"é".repeat(32)] {
+            assert!(nonsense.parse::<TokenDigest>().is_err(), "{nonsense}");
+        }
+    }
+
+    /// Proves that a file of several tokens names who presents each, and that a line that is none is told by its number
+    /// and not by its text.
+    #[test]
+    fn a_file_holds_several_named_tokens() {
+        let text = format!("# who\n\nann {ABC}\nbob\t{}\n", TokenDigest::of("second").hex());
+        let tokens = parse(&text).unwrap();
+        let names: Vec<_> = tokens.iter().map(|token| token.principal.name()).collect();
+        assert_eq!(names, ["ann", "bob"]);
+        assert_eq!(parse("canary-token\n").unwrap(), [TokenDigest::of("canary-token")]);
+        for (wrong, line) in
+            [("a b c canary", "line 1"), ("# x\nann canary", "line 2"), ("a\u{1}canary", "line 1")]
+        {
+            let why = parse(wrong).unwrap_err();
+            assert!(why.contains(line) && !why.contains("canary"), "{why}");
+        }
+        assert!(parse("# nothing\n").unwrap_err().contains("no token"));
+    }
+
+    /// Proves that a token taken out of the file is not accepted any more and ends what it had granted, that one that
+    /// stays does not, and that a file which cannot be read changes nothing.
+    #[tokio::test]
+    async fn a_token_taken_out_of_the_file_is_revoked() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tokens");
+        let line = |name: &str| format!("{name} {}\n", TokenDigest::of(name).hex());
+        std::fs::write(&file, line("ann") + &line("bob")).unwrap();
+        let tokens = Tokens::new(vec![TokenDigest::of("fixed")], Some(file.clone())).unwrap();
+        let [ann, bob, fixed] = ["ann", "bob", "fixed"].map(|token| grant(&tokens, Some(token)).unwrap());
+
+        std::fs::write(&file, "a b c").unwrap();
+        assert!(tokens.reload().is_err());
+        assert!(ann.authorization.check().is_ok() && bob.authorization.check().is_ok());
+
+        let waiting = tokio::spawn(async move { ann.authorization.ended().await });
+        tokio::task::yield_now().await;
+        std::fs::write(&file, line("bob")).unwrap();
+        tokens.reload().unwrap();
+        assert_eq!(waiting.await.unwrap(), CredentialEnd::Revoked);
+        assert!(bob.authorization.check().is_ok() && fixed.authorization.check().is_ok());
+        assert_eq!(ask(&tokens, Some("ann")), Err(Unauthorized::Wrong));
+        assert_eq!(ask(&tokens, Some("bob")), Ok(Principal::new("bob")));
+    }
+
+    /// Proves that neither the token nor its digest can reach a log through `Debug`.
+    #[test]
+    fn debug_shows_neither_token_nor_digest() {
+        assert_eq!(
+            format!("{:?}", TokenDigest::of("abc")),
+            "TokenDigest { principal: Principal(\"token\"), .. }"
+        );
+        let tokens = Tokens::new(vec![TokenDigest::of("abc")], None).unwrap();
+        assert_eq!(format!("{tokens:?}"), "Tokens { file: None, .. }");
+    }
+}

@@ -1,0 +1,185 @@
+//! Where connections come in: TCP, TLS over it, or a Unix socket.
+
+mod tls;
+mod unix;
+
+pub use tls::ServerTls;
+
+use crate::{Arrival, NetStream, Peer, Refused, RefusedReason, accept};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream, UnixStream},
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+use unix::UnixSocket;
+
+/// A socket that listens.
+#[derive(Debug)]
+pub struct Socket(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Tcp { listener: TcpListener, address: SocketAddr },
+    Unix(UnixSocket),
+}
+
+/// A connection that was accepted and of which nothing has been read.
+#[derive(Debug)]
+pub struct Incoming {
+    stream: Raw,
+    peer: Peer,
+}
+
+#[derive(Debug)]
+enum Raw {
+    Tcp(TcpStream),
+    Unix { stream: UnixStream, welcome: bool },
+}
+
+impl Socket {
+    /// Listens on this address. Port 0 picks one.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if the address is taken or may not be used.
+    pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok(Self(Kind::Tcp { listener, address }))
+    }
+
+    /// Listens on a Unix socket that it makes at `path`, for processes of this process's user and of those in
+    /// `allowed_users`. Its mode is 0600; 0666 if there are other users, who are told apart by what the kernel says of them.
+    ///
+    /// A socket that is there already and on which nobody listens is replaced. The file is removed when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// If somebody listens there, if something else is there, or the system's.
+    pub async fn unix(path: &Path, allowed_users: Vec<u32>) -> io::Result<Self> {
+        UnixSocket::bind(path, allowed_users).await.map(|socket| Self(Kind::Unix(socket)))
+    }
+
+    /// The address; `None` for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.0 {
+            Kind::Tcp { address, .. } => Some(*address),
+            Kind::Unix(_) => None,
+        }
+    }
+
+    /// The path; `None` for TCP.
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.0 {
+            Kind::Tcp { .. } => None,
+            Kind::Unix(socket) => Some(socket.path().to_owned()),
+        }
+    }
+
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// The system's, which may be of one connection only or for want of descriptors.
+    pub async fn accept(&self) -> io::Result<Incoming> {
+        match &self.0 {
+            Kind::Tcp { listener, .. } => {
+                let (stream, peer) = listener.accept().await?;
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot set TCP_NODELAY");
+                }
+                Ok(Incoming { stream: Raw::Tcp(stream), peer: Peer::Tcp(peer) })
+            }
+            Kind::Unix(socket) => {
+                let (stream, peer, welcome) = socket.accept().await?;
+                Ok(Incoming { stream: Raw::Unix { stream, welcome }, peer })
+            }
+        }
+    }
+}
+
+impl Incoming {
+    /// The other end.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The stream as it is, without TLS: for whoever says one last thing to it.
+    pub fn into_plain(self) -> NetStream {
+        match self.stream {
+            Raw::Tcp(stream) => NetStream::Plain(stream),
+            Raw::Unix { stream, .. } => NetStream::Unix(stream),
+        }
+    }
+
+    /// Finds out who is there: by the TLS handshake where there is TLS, by the kernel's word on a Unix socket.
+    ///
+    /// A peer that speaks HTTP where TLS is spoken is told so. Cancel safe in that dropping it closes the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if that fails or is not done by this time.
+    pub async fn secure(self, tls: Option<&ServerTls>, by: Instant) -> Result<(NetStream, Arrival), Refused> {
+        let peer = self.peer;
+        let refused = |reason| Refused { peer, reason };
+        let started = Instant::now();
+        match (self.stream, tls) {
+            (Raw::Unix { welcome: false, .. }, _) => Err(refused(RefusedReason::User)),
+            (Raw::Unix { stream, .. }, _) => Ok((NetStream::Unix(stream), peer.into())),
+            (Raw::Tcp(stream), None) => Ok((NetStream::Plain(stream), peer.into())),
+            (Raw::Tcp(stream), Some(tls)) => match timeout_at(by, shake_hands(stream, tls, peer)).await {
+                Ok(done) => done.map_err(refused),
+                Err(_) => Err(refused(RefusedReason::Timeout(by - started))),
+            },
+        }
+    }
+}
+
+/// How a TLS handshake begins: with a record of the type `handshake`.
+const HANDSHAKE: u8 = 22;
+
+async fn shake_hands(
+    mut stream: TcpStream,
+    tls: &ServerTls,
+    peer: Peer,
+) -> Result<(NetStream, Arrival), RefusedReason> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(1) if first[0] == HANDSHAKE => {}
+        Ok(1) => {
+            const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+                content-type: text/plain; charset=utf-8\r\ncontent-length: 58\r\n\r\n\
+                This port speaks TLS: connect with wss:// and not with ws:";
+            if stream.write_all(ANSWER).await.is_ok() {
+                accept::end(stream).await;
+            }
+            return Err(RefusedReason::NotTls);
+        }
+        _ => return Err(RefusedReason::NoRequest),
+    }
+    let stream = TlsAcceptor::from(tls.config()).accept(stream).await.map_err(RefusedReason::Tls)?;
+    let certificate = match stream.get_ref().1.peer_certificates() {
+        None => None,
+        Some(chain) => {
+            let chain = chain.iter().map(|certificate| certificate.clone().into_owned()).collect();
+            let parsed = crate::ClientCertificate::parse(chain);
+            Some(
+                parsed
+                    .map_err(|why| RefusedReason::Tls(io::Error::new(io::ErrorKind::InvalidData, why)))?
+                    .into(),
+            )
+        }
+    };
+    Ok((NetStream::Tls(Box::new(stream.into())), Arrival { peer, certificate }))
+}
+
+/// Whether others than this machine can reach a listener on this address.
+pub fn is_off_this_machine(ip: IpAddr) -> bool {
+    !ip.to_canonical().is_loopback()
+}
