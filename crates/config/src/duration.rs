@@ -52,7 +52,7 @@ pub fn format_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, scale) in UNITS.iter().rev() {
         let scale = u128::from(*scale);
-        if millis >= scale && millis % scale == 0 {
+        if millis >= scale && millis.is_multiple_of(scale) {
             return format!("{}{unit}", millis / scale);
         }
     }

@@ -25,10 +25,12 @@
 //!   means this process.
 //! - No value that may be a secret is in a `Debug`, an error or a warning.
 
-#![allow(dead_code, unused_imports, reason = "importers come next")]
-
 mod config;
+mod draft;
 mod duration;
+mod edit;
+mod export;
+mod foreign;
 mod format;
 mod load;
 mod location;
@@ -41,7 +43,11 @@ mod url;
 mod variables;
 
 pub use config::{Config, NoSuch, UnusableServer};
+pub use draft::Draft;
 pub use duration::{format_duration, parse_duration};
+pub use edit::{Change, EditError, Edited, edit};
+pub use export::{Export, Host, Scope, Via, Written, export_into};
+pub use foreign::{Imported, ImportedServer, import};
 pub use format::Format;
 pub use load::LoadError;
 pub use location::{Location, NamedBy, VARIABLE};

@@ -1,8 +1,10 @@
 use std::{collections::HashMap, ffi::OsString, fmt, path::PathBuf, sync::Arc};
 
+type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
 /// Environment variables: those of this process, or others in their place.
 #[derive(Clone)]
-pub struct Variables(Arc<dyn Fn(&str) -> Option<OsString> + Send + Sync>);
+pub struct Variables(Arc<Lookup>);
 
 impl Variables {
     /// Those of this process, looked up when they are needed.

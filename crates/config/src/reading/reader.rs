@@ -8,14 +8,11 @@ use std::cell::RefCell;
 pub(crate) struct Reader<'a> {
     pub source: &'a Source,
     problems: RefCell<Vec<Problem>>,
-    warnings: RefCell<Vec<Problem>>,
-    /// Whether keys that are not known are another program's, and none of our business.
-    pub foreign: bool,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(source: &'a Source) -> Self {
-        Self { source, problems: RefCell::default(), warnings: RefCell::default(), foreign: false }
+        Self { source, problems: RefCell::default() }
     }
 
     /// A problem at `span`.
@@ -34,17 +31,12 @@ impl<'a> Reader<'a> {
         self.problems.borrow_mut().push(self.problem(span, key, what, fix));
     }
 
-    /// Notes something that works, and is worth a word.
-    pub fn warn(&self, span: &Span, key: &str, what: impl Into<String>, fix: impl Into<String>) {
-        self.warnings.borrow_mut().push(self.problem(span, key, what, fix));
-    }
-
     pub fn found_problems(&self) -> bool {
         !self.problems.borrow().is_empty()
     }
 
-    /// What was found: problems, and warnings.
-    pub fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
-        (self.problems.into_inner(), self.warnings.into_inner())
+    /// Everything that was found.
+    pub fn finish(self) -> Vec<Problem> {
+        self.problems.into_inner()
     }
 }

@@ -41,10 +41,7 @@ impl<'a> Section<'a> {
     fn take(&mut self, entry: &'a Entry) {
         let path = self.path_of(&entry.key);
         let Some(key) = self.table.key(&entry.key) else {
-            if !self.reader.foreign {
-                self.refuse_unknown(entry, &path);
-            }
-            return;
+            return self.refuse_unknown(entry, &path);
         };
         if let Some((_, first)) = self.entries.iter().find(|(name, _)| *name == key.name) {
             let what = if first.key == entry.key {
@@ -80,11 +77,6 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
     }
 
-    /// The section's own path.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
     /// What was given for the key of this name, by whatever name.
     pub fn entry(&self, name: &str) -> Option<&'a Entry> {
         debug_assert!(
@@ -103,11 +95,6 @@ impl<'a> Section<'a> {
     /// Says what is wrong with the section.
     pub fn refuse_section(&self, what: impl Into<String>, fix: impl Into<String>) {
         self.reader.refuse(&self.span, &self.path, what, fix);
-    }
-
-    /// A word about a key that was given.
-    pub fn warn(&self, entry: &Entry, what: impl Into<String>, fix: impl Into<String>) {
-        self.reader.warn(&entry.key_span, &self.path_of(&entry.key), what, fix);
     }
 
     /// A text that is not empty.
@@ -170,7 +157,7 @@ impl<'a> Section<'a> {
     }
 
     pub fn path_value(&self, name: &str) -> Option<PathBuf> {
-        self.text(name).map(|text| self.reader.source.path(text))
+        self.text(name).map(|text| self.reader.source.resolve(text))
     }
 
     /// A URL with one of these schemes.

@@ -104,8 +104,10 @@ pub(super) fn read(section: &Section<'_>) -> Vec<ServerHeader> {
         }
     }
     for (entry, value) in section.map("headers_from_executor_env") {
-        match Template::parse(value).map(Template::into_suffixed) {
+        let parsed = Template::parse(value);
+        match parsed.as_ref().map(Template::as_suffixed) {
             Ok(Some((prefix, variable))) => {
+                let (prefix, variable) = (prefix.to_owned(), variable.to_owned());
                 headers.push("headers_from_executor_env", entry, Source::There { prefix, variable });
             }
             Ok(None) => headers.refuse(
@@ -114,23 +116,23 @@ pub(super) fn read(section: &Section<'_>) -> Vec<ServerHeader> {
                 "an executor appends one variable at the end of a header, and no default",
                 FIX_THERE,
             ),
-            Err(what) => headers.refuse(entry, "headers_from_executor_env", what, FIX_THERE),
+            Err(what) => headers.refuse(entry, "headers_from_executor_env", what.clone(), FIX_THERE),
         }
     }
-    if let Some(variable) = section.text("bearer_token_env_var") {
-        if let Some(entry) = section.entry("bearer_token_env_var") {
-            if !super::template::is_variable(variable) {
-                section.refuse(
-                    entry,
-                    "this is not the name of a variable",
-                    "write the variable's name, not the token",
-                );
-            } else if headers.has("authorization") {
-                section.refuse(entry, "the header Authorization is given too", "keep one of them");
-            } else {
-                let source = Source::Here(Template::prefixed("Bearer ", variable));
-                headers.found.push(ServerHeader { name: "Authorization".into(), source });
-            }
+    if let (Some(variable), Some(entry)) =
+        (section.text("bearer_token_env_var"), section.entry("bearer_token_env_var"))
+    {
+        if !super::template::is_variable(variable) {
+            section.refuse(
+                entry,
+                "this is not the name of a variable",
+                "write the variable's name, not the token",
+            );
+        } else if headers.has("authorization") {
+            section.refuse(entry, "the header Authorization is given too", "keep one of them");
+        } else {
+            let source = Source::Here(Template::prefixed("Bearer ", variable));
+            headers.found.push(ServerHeader { name: "Authorization".into(), source });
         }
     }
     headers.found

@@ -22,4 +22,4 @@ pub use root::TABLES;
 pub use template::{Template, Unset};
 
 pub(crate) use name::sanitised;
-pub(crate) use root::{Root, read};
+pub(crate) use root::{Root, read, read_each};

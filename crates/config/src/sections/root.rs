@@ -1,6 +1,7 @@
 use super::{Executor, Gateway, McpServer, check_name, executor, gateway, mcp_server, name::LOCAL, oauth};
 use crate::{
     Problem, Problems, UnusableServer,
+    foreign::Told,
     reading::{Key, Kind, Reader, Section, Table},
     syntax::{Entry, Node, Source},
 };
@@ -33,19 +34,15 @@ pub(crate) struct Root {
     pub warnings: Vec<Problem>,
 }
 
-/// Reads a tree in this format. `known` are executors from elsewhere.
+/// Reads the tree of one of our files.
 ///
 /// # Errors
 ///
 /// Everything that is wrong.
-pub(crate) fn read(
-    source: &Source,
-    node: &Node,
-    known: BTreeMap<String, Arc<Executor>>,
-) -> Result<Root, Problems> {
+pub(crate) fn read(source: &Source, node: &Node) -> Result<Root, Problems> {
     let reader = Reader::new(source);
     let root = Section::open(&reader, &ROOT, "", &node.span, node);
-    let mut executors = known;
+    let mut executors = BTreeMap::new();
     for entry in root.sections("executors") {
         let path = named(&root, "executors", entry, true);
         let section = Section::open(&reader, &executor::TABLE, path, &entry.key_span, &entry.node);
@@ -68,15 +65,14 @@ pub(crate) fn read(
         }
         gateway
     });
-    let (problems, warnings) = reader.finish();
-    match Problems::of(problems) {
+    match Problems::of(reader.finish()) {
         Some(problems) => Err(problems),
         None => Ok(Root {
             executors,
             mcp_servers,
             unusable: Vec::new(),
             gateway: gateway.unwrap_or_default(),
-            warnings,
+            warnings: Vec::new(),
         }),
     }
 }
@@ -84,7 +80,7 @@ pub(crate) fn read(
 /// Reads the servers of another program's file, told in our words. What is wrong with one is that one's alone.
 pub(crate) fn read_each(
     source: &Source,
-    servers: &[Entry],
+    servers: &[Told],
     executors: BTreeMap<String, Arc<Executor>>,
 ) -> Root {
     let mut root = Root {
@@ -94,24 +90,22 @@ pub(crate) fn read_each(
         gateway: Gateway::default(),
         warnings: Vec::new(),
     };
-    for entry in servers {
+    for told in servers {
+        let (name, mut problems) = (&told.entry.key, told.refusals(source));
+        root.warnings.extend(told.notes(source));
         let reader = Reader::new(source);
-        if let Err(what) = check_name(&entry.key) {
-            reader.refuse(
-                &entry.key_span,
-                &entry.key,
-                what,
-                "`afield mcp import` takes it over under another name",
-            );
+        if let Err(what) = check_name(name) {
+            let fix = "`afield mcp import` takes it over under another name";
+            reader.refuse(&told.entry.key_span, name, what, fix);
         }
-        let server = read_server(&reader, entry, &root.executors);
-        let (problems, warnings) = reader.finish();
-        root.warnings.extend(warnings);
+        let server =
+            problems.is_empty().then(|| read_server(&reader, &told.entry, &root.executors)).flatten();
+        problems.extend(reader.finish());
         match (server, Problems::of(problems)) {
             (Some(server), None) => {
                 root.mcp_servers.insert(server.name.clone(), server);
             }
-            (_, Some(problems)) => root.unusable.push(UnusableServer { name: entry.key.clone(), problems }),
+            (_, Some(problems)) => root.unusable.push(UnusableServer { name: name.clone(), problems }),
             (None, None) => {}
         }
     }

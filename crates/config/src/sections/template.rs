@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Template(Vec<Part>);
 
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+enum Part {
     Text(String),
     Variable { name: String, default: Option<String> },
 }
@@ -40,8 +40,7 @@ impl Template {
         if !text.contains("${") {
             return Err("this is neither a variable's name nor a text with ${VARIABLE} in it".into());
         }
-        let template = Self::parts(text)?;
-        Ok(template)
+        Self::parts(text)
     }
 
     /// The parts of a text in which `${VARIABLE}` stands for a variable.
@@ -92,14 +91,25 @@ impl Template {
     }
 
     /// A text before one variable at the very end, which is all that can be asked of an executor.
-    pub(crate) fn into_suffixed(self) -> Option<(String, String)> {
-        let mut parts = self.0;
-        let Part::Variable { name, default: None } = parts.pop()? else { return None };
-        match parts.as_slice() {
-            [] => Some((String::new(), name)),
-            [Part::Text(prefix)] => Some((prefix.clone(), name)),
+    pub(crate) fn as_suffixed(&self) -> Option<(&str, &str)> {
+        match self.0.as_slice() {
+            [Part::Variable { name, default: None }] => Some(("", name)),
+            [Part::Text(prefix), Part::Variable { name, default: None }] => Some((prefix, name)),
             _ => None,
         }
+    }
+
+    /// The same, as a file says it: the name alone where that is all.
+    pub(crate) fn written(&self) -> String {
+        if let Some(("", name)) = self.as_suffixed() {
+            return name.to_owned();
+        }
+        let parts = self.0.iter().map(|part| match part {
+            Part::Text(text) => text.clone(),
+            Part::Variable { name, default: None } => format!("${{{name}}}"),
+            Part::Variable { name, default: Some(default) } => format!("${{{name}:-{default}}}"),
+        });
+        parts.collect()
     }
 }
 

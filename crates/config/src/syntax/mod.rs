@@ -5,6 +5,7 @@ mod node;
 mod source;
 mod toml;
 
+pub(crate) use json::OPTIONS as JSON;
 pub(crate) use node::{Entry, Node, Span, Value};
 pub(crate) use source::Source;
 

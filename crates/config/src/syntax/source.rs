@@ -10,6 +10,7 @@ pub(crate) struct Source {
     /// The file, or what stands for it in errors: `command line`.
     pub name: Arc<str>,
     pub text: Arc<str>,
+    pub path: PathBuf,
     /// The folder that relative paths start from.
     pub folder: PathBuf,
     /// What `~/` stands for.
@@ -19,7 +20,13 @@ pub(crate) struct Source {
 impl Source {
     pub fn new(path: &Path, text: impl Into<Arc<str>>, home: Option<PathBuf>) -> Self {
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self { name: path.display().to_string().into(), text: text.into(), folder, home }
+        Self {
+            name: path.display().to_string().into(),
+            text: text.into(),
+            path: path.to_path_buf(),
+            folder,
+            home,
+        }
     }
 
     /// Where the byte `offset` stands. Lines and columns count from 1, columns in characters.
@@ -38,8 +45,8 @@ impl Source {
         Place { file: self.name.clone(), line, column }
     }
 
-    /// What a path in the file means: `~/` is the home folder, a relative one starts from the file's folder.
-    pub fn path(&self, written: &str) -> PathBuf {
+    /// What a file name in the file means: `~/` is the home folder, a relative one starts from the file's folder.
+    pub fn resolve(&self, written: &str) -> PathBuf {
         match (written.strip_prefix("~/"), &self.home) {
             (Some(rest), Some(home)) => home.join(rest),
             _ => self.folder.join(written),
@@ -70,8 +77,8 @@ mod tests {
     #[test]
     fn paths_start_from_the_file_or_home() {
         let source = Source::new(Path::new("/c/f.toml"), "", Some("/h".into()));
-        assert_eq!(source.path("token"), Path::new("/c/token"));
-        assert_eq!(source.path("~/token"), Path::new("/h/token"));
-        assert_eq!(source.path("/t/token"), Path::new("/t/token"));
+        assert_eq!(source.resolve("token"), Path::new("/c/token"));
+        assert_eq!(source.resolve("~/token"), Path::new("/h/token"));
+        assert_eq!(source.resolve("/t/token"), Path::new("/t/token"));
     }
 }

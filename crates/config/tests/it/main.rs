@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
 mod documented;
+mod editing;
 mod errors;
+mod exporting;
+mod foreign;
 mod meaning;
 mod support;
