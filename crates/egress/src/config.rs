@@ -3,7 +3,9 @@ use crate::own_listeners::OwnListeners;
 use crate::policy::Policy;
 use crate::request::variables::{HeaderVariables, NoVariables};
 use crate::resolve::{Resolve, SystemResolver};
+use crate::secrets::Secrets;
 use crate::tls::CaPolicy;
+use crate::upstream::Upstreams;
 use afield_exchange::Limits;
 use std::fmt;
 use std::path::PathBuf;
@@ -11,12 +13,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How an [`Egress`](crate::Egress) performs requests. The default: policy `standard`, the default limits, CAs by
-/// environment, the system's resolver, no header variables, no own listeners.
+/// How an [`Egress`](crate::Egress) performs requests. The default: policy `standard`, no secrets, no upstream rules, the
+/// default limits, CAs by environment, the system's resolver, no header variables, no own listeners.
 #[derive(Clone)]
 pub struct EgressConfig {
     /// Where requests may go.
     pub policy: Policy,
+    /// Secrets that requests may name, and those that are attached to them.
+    pub secrets: Secrets,
+    /// As whom, and by which way, origins are met.
+    pub upstreams: Upstreams,
     /// The limits; of them, those on requests, on buffered bodies, and the deadlines `connect`, `dns` and `head`.
     pub limits: Limits,
     /// Whom TLS trusts.
@@ -39,6 +45,8 @@ impl Default for EgressConfig {
     fn default() -> Self {
         Self {
             policy: Policy::default(),
+            secrets: Secrets::default(),
+            upstreams: Upstreams::default(),
             limits: Limits::default(),
             ca: CaPolicy::default(),
             resolver: Arc::new(SystemResolver::default()),
@@ -55,6 +63,8 @@ impl fmt::Debug for EgressConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EgressConfig")
             .field("policy", &self.policy)
+            .field("secrets", &self.secrets)
+            .field("upstreams", &self.upstreams)
             .field("ca", &self.ca)
             .field("own_listeners", &self.own_listeners)
             .finish_non_exhaustive()

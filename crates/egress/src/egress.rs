@@ -1,10 +1,14 @@
 use crate::config::{ConfigError, EgressConfig};
-use crate::exchange::Exchange;
+use crate::exchange::{Context, Exchange};
+use crate::explain::{self, Explanation};
 use crate::failure;
 use crate::generation::{Generation, Settings};
+use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::response::Incoming;
-use crate::tls::tls_client_config;
+use crate::secrets::Secrets;
+use crate::tls;
+use crate::upstream::Upstreams;
 use afield_exchange::{Buffered, Error, Head, Request, Response, ResponseBody};
 use bytes::Bytes;
 use std::fmt;
@@ -12,8 +16,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Performs HTTP requests, each checked, vetted and under its deadlines. Cheap to clone; clones share policy and
 /// connections. Needs a tokio runtime with time and I/O.
+///
+/// One handle performs requests of nobody in particular; [`Egress::for_principal`] gives one for somebody,
+/// [`Egress::observed`] one that reports.
 #[derive(Clone)]
-pub struct Egress(Arc<Inner>);
+pub struct Egress {
+    inner: Arc<Inner>,
+    principal: Option<Arc<str>>,
+    observer: Option<Arc<dyn Observer>>,
+}
 
 struct Inner {
     settings: Arc<Settings>,
@@ -27,11 +38,25 @@ impl Egress {
     ///
     /// If the CA file cannot be used or the HTTP client cannot be built.
     pub fn new(config: EgressConfig) -> Result<Self, ConfigError> {
-        let tls = tls_client_config(&config.ca)?;
-        let policy = config.policy.clone();
-        let settings = Arc::new(Settings { config, tls });
-        let generation = Generation::new(policy, Arc::clone(&settings))?;
-        Ok(Self(Arc::new(Inner { settings, generation: RwLock::new(Arc::new(generation)) })))
+        let verifier = tls::general_verifier(&config.ca)?;
+        let tls = tls::config(Arc::clone(&verifier))?;
+        let settings = Arc::new(Settings { config, verifier, tls });
+        let EgressConfig { policy, secrets, upstreams, .. } = &settings.config;
+        let generation = Generation::new(policy, secrets.clone(), upstreams, &settings)?;
+        let inner = Inner { generation: RwLock::new(Arc::new(generation)), settings };
+        Ok(Self { inner: Arc::new(inner), principal: None, observer: None })
+    }
+
+    /// The same egress for the requests of this principal: by its policy, with its secrets and upstreams. Cheap.
+    #[must_use]
+    pub fn for_principal(&self, principal: &str) -> Self {
+        Self { principal: Some(principal.into()), ..self.clone() }
+    }
+
+    /// The same egress, telling this observer of every hop. Cheap: one may be given for each request.
+    #[must_use]
+    pub fn observed(&self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
     }
 
     /// Performs a request up to its response head; the body follows as it is read.
@@ -57,23 +82,47 @@ impl Egress {
     /// As [`Egress::send`], and `too_large` with detail `response_body`.
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
         let (head, body) = self.exchange(request).await?;
-        let body = read_whole(body, self.0.settings.config.limits.buffered_body_bytes).await?;
+        let body = read_whole(body, self.inner.settings.config.limits.buffered_body_bytes).await?;
         Ok(Buffered { head, body })
     }
 
-    /// Puts another policy in force. Requests from now on go by it, over new connections; idle connections of the old
-    /// policy close; exchanges that are running go on under the old one.
-    pub fn reload(&self, policy: Policy) {
-        let generation = Generation::new(policy, Arc::clone(&self.0.settings))
+    /// Puts another policy, other secrets and other upstream rules in force, for all handles. Requests from now on go by
+    /// them, over new connections; idle connections made under the old ones close; exchanges that are running go on under
+    /// the old ones, their redirects included.
+    pub fn reload(&self, policy: &Policy, secrets: Secrets, upstreams: &Upstreams) {
+        let generation = Generation::new(policy, secrets, upstreams, &self.inner.settings)
             .expect("a client was built from the same settings before");
-        *self.0.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+        *self.inner.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+    }
+
+    /// What the policy in force says of a request of this method to this URL. Unless `resolve`, no name is resolved; nothing
+    /// is connected to in any case.
+    ///
+    /// # Errors
+    ///
+    /// If URL or method are not sound, or the name cannot be resolved.
+    pub async fn explain(&self, method: &str, url: &str, resolve: bool) -> Result<Explanation, Error> {
+        let generation = self.generation();
+        explain::explain(&generation, self.principal.as_deref(), method, url, resolve).await
+    }
+
+    fn generation(&self) -> Arc<Generation> {
+        Arc::clone(&self.inner.generation.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn exchange(&self, request: Request) -> Result<(Head, Incoming), Error> {
-        let generation = Arc::clone(&self.0.generation.read().unwrap_or_else(PoisonError::into_inner));
-        let Settings { config, .. } = &*self.0.settings;
-        let exchange = Exchange::prepare(request, &generation, &config.limits, &*config.variables);
-        let answer = match exchange {
+        let generation = self.generation();
+        let Settings { config, .. } = &*self.inner.settings;
+        let principal = self.principal.as_deref();
+        let context = Context {
+            view: generation.view(principal),
+            limits: &config.limits,
+            variables: &*config.variables,
+            secrets: &generation.secrets,
+            principal,
+            observer: self.observer.as_ref(),
+        };
+        let answer = match Exchange::prepare(request, context) {
             Ok(exchange) => exchange.perform().await,
             Err(error) => Err(error),
         };
@@ -83,20 +132,24 @@ impl Egress {
 
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Egress").field(&self.0.settings.config).finish()
+        f.debug_tuple("Egress").field(&self.inner.settings.config).finish()
     }
 }
 
 /// The body in one piece: as it came if it came in one, else collected with no more room than was announced.
 async fn read_whole(mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
-    let too_large = || Error::response_body_too_large(limit as u64);
+    let too_large = |body: Incoming| {
+        let error = Error::response_body_too_large(limit as u64);
+        body.abandon(&error);
+        error
+    };
     let announced = body.announced();
     if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
+        return Err(too_large(body));
     }
     let Some(first) = body.next().await.transpose()? else { return Ok(Bytes::new()) };
     if first.len() > limit {
-        return Err(too_large());
+        return Err(too_large(body));
     }
     let Some(second) = body.next().await.transpose()? else { return Ok(first) };
     let mut whole =
@@ -106,7 +159,7 @@ async fn read_whole(mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
     let mut piece = second;
     loop {
         if whole.len() + piece.len() > limit {
-            return Err(too_large());
+            return Err(too_large(body));
         }
         whole.extend_from_slice(&piece);
         match body.next().await.transpose()? {

@@ -1,30 +1,32 @@
 //! One request performed: checked, sent, redirected, answered.
 
 use crate::attempt::{Deadlines, Failed, send};
+use crate::clients::Clients;
 use crate::failure;
-use crate::generation::Generation;
+use crate::generation::View;
 use crate::hop::Hop;
-use crate::policy::{Destination, Scheme};
+use crate::observe::{HopOutcome, Observer, Watch};
+use crate::policy::Scheme;
 use crate::redirect::{self, MAX_REDIRECTS};
-use crate::request::headers::{self, Scope};
+use crate::request::headers::{self, Completion, Scope};
 use crate::request::method::{self, expects_content};
 use crate::request::target::Target;
 use crate::request::upload;
 use crate::request::variables::HeaderVariables;
 use crate::response::{self, BodyDeadlines, Incoming};
+use crate::secrets::{Going, Secrets, Sent};
+use crate::upstream::{Slot, Way};
 use afield_exchange::{Error, Head, Header, Limits, Phase, RedirectPolicy, Request, RequestBody};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// A request on its way: what of it holds for the next hop.
 pub(crate) struct Exchange<'a> {
-    generation: &'a Generation,
-    limits: &'a Limits,
-    variables: &'a dyn HeaderVariables,
+    context: Context<'a>,
     method: Method,
     target: Target,
     /// The caller's fields; a redirect needs them again.
@@ -40,6 +42,28 @@ pub(crate) struct Exchange<'a> {
     follow: bool,
     deadlines: Deadlines,
     idle: Option<Duration>,
+    /// The secrets that were sent so far.
+    sent: Vec<Sent>,
+    /// What made the last attempt.
+    clients: Option<Arc<Clients>>,
+}
+
+/// What a request is performed under.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) limits: &'a Limits,
+    pub(crate) variables: &'a dyn HeaderVariables,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) principal: Option<&'a str>,
+    pub(crate) observer: Option<&'a Arc<dyn Observer>>,
+}
+
+impl<'a> Context<'a> {
+    fn completion(&self, target: &'a Target, method: &'a Method) -> Completion<'a> {
+        let going = Going { target, method: method.as_str(), principal: self.principal };
+        Completion { variables: self.variables, secrets: self.secrets, going }
+    }
 }
 
 /// How often what an HTTP/2 origin has not processed is sent again.
@@ -47,15 +71,15 @@ const RESENDS: usize = 2;
 
 impl<'a> Exchange<'a> {
     /// Checks the request. Nothing is sent.
-    pub(crate) fn prepare(
-        request: Request,
-        generation: &'a Generation,
-        limits: &'a Limits,
-        variables: &'a dyn HeaderVariables,
-    ) -> Result<Self, Error> {
+    pub(crate) fn prepare(request: Request, context: Context<'a>) -> Result<Self, Error> {
+        let limits = context.limits;
         let method = method::check(&request.method)?;
         let (target, authorization) = Target::parse(&request.url, limits.url_bytes)?;
-        let fields = headers::first(&request.headers, limits, variables, &target)?;
+        let (scope, mut sent) = (Scope::default(), Vec::new());
+        let fields = {
+            let completion = context.completion(&target, &method);
+            headers::of_hop(&request.headers, limits, scope, &completion, &mut sent)?
+        };
         if request.timeout == Some(Duration::ZERO) {
             return Err(failure::already_past());
         }
@@ -66,20 +90,20 @@ impl<'a> Exchange<'a> {
             connect: limits.connect,
         };
         Ok(Self {
-            generation,
-            limits,
-            variables,
+            context,
             method,
             target,
             given: request.headers,
             fields,
             authorization,
-            scope: Scope::default(),
+            scope,
             body: request.body,
             redirects: 0,
             follow: request.redirect == RedirectPolicy::Follow,
             deadlines,
             idle: request.idle_timeout,
+            sent,
+            clients: None,
         })
     }
 
@@ -88,25 +112,69 @@ impl<'a> Exchange<'a> {
         upload::check_announced_empty(&mut self.body, self.deadlines.total).await?;
         loop {
             let mut replay = upload::again(&self.body);
-            let response = self.hop(&mut replay).await?;
+            let (response, mut watch) = self.watched_hop(&mut replay).await?;
             let (head, body) = http::Response::from(response).into_parts();
-            self.check(&head)?;
+            if let Err(error) = self.check(&head) {
+                if let Some(watch) = watch.take() {
+                    watch.failed(&error);
+                }
+                return Err(error);
+            }
             let becomes_get = redirect::becomes_get(head.status, &self.method);
-            match (self.next(&head), replay) {
-                (Some(next), Some(replay)) => self.redirect_to(next, replay, becomes_get)?,
-                (Some(next), None) if becomes_get => self.redirect_to(next, RequestBody::Empty, true)?,
+            let (next, replay) = match (self.next(&head), replay) {
+                (Some(next), Some(replay)) => (next, replay),
+                (Some(next), None) if becomes_get => (next, RequestBody::Empty),
                 _ => {
                     let deadlines = BodyDeadlines { total: self.deadlines.total, idle: self.idle };
-                    let answer = response::head(head.status, &head.headers);
-                    return Ok((answer, Incoming::new(body, deadlines, self.redirects)));
+                    let answer = response::head(head.status, &head.headers, &self.sent);
+                    return Ok((answer, Incoming::new(body, deadlines, self.redirects, watch)));
                 }
+            };
+            if let Some(watch) = watch {
+                watch.ended(HopOutcome::Redirected);
             }
+            self.redirect_to(next, replay, becomes_get)?;
+        }
+    }
+
+    /// One hop, reported to whoever observes it if it fails, else handed on to be.
+    async fn watched_hop(
+        &mut self,
+        replay: &mut Option<RequestBody>,
+    ) -> Result<(reqwest::Response, Option<Watch>), Error> {
+        let Some(observer) = self.context.observer else {
+            return Ok((self.hop(replay, None).await?, None));
+        };
+        let mut watch = Watch::new(observer, &self.target, self.method.as_str(), self.redirects);
+        match self.hop(replay, Some(&mut watch)).await {
+            Ok(response) => {
+                self.answered(&response, &mut watch);
+                Ok((response, Some(watch)))
+            }
+            Err(error) => {
+                watch.failed(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes what an answer says of its hop. A pooled connection was judged when it was made; what judged it is found by its
+    /// address.
+    fn answered(&self, response: &reqwest::Response, watch: &mut Watch) {
+        let address = response.remote_addr().map(|address| address.ip());
+        let (target, door) = (&self.target, &self.context.view.door);
+        let is_proxied = watch.is_proxied();
+        let report = watch.report();
+        report.status = Some(response.status().as_u16());
+        report.address = address;
+        if let Some(address) = address.filter(|_| !is_proxied && target.literal.is_none()) {
+            report.rule = Some(door.decide(&target.destination(&self.method), address).rule);
         }
     }
 
     fn check(&self, head: &Parts) -> Result<(), Error> {
         let refused = match response::refused(head) {
-            None if response::is_ambiguous(head) && !self.generation.distrust(&self.target) => {
+            None if response::is_ambiguous(head) && !self.distrust() => {
                 Some("the origin announces two lengths for the body")
             }
             refused => refused,
@@ -117,8 +185,14 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// From here on no connection to this origin is used twice. False if that cannot be promised.
+    fn distrust(&self) -> bool {
+        self.clients.as_ref().is_none_or(|clients| clients.distrust(&self.target))
+    }
+
     fn next(&self, head: &Parts) -> Option<Target> {
-        let location = || redirect::location(head.status, &head.headers, &self.target, self.limits.url_bytes);
+        let location =
+            || redirect::location(head.status, &head.headers, &self.target, self.context.limits.url_bytes);
         self.follow.then(location).flatten()
     }
 
@@ -144,18 +218,21 @@ impl<'a> Exchange<'a> {
     }
 
     fn rebuild_fields(&mut self) -> Result<(), Error> {
-        self.fields = match self.scope.redirected {
-            false => headers::first(&self.given, self.limits, self.variables, &self.target)?,
-            true => headers::redirected(&self.given, self.limits, self.scope)?,
-        };
+        let completion = self.context.completion(&self.target, &self.method);
+        let limits = self.context.limits;
+        self.fields = headers::of_hop(&self.given, limits, self.scope, &completion, &mut self.sent)?;
         Ok(())
     }
 
     /// One hop, up to the response head. What an HTTP/2 origin says it has not processed is sent again.
-    async fn hop(&mut self, replay: &mut Option<RequestBody>) -> Result<reqwest::Response, Error> {
+    async fn hop(
+        &mut self,
+        replay: &mut Option<RequestBody>,
+        mut watch: Option<&mut Watch>,
+    ) -> Result<reqwest::Response, Error> {
         let mut resends = 0;
         loop {
-            let failed = match self.attempt().await {
+            let failed = match self.attempt(watch.as_deref_mut()).await {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
@@ -169,15 +246,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Through the door and to the response head. Takes body and fields.
-    async fn attempt(&mut self) -> Result<reqwest::Response, Failed> {
-        let target = &self.target;
-        let destination = Destination {
-            scheme: target.scheme,
-            host: target.host(),
-            port: target.port,
-            method: self.method.as_str(),
-        };
-        self.generation.door.vet(&destination, target.literal, self.redirects)?;
+    async fn attempt(&mut self, watch: Option<&mut Watch>) -> Result<reqwest::Response, Failed> {
+        let (target, view) = (&self.target, self.context.view);
+        let uploads = upload::is_watched(&self.body);
+        let hop = Arc::new(Hop::new(self.redirects, target.scheme, target.port, uploads, watch.is_some()));
+        let upstream = view.upstream(target);
+        if let Some(watch) = watch {
+            watch.attempt(&hop);
+            watch.report().upstream = upstream.map(|slot| slot.upstream().name().to_owned());
+            watch.report().secrets = self.secrets_sent();
+        }
+        view.door.vet(&target.destination(&self.method), target.literal, &hop)?;
+        let way = way(view, upstream, target, &hop, self.deadlines.total).await?;
+        let clients = self.clients.insert(view.clients(upstream, way)?);
 
         let body = std::mem::take(&mut self.body);
         let mut fields = std::mem::take(&mut self.fields);
@@ -198,12 +279,35 @@ impl<'a> Exchange<'a> {
             }
             _ => {}
         }
-        let uploads = upload::is_watched(&body);
-        let hop = Arc::new(Hop::new(self.redirects, target.scheme, target.port, uploads));
         let mut request = reqwest::Request::new(self.method.clone(), target.url.clone());
         *request.headers_mut() = fields;
         *request.body_mut() = upload::for_client(body, &hop);
         let http1 = own_host && target.scheme == Scheme::Https;
-        send(self.generation.client(target, http1), request, &hop, &self.deadlines).await
+        send(clients.client(target, http1), request, &hop, &self.deadlines).await
     }
+
+    /// The names of the secrets that the next attempt carries.
+    fn secrets_sent(&self) -> Vec<String> {
+        match self.scope.crossed_origins {
+            true => Vec::new(),
+            false => self.sent.iter().map(|sent| sent.name.clone()).collect(),
+        }
+    }
+}
+
+/// By which way a hop goes. Where its upstream has a proxy, that is known once its name is resolved.
+async fn way(
+    view: &View,
+    upstream: Option<&Slot>,
+    target: &Target,
+    hop: &Hop,
+    total: Option<Instant>,
+) -> Result<Way, Error> {
+    let Some(proxy) = upstream.and_then(Slot::proxy) else { return Ok(Way::Direct) };
+    let way = view.door.way(target, proxy, hop);
+    let way = match total {
+        Some(total) => timeout_at(total, way).await.map_err(|_| failure::total_timeout(hop))?,
+        None => way.await,
+    };
+    way.map_err(|refused| refused.0)
 }

@@ -1,13 +1,14 @@
 use crate::policy::Scheme;
 use afield_exchange::{Error, Phase};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::time::Instant;
 
 /// How far one hop has come. Written by the resolver, the connector and the request body as the HTTP client drives
 /// them; read by whoever waits for the head, to know what a deadline or an error means.
 ///
-/// The orderings are relaxed: apart from `upload_done` and `upload_error`, which synchronise by themselves, everything is
+/// The orderings are relaxed: apart from what synchronises by itself, and the count of uploaded bytes, everything is
 /// written and read while the hop's own task polls the client.
 pub(crate) struct Hop {
     /// Redirects before this one.
@@ -21,6 +22,20 @@ pub(crate) struct Hop {
     sending_since: OnceLock<Instant>,
     upload_done: OnceLock<Instant>,
     upload_error: OnceLock<Error>,
+    uploaded: AtomicU64,
+    /// Addresses that were vetted before the client asks for them.
+    vetted: OnceLock<Vec<IpAddr>>,
+    via: OnceLock<Via>,
+    /// What judged the destination, if somebody wants to know.
+    judged_by: Option<Mutex<Option<String>>>,
+}
+
+/// The proxy a hop goes through.
+pub(crate) struct Via {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Whether the client asks for the destination's address under the proxy's own name.
+    pub(crate) is_destination: bool,
 }
 
 const IDLE: u8 = 0;
@@ -29,7 +44,8 @@ const RESOLVING: u8 = 2;
 const SENDING: u8 = 3;
 
 impl Hop {
-    pub(crate) fn new(index: u32, scheme: Scheme, port: u16, uploads: bool) -> Self {
+    /// `observed`: whether somebody wants to know what judged the destination.
+    pub(crate) fn new(index: u32, scheme: Scheme, port: u16, uploads: bool, observed: bool) -> Self {
         Self {
             index,
             scheme,
@@ -40,7 +56,47 @@ impl Hop {
             sending_since: OnceLock::new(),
             upload_done: OnceLock::new(),
             upload_error: OnceLock::new(),
+            uploaded: AtomicU64::new(0),
+            vetted: OnceLock::new(),
+            via: OnceLock::new(),
+            judged_by: observed.then(Mutex::default),
         }
+    }
+
+    /// The destination was judged; the last judgement counts.
+    pub(crate) fn judged(&self, by: impl FnOnce() -> String) {
+        if let Some(judged_by) = &self.judged_by {
+            *judged_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(by());
+        }
+    }
+
+    pub(crate) fn judged_by(&self) -> Option<String> {
+        self.judged_by.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_vetted(&self, addresses: Vec<IpAddr>) {
+        let _ = self.vetted.set(addresses);
+    }
+
+    pub(crate) fn vetted(&self) -> Option<&[IpAddr]> {
+        self.vetted.get().map(Vec::as_slice)
+    }
+
+    pub(crate) fn go_via(&self, via: Via) {
+        let _ = self.via.set(via);
+    }
+
+    pub(crate) fn via(&self) -> Option<&Via> {
+        self.via.get()
+    }
+
+    /// Bytes of the request body have been taken.
+    pub(crate) fn upload(&self, bytes: usize) {
+        self.uploaded.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.uploaded.load(Ordering::Relaxed)
     }
 
     /// The connector was polled for this hop.

@@ -18,16 +18,19 @@
 
 mod address;
 mod attempt;
+mod clients;
 mod config;
 mod dial;
 mod door;
 mod egress;
 mod exchange;
+mod explain;
 mod failure;
 #[doc(hidden)]
 pub mod fuzz;
 mod generation;
 mod hop;
+mod observe;
 mod own_listeners;
 mod policy;
 mod redirect;
@@ -35,15 +38,26 @@ mod refusal;
 mod request;
 mod resolve;
 mod response;
+mod secrets;
 mod tls;
+mod upstream;
+mod watched;
 
 pub use address::{AddressClass, canonical, classify};
 pub use config::{ConfigError, EgressConfig};
 #[doc(hidden)]
 pub use dial::DialGate;
 pub use egress::Egress;
+pub use explain::{Explanation, Verdict};
+pub use observe::{HopOutcome, HopReport, Observer};
 pub use own_listeners::OwnListeners;
-pub use policy::{Action, Decision, Destination, HostPattern, Policy, Preset, Rule, RuleError, Scheme};
+pub use policy::{
+    Action, Decision, Destination, HostPattern, Place, Policy, Preset, Rule, RuleError, Scheme,
+};
 pub use request::variables::{HeaderVariables, NoVariables, VariableError};
 pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use secrets::{Attachment, Secret, SecretError, SecretSource, Secrets};
 pub use tls::{CaPolicy, tls_client_config};
+pub use upstream::{
+    ClientCertificate, Proxy, ProxyScheme, TlsVersion, Upstream, UpstreamCa, UpstreamError, Upstreams,
+};

@@ -71,6 +71,22 @@ pub(crate) fn dns_timeout(hop: &Hop, host: &str, limit: Duration) -> Error {
         .with_log(format!("{host}: no answer within {limit:?}"))
 }
 
+/// The failure to resolve a name, which is the operator's proxy's.
+pub(crate) fn proxy_unresolved(error: Error) -> Error {
+    let retry = error.retry();
+    let message = "the operator's proxy cannot be resolved";
+    let unresolved = Error::new(error.kind(), Blame::Operator, retry, message).with_phase(Phase::Dns);
+    let unresolved = unresolved.with_hop(error.hop().unwrap_or_default());
+    unresolved.with_log(format!("proxy {}", error.log().unwrap_or_default()))
+}
+
+pub(crate) fn proxy_is_self(host: &str, port: u16, hop: u32) -> Error {
+    Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, "the operator's proxy is this executor itself")
+        .with_detail(detail::SELF)
+        .with_hop(hop)
+        .with_log(format!("proxy {host}:{port} denied by self"))
+}
+
 fn place(destination: &Destination<'_>, address: Option<IpAddr>) -> String {
     let Destination { scheme, host, port, .. } = destination;
     match address {

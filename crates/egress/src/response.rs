@@ -1,6 +1,8 @@
 //! The response: its head in our words, its body as a stream under the deadlines.
 
 use crate::failure;
+use crate::observe::{HopOutcome, Watch};
+use crate::secrets::{Sent, redacted};
 use afield_exchange::{Error, Head, Header};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -11,9 +13,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap) -> Head {
+/// The head as the caller sees it: secrets that were `sent` and are to be redacted are.
+pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap, sent: &[Sent]) -> Head {
     let headers = headers.iter().map(|(name, value)| {
-        let value = Bytes::copy_from_slice(value.as_bytes());
+        let value = redacted(Bytes::copy_from_slice(value.as_bytes()), sent);
         Header { name: name.as_str().to_owned(), value, env_var: None, secret: None }
     });
     Head { status: status.as_u16(), headers: headers.collect() }
@@ -55,11 +58,19 @@ pub(crate) struct Incoming {
     /// Made when a poll first has to wait, and only if there is a deadline.
     timer: Option<Pin<Box<Sleep>>>,
     waiting_since: Option<Instant>,
+    watch: Option<Watch>,
 }
 
 impl Incoming {
-    pub(crate) fn new(body: reqwest::Body, deadlines: BodyDeadlines, hop: u32) -> Self {
-        Self { body: Some(body), deadlines, hop, timer: None, waiting_since: None }
+    pub(crate) fn new(body: reqwest::Body, deadlines: BodyDeadlines, hop: u32, watch: Option<Watch>) -> Self {
+        Self { body: Some(body), deadlines, hop, timer: None, waiting_since: None, watch }
+    }
+
+    /// Gives up on the body, for this reason.
+    pub(crate) fn abandon(mut self, error: &Error) {
+        if let Some(watch) = self.watch.take() {
+            watch.failed(error);
+        }
     }
 
     /// The length in bytes, where the origin announced it.
@@ -128,12 +139,24 @@ impl Stream for Incoming {
             Poll::Pending => Some(Err(ready!(self.poll_deadlines(cx)))),
         };
         self.waiting_since = None;
-        if !matches!(item, Some(Ok(_))) {
-            self.body = None;
-            self.timer = None;
-        }
-        if let Some(Err(error)) = &item {
-            failure::log(error);
+        match &item {
+            Some(Ok(bytes)) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.received(bytes.len());
+                }
+            }
+            ended => {
+                self.body = None;
+                self.timer = None;
+                if let Some(Err(error)) = ended {
+                    failure::log(error);
+                }
+                match (self.watch.take(), ended) {
+                    (Some(watch), Some(Err(error))) => watch.failed(error),
+                    (Some(watch), _) => watch.ended(HopOutcome::Answered),
+                    (None, _) => {}
+                }
+            }
         }
         Poll::Ready(item)
     }
@@ -165,7 +188,7 @@ mod tests {
     async fn a_body_that_never_pauses_ends_at_the_deadline() {
         let with = |total| {
             let deadlines = BodyDeadlines { total: Some(total), idle: None };
-            Incoming::new(reqwest::Body::wrap(Eager), deadlines, 0)
+            Incoming::new(reqwest::Body::wrap(Eager), deadlines, 0, None)
         };
         let in_time = Instant::now() + Duration::from_secs(3600);
         assert_eq!(with(in_time).next().await.expect("there is more").expect("in time"), "more");

@@ -54,6 +54,9 @@ fn connect(error: &reqwest::Error, hop: &Hop, limit: Duration) -> Error {
         let phase = hop.phase();
         return Error::new(Kind::Timeout, Blame::Network, retry, message).with_phase(phase);
     }
+    if hop.via().is_some() {
+        return through_proxy(error, io, retry);
+    }
     let (blame, message) = match io.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => (Blame::Origin, "the origin refused the connection"),
         Some(
@@ -69,6 +72,19 @@ fn connect(error: &reqwest::Error, hop: &Hop, limit: Duration) -> Error {
         _ => (Blame::Network, "no connection to the origin could be made"),
     };
     Error::new(Kind::Connect, blame, retry, message).with_phase(Phase::Connect)
+}
+
+/// No connection to the origin through the operator's proxy, or none to the proxy.
+fn through_proxy(error: &reqwest::Error, io: Option<&io::Error>, retry: Retry) -> Error {
+    // The HTTP client tells apart by its text alone why a proxy made no tunnel.
+    let message = if described(error).contains("proxy authorization required") {
+        "the operator's proxy demands other credentials"
+    } else if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+        "the operator's proxy refused the connection"
+    } else {
+        "the operator's proxy made no connection to the origin"
+    };
+    Error::new(Kind::Connect, Blame::Operator, retry, message).with_phase(Phase::Connect)
 }
 
 /// There is a connection, and something may have been sent.

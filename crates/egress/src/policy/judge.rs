@@ -1,8 +1,7 @@
 //! The order in which a policy's parts decide; see [`Policy`].
 
-use super::{Action, Destination, Policy, Preset, Rule};
+use super::{Action, Decision, Destination, Policy, Preset, Rule};
 use crate::address::{AddressClass, canonical, classify, is_metadata_name};
-use std::fmt;
 use std::net::IpAddr;
 
 /// A decision that has not been spelled out: nothing is allocated for it.
@@ -20,14 +19,21 @@ pub(crate) enum Reason<'p> {
     Always(AddressClass),
 }
 
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Reason<'_> {
+    /// The word for it in decisions, logs and the audit.
+    pub(crate) fn label(&self) -> String {
         match self {
-            Self::Rule(rule) => rule.fmt(f),
-            Self::Preset(preset, class) => write!(f, "{preset}/{}", class.as_str()),
-            Self::Unlisted => f.write_str("allow-list/unlisted"),
-            Self::Always(class) => f.write_str(class.as_str()),
+            Self::Rule(rule) => rule.label(),
+            Self::Preset(preset, class) => format!("{preset}/{}", class.as_str()),
+            Self::Unlisted => "allow-list/unlisted".to_owned(),
+            Self::Always(class) => class.as_str().to_owned(),
         }
+    }
+}
+
+impl Verdict<'_> {
+    pub(super) fn decision(&self) -> Decision {
+        Decision { allowed: self.allowed, rule: self.reason.label() }
     }
 }
 
@@ -79,8 +85,24 @@ impl Policy {
         Verdict { allowed: self.preset.opens(class), reason: Reason::Preset(self.preset, class) }
     }
 
+    /// What is said of a public address that no rule names, for a destination that [`Policy::judge_name`] did not deny.
+    pub(crate) fn decide_ordinary(&self, destination: &Destination<'_>) -> Decision {
+        let mut rules = self.rules.iter().filter(|rule| rule.limited_to().is_empty());
+        let opens = |rule: &&Rule| {
+            rule.action() == Action::Allow && !rule.names_addresses() && rule.matches_name(destination)
+        };
+        let verdict = match rules.find(opens) {
+            Some(rule) => Verdict { allowed: true, reason: Reason::Rule(rule) },
+            None => {
+                let class = AddressClass::Public;
+                Verdict { allowed: self.preset.opens(class), reason: Reason::Preset(self.preset, class) }
+            }
+        };
+        verdict.decision()
+    }
+
     fn with_action(&self, action: Action) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().filter(move |rule| rule.action() == action)
+        self.rules.iter().filter(move |rule| rule.action() == action && rule.limited_to().is_empty())
     }
 }
 

@@ -2,11 +2,14 @@
 
 mod host_pattern;
 mod judge;
+mod place;
 mod rule;
 
 pub use host_pattern::HostPattern;
+pub use place::Place;
 pub use rule::{Action, Rule, RuleError};
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -77,7 +80,7 @@ pub struct Destination<'a> {
 pub struct Decision {
     /// Whether the request may go there.
     pub allowed: bool,
-    /// What decided: a rule as its `Display` shows it, a preset and an address class (`standard/link-local`), or one
+    /// What decided: a rule's name (or the rule as its `Display` shows it), a preset and an address class (`standard/link-local`), or one
     /// of `metadata`, `unspecified`, `self`.
     pub rule: String,
 }
@@ -95,21 +98,59 @@ pub struct Decision {
 /// 5. The preset.
 ///
 /// A name is denied whole if one of its addresses is.
+///
+/// A rule may be limited to principals ([`Rule::principals`]), and principals may have a policy of their own
+/// ([`Policy::with_principals`]); [`Policy::of`] is what holds for one of them.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     preset: Preset,
     rules: Vec<Rule>,
+    of_principals: Vec<(Vec<String>, Policy)>,
 }
 
 impl Policy {
     /// A preset alone.
     pub fn preset(preset: Preset) -> Self {
-        Self { preset, rules: Vec::new() }
+        Self { preset, ..Self::default() }
     }
 
     /// A preset with rules. Their order does not matter: deny wins.
     pub fn new(preset: Preset, rules: impl IntoIterator<Item = Rule>) -> Self {
-        Self { preset, rules: rules.into_iter().collect() }
+        Self { preset, rules: rules.into_iter().collect(), of_principals: Vec::new() }
+    }
+
+    /// Gives these principals a policy of their own, in the place of this one. Where a principal is given several, the
+    /// first holds.
+    #[must_use]
+    pub fn with_principals(
+        mut self,
+        principals: impl IntoIterator<Item = impl Into<String>>,
+        policy: Policy,
+    ) -> Self {
+        self.of_principals.push((principals.into_iter().map(Into::into).collect(), policy));
+        self
+    }
+
+    /// What holds for the requests of `principal`: its own policy if it has one, else this one, with the rules that are
+    /// limited to others taken out. `None`: a request of nobody in particular.
+    #[must_use]
+    pub fn of(&self, principal: Option<&str>) -> Policy {
+        let named = |names: &[String]| principal.is_some_and(|name| names.iter().any(|other| other == name));
+        let own = self.of_principals.iter().find(|(names, _)| named(names));
+        let base = own.map_or(self, |(_, policy)| policy);
+        let rules = base.rules.iter().filter(|rule| rule.limited_to().is_empty() || named(rule.limited_to()));
+        Self::new(base.preset, rules.map(Rule::for_its_principals))
+    }
+
+    /// Every principal that this policy says something about of its own.
+    pub fn principals(&self) -> BTreeSet<&str> {
+        let own = self.of_principals.iter();
+        let of_own = own.flat_map(|(names, policy)| names.iter().chain(policy.limited_to()));
+        of_own.chain(self.limited_to()).map(String::as_str).collect()
+    }
+
+    fn limited_to(&self) -> impl Iterator<Item = &String> {
+        self.rules.iter().flat_map(Rule::limited_to)
     }
 
     /// The preset and the rules.
@@ -118,10 +159,14 @@ impl Policy {
     }
 
     /// What this policy says about `destination` once its host is known to be `address` (for a host that is an
-    /// address: that address). Looks at the name and at the address.
+    /// address: that address), in a request of nobody in particular; ask [`Policy::of`] for those of a principal.
+    /// Looks at the name and at the address.
     pub fn decide(&self, destination: &Destination<'_>, address: IpAddr) -> Decision {
-        let verdict =
-            self.judge_name(destination).unwrap_or_else(|| self.judge_address(destination, address));
-        Decision { allowed: verdict.allowed, rule: verdict.reason.to_string() }
+        self.judge_name(destination).unwrap_or_else(|| self.judge_address(destination, address)).decision()
+    }
+
+    /// The denial that holds whatever `destination`'s name resolves to, if there is one.
+    pub fn decide_name(&self, destination: &Destination<'_>) -> Option<Decision> {
+        self.judge_name(destination).map(|verdict| verdict.decision())
     }
 }

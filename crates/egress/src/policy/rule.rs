@@ -19,6 +19,8 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     action: Action,
+    name: Option<String>,
+    principals: Vec<String>,
     host: Option<HostPattern>,
     network: Option<IpNet>,
     ports: Option<RangeInclusive<u16>>,
@@ -49,6 +51,12 @@ pub enum RuleError {
          will use it"
     )]
     Methods,
+    /// The rule's name is empty, or has a control character.
+    #[error("`{}` is not a name for a rule", .0.escape_debug())]
+    Name(String),
+    /// A list of principals without one, or with an empty one.
+    #[error("a rule for principals must name at least one")]
+    Principals,
 }
 
 impl Rule {
@@ -63,7 +71,38 @@ impl Rule {
     }
 
     fn new(action: Action) -> Self {
-        Self { action, host: None, network: None, ports: None, scheme: None, methods: Vec::new() }
+        Self {
+            action,
+            name: None,
+            principals: Vec::new(),
+            host: None,
+            network: None,
+            ports: None,
+            scheme: None,
+            methods: Vec::new(),
+        }
+    }
+
+    /// The name by which decisions, logs and the audit know it; without one they show the rule itself.
+    pub fn named(mut self, name: impl Into<String>) -> Result<Self, RuleError> {
+        let name = name.into();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(RuleError::Name(name));
+        }
+        self.name = Some(name);
+        Ok(self)
+    }
+
+    /// Only for requests of these principals, compared exactly.
+    pub fn principals(
+        mut self,
+        principals: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, RuleError> {
+        self.principals = principals.into_iter().map(Into::into).collect();
+        if self.principals.is_empty() || self.principals.iter().any(String::is_empty) {
+            return Err(RuleError::Principals);
+        }
+        Ok(self)
     }
 
     /// Only this host: a name, `*.name` for everything below a name, or an address (the same as [`Rule::network`] with
@@ -126,9 +165,24 @@ impl Rule {
         Ok(self)
     }
 
-    /// What it does.
+    /// Whether it allows or denies.
     pub fn action(&self) -> Action {
         self.action
+    }
+
+    /// The principals it is limited to; empty: anyone.
+    pub fn limited_to(&self) -> &[String] {
+        &self.principals
+    }
+
+    /// The rule as it holds for one of its principals.
+    pub(super) fn for_its_principals(&self) -> Self {
+        Self { principals: Vec::new(), ..self.clone() }
+    }
+
+    /// Its name, else the rule itself.
+    pub(super) fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.to_string())
     }
 
     pub(super) fn names_addresses(&self) -> bool {
@@ -190,6 +244,9 @@ impl fmt::Display for Rule {
         }
         if !self.methods.is_empty() {
             write!(f, " methods {}", self.methods.join(","))?;
+        }
+        if !self.principals.is_empty() {
+            write!(f, " principals {}", self.principals.join(","))?;
         }
         Ok(())
     }

@@ -9,8 +9,8 @@
 //! | `Host` | honoured once, on the first hop; twice is refused |
 //! | everything else | sent, in order, trimmed of spaces and tabs at both ends |
 
-use super::target::Target;
 use super::variables::{HeaderVariables, VariableError};
+use crate::secrets::{Going, NoVariable, Secrets, Sent};
 use afield_exchange::{Blame, Error, Header, Kind, Limits, Retry, detail};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -20,61 +20,95 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub(crate) struct Scope {
     /// A redirect has been followed: `Host` and fields completed with a variable stay behind.
     pub(crate) redirected: bool,
-    /// A redirect led to another origin: only fields that cannot hold a credential survive.
+    /// A redirect led to another origin: only fields that cannot hold a credential survive, and no secret.
     pub(crate) crossed_origins: bool,
     /// A redirect dropped the body, and with it the fields that describe it.
     pub(crate) lost_body: bool,
 }
 
 impl Scope {
-    fn keeps(self, name: &HeaderName, has_variable: bool) -> bool {
+    fn keeps(self, name: &HeaderName, field: &Header) -> bool {
         let describes_content = name.as_str().starts_with("content-");
         let harmless = describes_content
             || name == header::USER_AGENT
             || name == "mcp-protocol-version"
             || name.as_str() == "accept"
             || name.as_str().starts_with("accept-");
-        !(self.redirected && (has_variable || name == header::HOST)
-            || self.crossed_origins && !harmless
+        !(self.redirected && (field.env_var.is_some() || name == header::HOST)
+            || self.crossed_origins && (field.secret.is_some() || !harmless)
             || self.lost_body && describes_content)
     }
 }
 
-/// The fields for the first hop.
-pub(crate) fn first(
-    headers: &[Header],
-    limits: &Limits,
-    variables: &dyn HeaderVariables,
-    target: &Target,
-) -> Result<HeaderMap, Error> {
-    build(headers, limits, Scope::default(), |header, variable| {
-        match variables.lookup(variable, target.host()) {
+/// What fields are completed with.
+#[derive(Clone, Copy)]
+pub(crate) struct Completion<'a> {
+    pub(crate) variables: &'a dyn HeaderVariables,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) going: Going<'a>,
+}
+
+impl Completion<'_> {
+    /// The value of a field, with what it names. `sent` gets the secrets in it.
+    fn complete(&self, field: &Header, name: &HeaderName, sent: &mut Vec<Sent>) -> Result<Bytes, Error> {
+        match (&field.secret, &field.env_var) {
+            (Some(secret), _) => self.secrets.complete(secret, name, &field.value, self.going, sent),
+            (None, Some(variable)) => self.variable(field, name, variable, sent),
+            (None, None) => Ok(field.value.clone()),
+        }
+    }
+
+    /// A secret that comes from this variable, else the variable itself.
+    fn variable(
+        &self,
+        field: &Header,
+        name: &HeaderName,
+        variable: &str,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Bytes, Error> {
+        let refused = |detail: &'static str| {
+            Error::invalid(detail, format!("{} {}", shown(&field.name), shown(variable)))
+        };
+        match self.secrets.complete_variable(variable, name, &field.value, self.going, sent) {
+            Ok(value) => return Ok(value),
+            Err(NoVariable::Unavailable(log)) => {
+                return Err(refused(detail::HEADER_VARIABLE_ABSENT).with_log(log));
+            }
+            Err(NoVariable::Refused) => {}
+        }
+        match self.variables.lookup(variable, self.going.target.host()) {
             Ok(rest) => {
-                let mut value = BytesMut::from(&header.value[..]);
+                let mut value = BytesMut::from(&field.value[..]);
                 value.extend_from_slice(&rest);
                 Ok(value.freeze())
             }
-            Err(why) => {
-                let detail = match why {
-                    VariableError::Absent => detail::HEADER_VARIABLE_ABSENT,
-                    VariableError::Refused => detail::HEADER_VARIABLE_REFUSED,
-                };
-                Err(Error::invalid(detail, format!("{} {}", shown(&header.name), shown(variable))))
-            }
+            Err(VariableError::Absent) => Err(refused(detail::HEADER_VARIABLE_ABSENT)),
+            Err(VariableError::Refused) => Err(refused(detail::HEADER_VARIABLE_REFUSED)),
         }
-    })
+    }
 }
 
-/// The fields for a later hop.
-pub(crate) fn redirected(headers: &[Header], limits: &Limits, scope: Scope) -> Result<HeaderMap, Error> {
-    build(headers, limits, scope, |header, _| Ok(header.value.clone()))
+/// The fields of a hop: the caller's, and what the operator attaches in their place. `sent` gets the secrets in them.
+pub(crate) fn of_hop(
+    headers: &[Header],
+    limits: &Limits,
+    scope: Scope,
+    completion: &Completion<'_>,
+    sent: &mut Vec<Sent>,
+) -> Result<HeaderMap, Error> {
+    let mut fields = build(headers, limits, scope, completion, sent)?;
+    if !scope.crossed_origins {
+        completion.secrets.attach(&mut fields, completion.going, sent)?;
+    }
+    Ok(fields)
 }
 
 fn build(
     headers: &[Header],
     limits: &Limits,
     scope: Scope,
-    complete: impl Fn(&Header, &str) -> Result<Bytes, Error>,
+    completion: &Completion<'_>,
+    sent: &mut Vec<Sent>,
 ) -> Result<HeaderMap, Error> {
     if headers.len() > limits.header_count {
         return Err(too_large(format!("more than {} fields", limits.header_count)));
@@ -90,15 +124,8 @@ fn build(
             return Err(Error::invalid(detail::HEADER_NAME, message));
         }
         let dropped = is_dropped(&name);
-        let kept = !dropped && scope.keeps(&name, field.env_var.is_some());
-        if field.secret.is_some() && kept {
-            let message = "no secret is declared by this name";
-            return Err(Error::invalid(detail::SECRET, message));
-        }
-        let bytes = match &field.env_var {
-            Some(variable) if kept => complete(field, variable)?,
-            _ => field.value.clone(),
-        };
+        let kept = !dropped && scope.keeps(&name, field);
+        let bytes = if kept { completion.complete(field, &name, sent)? } else { field.value.clone() };
         if bytes.len() > limits.header_bytes {
             return Err(too_large(format!("a value is longer than {} bytes", limits.header_bytes)));
         }
@@ -106,7 +133,7 @@ fn build(
         if total > limits.headers_bytes {
             return Err(too_large(format!("more than {} bytes together", limits.headers_bytes)));
         }
-        let value = value(&name, bytes, field.env_var.is_some())?;
+        let value = value(&name, bytes, field.env_var.is_some() || field.secret.is_some())?;
         if name == header::CONNECTION {
             named_by_connection.extend(names_in(&value));
         }
@@ -155,6 +182,11 @@ fn is_dropped(name: &HeaderName) -> bool {
             | header::EXPECT
     ) || matches!(name.as_str(), "keep-alive" | "http2-settings")
         || name.as_str().starts_with("proxy-")
+}
+
+/// Whether this field is never anybody's but the executor's: framing, hop-by-hop fields, and the name of the host.
+pub(crate) fn is_ours(name: &HeaderName) -> bool {
+    is_dropped(name) || *name == header::TRANSFER_ENCODING || *name == header::HOST
 }
 
 fn names_in(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {

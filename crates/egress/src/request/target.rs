@@ -1,8 +1,8 @@
-use crate::policy::Scheme;
+use crate::policy::{Destination, Scheme};
 use afield_exchange::{Blame, Error, Kind, Retry, detail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use std::net::IpAddr;
 use url::{Host, Url};
 
@@ -89,6 +89,11 @@ impl Target {
     pub(crate) fn host(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The destination that the policy judges.
+    pub(crate) fn destination<'a>(&'a self, method: &'a Method) -> Destination<'a> {
+        Destination { scheme: self.scheme, host: self.host(), port: self.port, method: method.as_str() }
     }
 
     /// Whether both have the same origin (RFC 6454): scheme, host and port.

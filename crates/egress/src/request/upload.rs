@@ -25,7 +25,10 @@ pub(crate) fn is_watched(body: &RequestBody) -> bool {
 pub(crate) fn for_client(body: RequestBody, hop: &Arc<Hop>) -> Option<reqwest::Body> {
     match body {
         RequestBody::Empty => None,
-        RequestBody::Bytes(bytes) if bytes.len() <= PIECE => Some(bytes.into()),
+        RequestBody::Bytes(bytes) if bytes.len() <= PIECE => {
+            hop.upload(bytes.len());
+            Some(bytes.into())
+        }
         RequestBody::Bytes(bytes) => {
             let length = Some(bytes.len() as u64);
             Some(reqwest::Body::wrap(Upload::new(Source::Whole(bytes), length, hop)))
@@ -118,6 +121,7 @@ impl Body for Upload {
         let piece = ready!(self.poll_piece(cx));
         Poll::Ready(piece.map(|piece| match piece {
             Ok(bytes) => {
+                self.hop.upload(bytes.len());
                 self.owed = self.owed.map(|owed| owed.saturating_sub(bytes.len() as u64));
                 Ok(Frame::data(bytes))
             }

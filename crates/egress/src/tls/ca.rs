@@ -59,7 +59,7 @@ fn load(path: &Path, variable: Option<&'static str>) -> Result<Roots, ConfigErro
     parse(&pem).map(Roots::Loaded).map_err(fail)
 }
 
-fn parse(pem: &[u8]) -> Result<RootCertStore, String> {
+pub(super) fn parse(pem: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
         let number = index + 1;

@@ -63,7 +63,7 @@ fn case_008_mapped_addresses_are_judged_as_ipv4() {
 
 /// Proves that forms which embed an IPv4 address and may be translated to it are denied, public or not.
 #[test]
-fn case_009_and_010_embedded_ipv4_forms_are_denied_whole() {
+fn case_009_010_embedded_ipv4_forms_are_denied_whole() {
     let forms = [
         "::127.0.0.1",
         "::1.1.1.1",

@@ -55,7 +55,7 @@ async fn case_027_a_redirect_is_resolved_and_vetted_by_itself() {
 
 /// Proves that one denied answer denies the whole name, that the log says which, and that the caller is not told.
 #[tokio::test]
-async fn cases_028_029_one_denied_answer_denies_the_name() {
+async fn case_028_029_one_denied_answer_denies_the_name() {
     let world = World::under(public_only());
     let origin = Origin::on("127.1.0.1").await;
     for (name, answers) in [
@@ -178,7 +178,7 @@ async fn case_035_a_new_policy_takes_no_connection_over() {
     world.get(origin.url("/echo")).await.unwrap();
     assert_eq!(origin.accepted(), 2);
 
-    world.egress.reload(Policy::new(Preset::PublicOnly, [Rule::deny().network("127.1.0.0/16").unwrap()]));
+    world.reload(Policy::new(Preset::PublicOnly, [Rule::deny().network("127.1.0.0/16").unwrap()]));
     assert_eq!(world.refused(origin.url("/echo")).await.kind(), Kind::PolicyDenied);
     origin.connection(1).await.wait_closed().await;
     origin.open_gate("rest");
@@ -188,7 +188,7 @@ async fn case_035_a_new_policy_takes_no_connection_over() {
     }
     assert_eq!(length, 100);
 
-    world.egress.reload(public_only());
+    world.reload(public_only());
     world.get(origin.url("/echo")).await.unwrap();
     assert_eq!(origin.accepted(), 3);
 }

@@ -142,7 +142,7 @@ async fn case_062_ambiguous_framing_poisons_no_connection() {
 
 /// Proves that bytes after a complete body, or on an idle connection, never become the next answer.
 #[tokio::test]
-async fn cases_063_064_bytes_nobody_asked_for_answer_nobody() {
+async fn case_063_064_bytes_nobody_asked_for_answer_nobody() {
     let honest = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhonest";
     let evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
     let gate = afield_testkit::Gate::new();
@@ -340,7 +340,7 @@ async fn case_070_answers_without_a_body_have_none() {
 
 /// Proves that a buffered body ends at its limit, to the byte, announced or not, and that the origin's connection closes.
 #[tokio::test]
-async fn cases_071_073_a_buffered_body_ends_at_its_limit() {
+async fn case_071_073_a_buffered_body_ends_at_its_limit() {
     let origin = Origin::start().await;
     let world = World::with(|config| config.limits.buffered_body_bytes = 100_000);
     for route in ["bytes", "chunked"] {

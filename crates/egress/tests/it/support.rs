@@ -2,6 +2,7 @@
 
 use afield_egress::{
     CaPolicy, Decision, Destination, Egress, EgressConfig, Policy, Preset, Resolve, Resolving, Rule, Scheme,
+    Secrets, Upstreams,
 };
 use afield_exchange::{BodyError, Buffered, Error, Request, RequestBody};
 use afield_testkit::{Names, Origin, within};
@@ -71,6 +72,11 @@ impl World {
     pub fn sealed_after(self, dials: usize) -> Self {
         self.allowed.store(dials, Ordering::SeqCst);
         self
+    }
+
+    /// Puts this policy in force, without secrets and upstream rules.
+    pub fn reload(&self, policy: Policy) {
+        self.egress.reload(&policy, Secrets::default(), &Upstreams::default());
     }
 
     /// How many connection attempts were begun.

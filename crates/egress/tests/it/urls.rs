@@ -118,7 +118,7 @@ async fn case_008_mapped_literals_are_judged_as_ipv4() {
 
 /// Proves that embedded IPv4 forms and metadata in any spelling are denied under `standard` without a dial or a lookup.
 #[tokio::test]
-async fn cases_009_010_013_014_denied_literals_are_never_dialled() {
+async fn case_009_010_013_014_denied_literals_are_never_dialled() {
     let world = World::new().sealed();
     let hosts = [
         "[::127.0.0.1]",
@@ -373,7 +373,7 @@ async fn case_026_own_listeners_are_out_of_reach() {
         config.own_listeners = own.clone();
     });
     assert_eq!(world.get(origin.url("/echo")).await.unwrap().head.status, 200);
-    world.egress.reload(Policy::default());
+    world.reload(Policy::default());
     own.insert(origin.address());
     world.names.host("me.test", ["127.0.0.1"]);
     let port = origin.port();

@@ -1,0 +1,98 @@
+//! What the policy would say, without a request.
+
+use crate::door::is_localhost;
+use crate::generation::Generation;
+use crate::hop::Hop;
+use crate::policy::{Decision, Scheme};
+use crate::request::method;
+use crate::request::target::Target;
+use crate::secrets::Going;
+use afield_exchange::Error;
+use std::net::IpAddr;
+
+/// The longest URL that is looked at, in bytes.
+const LONGEST_URL: usize = 64 * 1024;
+
+/// What the policy says of a destination, and what would go there with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The URL's scheme.
+    pub scheme: Scheme,
+    /// The host that is judged: an A-label name, or an address without brackets, in the form it stands for.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether a request may go there.
+    pub verdict: Verdict,
+    /// For each address that is known, what is said of it, in order. Empty for a name that was not resolved.
+    pub addresses: Vec<(IpAddr, Decision)>,
+    /// The upstream rule by which it would go.
+    pub upstream: Option<String>,
+    /// The secrets that would be attached: the header field, and the secret's name.
+    pub attached: Vec<(String, String)>,
+}
+
+/// Whether a request may go somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may, by this rule; by this rule its first address.
+    Allowed(String),
+    /// It may not, by this rule.
+    Denied(String),
+    /// That depends on the addresses that the name leads to. If they are ordinary public ones that no rule names, this is
+    /// what is said.
+    DependsOnAddresses(Decision),
+}
+
+pub(crate) async fn explain(
+    generation: &Generation,
+    principal: Option<&str>,
+    method: &str,
+    url: &str,
+    resolve: bool,
+) -> Result<Explanation, Error> {
+    let method = method::check(method)?;
+    let (target, _) = Target::parse(url, LONGEST_URL)?;
+    let view = generation.view(principal);
+    let destination = target.destination(&method);
+    let by_name = view.door.policy().decide_name(&destination);
+    let hop = Hop::new(0, target.scheme, target.port, false, false);
+    let known = match target.literal {
+        Some(address) => vec![address],
+        // What is loopback by definition is known unasked.
+        None if (resolve || is_localhost(target.host())) && by_name.is_none() => {
+            view.door.addresses(target.host(), &hop).await.map_err(|refused| refused.0)?
+        }
+        None => Vec::new(),
+    };
+    let decide = |address| (address, view.door.decide(&destination, address));
+    let addresses: Vec<_> = known.into_iter().map(decide).collect();
+    let denied = addresses.iter().find(|(_, decision)| !decision.allowed);
+    let verdict = match (by_name, denied.or(addresses.first())) {
+        (Some(decision), _) => settled(decision),
+        (None, Some((_, decision))) => settled(decision.clone()),
+        (None, None) => Verdict::DependsOnAddresses(view.door.policy().decide_ordinary(&destination)),
+    };
+    let going = Going { target: &target, method: method.as_str(), principal };
+    let attached = generation.secrets.attached(going).map(|(_, attachment)| {
+        let (secret, header) = attachment.parts();
+        (header.to_owned(), secret.to_owned())
+    });
+    Ok(Explanation {
+        scheme: target.scheme,
+        host: target.host().to_owned(),
+        port: target.port,
+        verdict,
+        addresses,
+        upstream: view.upstream(&target).map(|slot| slot.upstream().name().to_owned()),
+        attached: attached.collect(),
+    })
+}
+
+fn settled(decision: Decision) -> Verdict {
+    match decision.allowed {
+        true => Verdict::Allowed(decision.rule),
+        false => Verdict::Denied(decision.rule),
+    }
+}

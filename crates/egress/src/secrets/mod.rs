@@ -1,0 +1,276 @@
+//! Secrets that stay on this side: declared by the operator, named by callers or attached unasked, never seen by them.
+//!
+//! Only to the places a secret is declared for, only over TLS unless it is declared otherwise, and only to the origin
+//! the request was made for: a redirect within that origin carries it on, one to another origin never does, nor does
+//! any hop after that.
+
+mod declared;
+mod redact;
+mod source;
+mod value;
+
+pub use declared::{Attachment, Secret, SecretError};
+pub(crate) use redact::redacted;
+pub(crate) use source::Held;
+pub use source::SecretSource;
+
+use crate::policy::{Place, Scheme};
+use crate::request::target::Target;
+use crate::watched::CHECK_EVERY;
+use afield_exchange::{Blame, Error, Kind, Retry, detail};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use source::Unavailable;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use value::SecretBytes;
+
+/// The secrets an operator has declared, and where they are attached. Cheap to clone. The default: none.
+#[derive(Clone, Default)]
+pub struct Secrets(Option<Arc<Table>>);
+
+struct Table {
+    secrets: Vec<Secret>,
+    attachments: Vec<Attachment>,
+    check_every: Duration,
+}
+
+/// A secret that a request was sent with.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    pub(crate) name: String,
+    pub(crate) redact: bool,
+    value: Arc<SecretBytes>,
+}
+
+/// The hop that a secret would go with.
+#[derive(Clone, Copy)]
+pub(crate) struct Going<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) method: &'a str,
+    pub(crate) principal: Option<&'a str>,
+}
+
+/// Why a variable that is named by its environment name does not complete a value.
+pub(crate) enum NoVariable {
+    /// No secret of that variable may be used so.
+    Refused,
+    /// One may, but has no value.
+    Unavailable(String),
+}
+
+impl Secrets {
+    /// These secrets, some of them attached. An attachment takes the first that applies, for each header field.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once. The values are not looked at; see [`Secrets::problems`].
+    pub fn new(
+        secrets: impl IntoIterator<Item = Secret>,
+        attachments: impl IntoIterator<Item = Attachment>,
+    ) -> Result<Self, Vec<SecretError>> {
+        let secrets: Vec<Secret> = secrets.into_iter().collect();
+        let attachments: Vec<Attachment> = attachments.into_iter().collect();
+        let mut errors = Vec::new();
+        for (at, secret) in secrets.iter().enumerate() {
+            if secrets[..at].iter().any(|other| other.name == secret.name) {
+                errors.push(SecretError::Twice(secret.name.clone()));
+            }
+        }
+        for Attachment { secret, header, .. } in &attachments {
+            match secrets.iter().find(|declared| declared.name == *secret) {
+                None => errors.push(SecretError::Unknown(secret.clone())),
+                Some(declared) if !declared.may_be_in(header) => {
+                    let (secret, header) = (secret.clone(), header.to_string());
+                    errors.push(SecretError::Elsewhere { secret, header });
+                }
+                Some(_) => {}
+            }
+        }
+        match errors.is_empty() {
+            true => Ok(Self(Some(Arc::new(Table { secrets, attachments, check_every: CHECK_EVERY })))),
+            false => Err(errors),
+        }
+    }
+
+    /// How often at most the files are looked at for changes; 1 s unless set. Zero: at each use.
+    #[must_use]
+    pub fn check_every(self, interval: Duration) -> Self {
+        Self(self.0.map(|table| {
+            let Table { secrets, attachments, .. } = &*table;
+            let (secrets, attachments) = (secrets.clone(), attachments.clone());
+            Arc::new(Table { secrets, attachments, check_every: interval })
+        }))
+    }
+
+    /// Reads every value and says what is wrong with those that cannot be used, without showing any.
+    pub fn problems(&self) -> Vec<String> {
+        self.declared().iter().filter_map(Secret::problem).collect()
+    }
+
+    /// What is declared.
+    pub fn declared(&self) -> &[Secret] {
+        self.0.as_ref().map_or(&[], |table| &table.secrets)
+    }
+
+    /// A value completed with the secret that a caller names.
+    pub(crate) fn complete(
+        &self,
+        name: &str,
+        header: &HeaderName,
+        given: &[u8],
+        going: Going<'_>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Bytes, Error> {
+        let known = self.declared().iter().find(|secret| secret.name == name);
+        let Some(secret) = known.filter(|secret| secret.is_for(going.principal)) else {
+            let shown: String = name.chars().take(64).collect();
+            let why = if known.is_some() { "not for this principal" } else { "not declared" };
+            let message = format!("there is no secret `{}`", shown.escape_debug());
+            return Err(Error::invalid(detail::SECRET, message.clone()).with_log(format!("{message}: {why}")));
+        };
+        self.value(secret, header, given, going, sent)
+    }
+
+    /// A value completed with the secret that comes from this environment variable.
+    pub(crate) fn complete_variable(
+        &self,
+        variable: &str,
+        header: &HeaderName,
+        given: &[u8],
+        going: Going<'_>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Bytes, NoVariable> {
+        let comes_from = |secret: &&Secret| matches!(secret.held.source(), SecretSource::Environment(name) if name == variable);
+        let mut secrets = self.declared().iter().filter(comes_from);
+        let usable =
+            secrets.find(|secret| secret.is_for(going.principal) && secret.refusal(header, going).is_none());
+        let Some(secret) = usable else { return Err(NoVariable::Refused) };
+        self.value(secret, header, given, going, sent)
+            .map_err(|error| NoVariable::Unavailable(error.log().unwrap_or_default().to_owned()))
+    }
+
+    /// Puts in what is attached to this hop, in the place of whatever stands there.
+    pub(crate) fn attach(
+        &self,
+        fields: &mut HeaderMap,
+        going: Going<'_>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<(), Error> {
+        let mut done: Vec<&HeaderName> = Vec::new();
+        for (secret, attachment) in self.attached(going) {
+            if done.contains(&&attachment.header) {
+                continue;
+            }
+            done.push(&attachment.header);
+            let bytes = self.value(secret, &attachment.header, b"", going, sent)?;
+            let value = HeaderValue::from_maybe_shared(bytes).map_err(|_| {
+                secret.unavailable(&Unavailable { why: "it is not a header value", log: String::new() })
+            })?;
+            let value = sensitive(value);
+            fields.insert(attachment.header.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// What is attached to this hop, with the header fields.
+    pub(crate) fn attached(&self, going: Going<'_>) -> impl Iterator<Item = (&Secret, &Attachment)> {
+        let attachments = self.0.as_ref().map_or(&[][..], |table| &table.attachments);
+        attachments.iter().filter_map(move |attachment| {
+            let secret = self.declared().iter().find(|secret| secret.name == attachment.secret)?;
+            (attachment.applies(going) && secret.is_for(going.principal) && secret.goes_to(going.target))
+                .then_some((secret, attachment))
+        })
+    }
+
+    fn value(
+        &self,
+        secret: &Secret,
+        header: &HeaderName,
+        given: &[u8],
+        going: Going<'_>,
+        sent: &mut Vec<Sent>,
+    ) -> Result<Bytes, Error> {
+        if let Some(why) = secret.refusal(header, going) {
+            let message = format!("the secret `{}` {why}", secret.name);
+            return Err(Error::new(Kind::InvalidRequest, Blame::Caller, Retry::No, message)
+                .with_detail(detail::SECRET));
+        }
+        let every = self.0.as_ref().map_or(CHECK_EVERY, |table| table.check_every);
+        let value = secret.held.value(every).map_err(|why| secret.unavailable(&why))?;
+        let before = if given.is_empty() { secret.prefix.as_bytes() } else { given };
+        let whole = [before, value.expose()].concat();
+        if !sent.iter().any(|known| Arc::ptr_eq(&known.value, &value)) {
+            sent.push(Sent { name: secret.name.clone(), redact: secret.redact_echo, value });
+        }
+        Ok(whole.into())
+    }
+}
+
+impl Secret {
+    fn is_for(&self, principal: Option<&str>) -> bool {
+        names(&self.principals, principal)
+    }
+
+    fn goes_to(&self, target: &Target) -> bool {
+        includes(&self.places, target)
+    }
+
+    fn may_be_in(&self, header: &HeaderName) -> bool {
+        self.headers.is_empty() || self.headers.contains(header)
+    }
+
+    /// Why it may not go so, if it may not.
+    fn refusal(&self, header: &HeaderName, going: Going<'_>) -> Option<&'static str> {
+        if !self.goes_to(going.target) {
+            Some("may not go to this host and port")
+        } else if !self.may_be_in(header) || crate::request::headers::is_ours(header) {
+            Some("may not be in this header")
+        } else if going.target.scheme == Scheme::Http && !self.plain_http {
+            Some("goes over https only")
+        } else {
+            None
+        }
+    }
+
+    fn unavailable(&self, why: &Unavailable) -> Error {
+        let message = format!("the secret `{}` cannot be used: {}", self.name, why.why);
+        Error::new(Kind::InvalidRequest, Blame::Operator, Retry::No, message)
+            .with_detail(detail::SECRET)
+            .with_log(format!("secret `{}`: {}", self.name, why.log))
+    }
+}
+
+impl Attachment {
+    fn applies(&self, going: Going<'_>) -> bool {
+        (self.places.is_empty() || includes(&self.places, going.target))
+            && (self.methods.is_empty() || self.methods.iter().any(|method| method == going.method))
+            && names(&self.principals, going.principal)
+    }
+
+    /// The secret and the header field.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        (&self.secret, self.header.as_str())
+    }
+}
+
+fn includes(places: &[Place], target: &Target) -> bool {
+    places.iter().any(|place| place.matches(target.host(), target.literal, target.port))
+}
+
+/// Whether a list of principals, where empty means anyone, has this one.
+fn names(principals: &[String], principal: Option<&str>) -> bool {
+    principals.is_empty() || principal.is_some_and(|name| principals.iter().any(|other| other == name))
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.declared()).finish()
+    }
+}
