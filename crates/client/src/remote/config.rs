@@ -1,18 +1,25 @@
 use afield_egress::CaPolicy;
 use afield_exchange::{Error, Limits, Retry, redacted_url};
-use afield_transport::{BearerToken, DialError};
+use afield_transport::{BearerToken, ClientIdentity, DialError, Pin, Proxy};
 use std::{fmt, time::Duration};
 
 /// How to reach an executor.
 #[derive(Clone)]
 pub struct RemoteConfig {
-    /// `ws:` or `wss:`; `http:` and `https:` mean the same. Userinfo is refused: see [`token`](Self::token).
+    /// `ws:` or `wss:`; `http:` and `https:` mean the same; `unix:PATH`. Userinfo is refused: see [`token`](Self::token).
     pub url: String,
     /// The token, if the executor wants one.
     pub token: Option<BearerToken>,
     /// The roots that a `wss:` executor's certificate is checked against, read anew for each connection. Default: by
     /// environment.
     pub ca: CaPolicy,
+    /// The executor's certificate must be one of these, if there are any. They take the place of the roots, unless
+    /// [`ca`](Self::ca) names some: then both have to agree.
+    pub pins: Vec<Pin>,
+    /// The certificate to present where the executor asks for one, read anew for each connection.
+    pub identity: Option<ClientIdentity>,
+    /// The HTTP proxy to reach the executor through. Default: none; the environment is not asked.
+    pub proxy: Option<Proxy>,
     /// Over connecting, up to the answer to `initialize`. Attempts that fail meanwhile are repeated if
     /// [`wait`](Self::wait) is set. Default 10 s.
     pub connect_timeout: Duration,
@@ -37,6 +44,9 @@ impl RemoteConfig {
             url: url.into(),
             token: None,
             ca: CaPolicy::default(),
+            pins: Vec::new(),
+            identity: None,
+            proxy: None,
             connect_timeout: limits.connect,
             wait: true,
             client_name: concat!("afield/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -3,7 +3,7 @@ use super::{
     driver::Driver,
     shared::Shared,
 };
-use afield_egress::tls_client_config;
+use afield_egress::{CaPolicy, tls_client_config};
 use afield_exchange::{Blame, Error, Kind, Request, Retry, detail};
 use afield_protocol::{
     client::{BaseClient, CallId, Connected},
@@ -38,7 +38,10 @@ impl Link {
         dialling.connect_timeout = round_up(deadline.saturating_duration_since(Instant::now()));
         dialling.message_bytes = config.limits.message_bytes;
         dialling.allow_plaintext_token = config.allow_plaintext_token;
-        if is_tls(&config.url) {
+        dialling.pins = config.pins.clone();
+        dialling.identity = config.identity.clone();
+        dialling.proxy = config.proxy.clone();
+        if is_tls(&config.url) && (config.pins.is_empty() || !matches!(config.ca, CaPolicy::Environment)) {
             dialling.tls = Some(tls_client_config(&config.ca)?);
         }
         let connection = dial(&dialling).await?;

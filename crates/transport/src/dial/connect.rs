@@ -1,4 +1,4 @@
-use super::{Address, DialConfig, DialError};
+use super::{Address, DialConfig, DialError, tls};
 use crate::NetStream;
 use rustls_pki_types::ServerName;
 use std::{
@@ -6,49 +6,67 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 use tokio::{
-    net::{TcpStream, lookup_host},
+    net::{TcpStream, UnixStream, lookup_host},
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-/// TCP to the first address that accepts, then TLS where the URL asks for it.
+/// TCP to the first address that accepts, or through the proxy, then TLS where the URL asks for it; or a Unix socket.
 pub(super) async fn connect(
     address: &Address,
     config: &DialConfig,
     deadline: Instant,
 ) -> Result<NetStream, DialError> {
-    let addresses = resolve(address).await?;
-    let exposed = config.token.is_some() && !address.tls && !config.allow_plaintext_token;
-    if exposed && addresses.iter().any(|address| !is_loopback(address.ip())) {
-        return Err(DialError::PlaintextToken { host: address.host_and_port() });
+    let failed = |source| DialError::Connect { host: address.host_and_port(), source };
+    if let Some(path) = &address.unix {
+        return UnixStream::connect(path).await.map(NetStream::Unix).map_err(failed);
     }
-    let stream = connect_to_any(&addresses, deadline)
-        .await
-        .map_err(|source| DialError::Connect { host: address.host_and_port(), source })?;
-    match &config.tls {
-        Some(tls) if address.tls => {
+    // Before anything touches the network.
+    let tls = address.tls.then(|| tls::client_config(config)).transpose()?;
+    let exposed = config.token.is_some() && !address.tls && !config.allow_plaintext_token;
+    let stream = match &config.proxy {
+        Some(_) if exposed => return Err(DialError::PlaintextToken { host: address.host_and_port() }),
+        Some(proxy) => proxy.tunnel(address, deadline).await?,
+        None => {
+            let addresses = resolve(&address.host, address.port).await;
+            let addresses =
+                addresses.map_err(|source| DialError::Dns { host: address.host_and_port(), source })?;
+            if exposed && addresses.iter().any(|address| !is_loopback(address.ip())) {
+                return Err(DialError::PlaintextToken { host: address.host_and_port() });
+            }
+            NetStream::Plain(connect_to_any(&addresses, deadline).await.map_err(failed)?)
+        }
+    };
+    match (tls, stream) {
+        (Some(tls), NetStream::Plain(stream)) => {
             let failed = |source| DialError::Tls { host: address.host_and_port(), source };
             let name = server_name(&address.host).map_err(failed)?;
-            let stream = TlsConnector::from(tls.clone()).connect(name, stream).await.map_err(failed)?;
+            let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(failed)?;
+            tls::check_pins(&config.pins, stream.get_ref().1.peer_certificates())
+                .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidData, error)))?;
             Ok(NetStream::Tls(Box::new(stream.into())))
         }
-        _ => Ok(NetStream::Plain(stream)),
+        (_, stream) => Ok(stream),
     }
 }
 
-async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, DialError> {
-    let name = match &address.host {
-        Host::Ipv4(ip) => return Ok(vec![(*ip, address.port).into()]),
-        Host::Ipv6(ip) => return Ok(vec![(*ip, address.port).into()]),
+/// TCP to a host and a port.
+pub(super) async fn tcp(host: &Host<String>, port: u16, deadline: Instant) -> io::Result<TcpStream> {
+    connect_to_any(&resolve(host, port).await?, deadline).await
+}
+
+async fn resolve(host: &Host<String>, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let name = match host {
+        Host::Ipv4(ip) => return Ok(vec![(*ip, port).into()]),
+        Host::Ipv6(ip) => return Ok(vec![(*ip, port).into()]),
         Host::Domain(name) => name,
     };
-    let failed = |source| DialError::Dns { host: address.host_and_port(), source };
-    let addresses: Vec<_> = lookup_host((name.as_str(), address.port)).await.map_err(failed)?.collect();
-    if addresses.is_empty() {
-        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    let addresses: Vec<_> = lookup_host((name.as_str(), port)).await?.collect();
+    match addresses.is_empty() {
+        true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
+        false => Ok(addresses),
     }
-    Ok(addresses)
 }
 
 /// Each address gets an equal share of the time that is left, so that one that swallows packets does not use it up.

@@ -1,3 +1,4 @@
+use crate::FileError;
 use std::{fmt, io, time::Duration};
 
 /// Why a WebSocket could not be opened. Its text names the host and never a token, a query or userinfo.
@@ -7,6 +8,17 @@ pub enum DialError {
     InvalidUrl(String),
     /// The token holds what cannot stand in a header.
     InvalidToken,
+    /// The client's own certificate or its key cannot be used.
+    Identity(FileError),
+    /// The proxy did not make a tunnel.
+    Proxy {
+        /// Its host and port.
+        proxy: String,
+        /// What it said, or what became of it.
+        what: String,
+    },
+    /// The executor ended TLS after the handshake, as one does that wants a client certificate or does not accept it.
+    RefusedByTls(String),
     /// `wss:` without a TLS configuration.
     TlsNotConfigured,
     /// The token would be readable on the way.
@@ -62,11 +74,19 @@ impl fmt::Display for DialError {
             Self::InvalidUrl(what) => {
                 write!(
                     f,
-                    "the executor's URL is invalid: {what} (expected ws://HOST:PORT or wss://HOST:PORT)"
+                    "the executor's URL is invalid: {what} (expected ws://HOST:PORT, wss://HOST:PORT or unix:PATH)"
                 )
             }
             Self::InvalidToken => f.write_str(
                 "the token holds characters that no header may hold: check for line breaks or a wrong file",
+            ),
+            Self::Identity(error) => write!(f, "the client certificate cannot be used: {error}"),
+            Self::Proxy { proxy, what } => {
+                write!(f, "the proxy {proxy} made no tunnel: {}", what.escape_debug())
+            }
+            Self::RefusedByTls(what) => write!(
+                f,
+                "the executor ended TLS ({what}): check that it accepts the client certificate, or whether it wants one"
             ),
             Self::TlsNotConfigured => f.write_str("a wss: URL needs a TLS configuration"),
             Self::PlaintextToken { host } => write!(

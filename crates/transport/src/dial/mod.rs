@@ -4,10 +4,14 @@ mod address;
 mod config;
 mod connect;
 mod error;
+mod proxy;
+mod tls;
 mod upgrade;
 
 pub use config::{BearerToken, DialConfig};
 pub use error::DialError;
+pub use proxy::Proxy;
+pub use tls::{ClientIdentity, Pin};
 
 use crate::{NetStream, Role, WebSocket};
 use address::Address;
@@ -15,7 +19,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Opens a WebSocket: resolves the host, connects (to each address in turn), does TLS for `wss:`, and upgrades, all
-/// within `config.connect_timeout`. Environment proxies are not used, redirects not followed.
+/// within `config.connect_timeout`. Environment proxies are not used, redirects not followed. There is no way to leave the
+/// certificate unchecked.
 ///
 /// Cancel safe: dropping the future closes what was opened.
 ///

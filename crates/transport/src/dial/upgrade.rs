@@ -20,6 +20,9 @@ use std::{
 };
 use tungstenite::handshake::{client::generate_key, derive_accept_key};
 
+/// What we call ourselves.
+pub(super) const OURSELVES: &str = concat!("afield/", env!("CARGO_PKG_VERSION"));
+
 /// The most of a refusal's body that is kept.
 const EXCERPT: usize = 1024;
 
@@ -37,7 +40,7 @@ pub(super) fn request(address: &Address, config: &DialConfig) -> Result<Request<
     let host = HeaderValue::try_from(address.authority())
         .map_err(|_| DialError::InvalidUrl("its host cannot stand in a header".to_owned()))?;
     let headers = request.headers_mut();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("afield/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, HeaderValue::from_static(OURSELVES));
     headers.extend(config.headers.clone());
     headers.insert(HOST, host);
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -60,6 +63,20 @@ pub(super) async fn upgrade(
     request: Request<Empty<Bytes>>,
 ) -> Result<(NetStream, BytesMut), DialError> {
     let accept = derive_accept_key(request.headers()[SEC_WEBSOCKET_KEY].as_bytes());
+    let (response, mut driver) = exchange(stream, request).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let status = response.status().as_u16();
+        return Err(DialError::Refused { status, body: excerpt(response.into_body(), &mut driver).await });
+    }
+    check(&response, &accept).map_err(|what| DialError::NotWebSocket(what.to_owned()))?;
+    Ok(driver.into_stream().await)
+}
+
+/// Sends a request and awaits the head of its answer.
+pub(super) async fn exchange(
+    stream: NetStream,
+    request: Request<Empty<Bytes>>,
+) -> Result<(Response<Incoming>, Driver), DialError> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
         .handshake(TokioIo::new(stream))
@@ -75,14 +92,7 @@ pub(super) async fn upgrade(
         .await
         .map_err(not_websocket)?
     };
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let status = response.status().as_u16();
-        return Err(DialError::Refused { status, body: excerpt(response.into_body(), &mut driver).await });
-    }
-    check(&response, &accept).map_err(|what| DialError::NotWebSocket(what.to_owned()))?;
-    poll_fn(|cx| driver.poll_done(cx)).await;
-    let parts = driver.connection.into_parts();
-    Ok((parts.io.into_inner(), BytesMut::from(parts.read_buf)))
+    Ok((response, driver))
 }
 
 /// RFC 6455, section 4.1: what the answer has to hold, and what it may not hold as it was not asked for.
@@ -119,12 +129,19 @@ async fn excerpt(body: Incoming, driver: &mut Driver) -> String {
 }
 
 /// hyper's side of the exchange, polled along with whatever waits for it.
-struct Driver {
+pub(super) struct Driver {
     connection: http1::Connection<TokioIo<NetStream>, Empty<Bytes>>,
     done: bool,
 }
 
 impl Driver {
+    /// The stream, once hyper has let go of it, and what was read beyond the answer.
+    pub(super) async fn into_stream(mut self) -> (NetStream, BytesMut) {
+        poll_fn(|cx| self.poll_done(cx)).await;
+        let parts = self.connection.into_parts();
+        (parts.io.into_inner(), BytesMut::from(parts.read_buf))
+    }
+
     fn drive(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_done(cx);
     }
@@ -143,6 +160,10 @@ fn not_websocket(error: hyper::Error) -> DialError {
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            // In TLS 1.3 a server says only after the handshake that it does not accept the client's certificate.
+            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return DialError::RefusedByTls(io.to_string());
+            }
             return DialError::Dropped(io.to_string());
         }
         source = cause.source();

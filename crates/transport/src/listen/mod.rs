@@ -4,6 +4,7 @@ mod tls;
 mod unix;
 
 pub use tls::ServerTls;
+pub(crate) use tls::{read_chain, read_key};
 
 use crate::{Arrival, NetStream, Peer, Refused, RefusedReason, accept};
 use std::{
