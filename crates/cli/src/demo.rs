@@ -6,7 +6,12 @@ mod origin;
 mod timeline;
 
 use crate::{
-    ExitCode, failure::Failure, place::Place, request::Client, signals::Signals, start::report,
+    ExitCode,
+    failure::Failure,
+    place::{Place, Reach},
+    request::Client,
+    signals::Signals,
+    start::report,
     terminal::Terminal,
 };
 use afield_executor::{Config, Executor, Listen};
@@ -49,7 +54,7 @@ async fn play(flags: &Flags, stop: &CancellationToken) -> Result<(), Failure> {
     let address = executor.local_addr().ok_or_else(|| cannot_start(&"the executor has no address"))?;
     let url = format!("ws://{address}");
     let acts = async {
-        let client = Client::at(&Place::Executor(url.clone()), None, None, None).await?;
+        let client = Client::at(&Place::Executor(url.clone()), Reach::default(), None, None, None).await?;
         let result = acts::play(client.http(), &origin, &url, &notes).await;
         client.close().await;
         drop(notes);

@@ -1,4 +1,4 @@
-use crate::{demo, request, serve};
+use crate::{demo, request, serve, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Request(Box<request::Flags>),
     /// Run an executor: perform requests for whoever connects.
     Serve(serve::Flags),
+    /// Make tokens for executors.
+    Token(token::TokenFlags),
     /// See a request go through an executor, on this machine, in a few seconds.
     Demo(demo::Flags),
     /// Print the completion script of a shell.

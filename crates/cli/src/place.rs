@@ -1,3 +1,5 @@
+use crate::failure::Failure;
+use afield_transport::{ClientIdentity, Pin, Proxy};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -5,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where it leaves from")]
 pub(crate) struct PlaceFlags {
-    /// The executor's URL (`ws://…`, `wss://…`), or `local`: this process. Default: local.
+    /// The executor's URL (`ws://…`, `wss://…`, `unix:PATH`), or `local`: this process. Default: local.
     #[arg(long, env = "AFIELD_EXECUTOR", value_name = "URL|local", hide_env_values = true)]
     pub executor: Option<String>,
 
@@ -13,9 +15,56 @@ pub(crate) struct PlaceFlags {
     #[arg(long, env = "AFIELD_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub reach: ReachFlags,
+
     /// Certificate authorities to trust instead of the platform's (PEM). The variable `AFIELD_CA_CERTIFICATE` does the same.
     #[arg(long, visible_alias = "cacert", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+}
+
+/// How an executor is reached, as typed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ReachFlags {
+    /// Trust the executor by the SHA-256 digest of its certificate or public key, instead of by an authority: 64
+    /// hexadecimal digits, or `sha256//BASE64`. With --ca, both must agree.
+    #[arg(long, env = "AFIELD_EXECUTOR_PIN", value_name = "DIGEST", value_delimiter = ',')]
+    pub executor_pin: Vec<String>,
+
+    /// Present this client certificate (PEM) to the executor.
+    #[arg(long, env = "AFIELD_EXECUTOR_CERTIFICATE", value_name = "FILE", requires = "executor_key")]
+    pub executor_certificate: Option<PathBuf>,
+
+    /// The key of that certificate (PEM, without a passphrase).
+    #[arg(long, env = "AFIELD_EXECUTOR_KEY", value_name = "FILE", requires = "executor_certificate")]
+    pub executor_key: Option<PathBuf>,
+
+    /// Reach the executor through this HTTP proxy: `http://[USER:PASSWORD@]HOST:PORT`.
+    #[arg(long, env = "AFIELD_EXECUTOR_PROXY", value_name = "URL", hide_env_values = true)]
+    pub executor_proxy: Option<String>,
+}
+
+/// How an executor is reached, as meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub pins: Vec<Pin>,
+    pub identity: Option<ClientIdentity>,
+    pub proxy: Option<Proxy>,
+}
+
+impl ReachFlags {
+    /// What was meant.
+    pub fn reach(&self) -> Result<Reach, Failure> {
+        let mut pins = Vec::new();
+        for text in self.executor_pin.iter().filter(|text| !text.is_empty()) {
+            pins.push(text.parse().map_err(|why| Failure::usage(format!("--executor-pin: {why}")))?);
+        }
+        let identity = self.executor_certificate.clone().zip(self.executor_key.clone());
+        let identity = identity.map(|(certificate, key)| ClientIdentity { certificate, key });
+        let proxy = self.executor_proxy.as_deref().filter(|url| !url.is_empty()).map(Proxy::parse);
+        let proxy = proxy.transpose().map_err(|why| Failure::usage(format!("--executor-proxy: {why}")))?;
+        Ok(Reach { pins, identity, proxy })
+    }
 }
 
 /// Where a request leaves from, as meant.

@@ -4,6 +4,7 @@ use crate::{
     flags::{Command, Flags},
     logging, request, serve,
     signals::Signals,
+    token,
 };
 use clap::{CommandFactory, FromArgMatches};
 use std::{ffi::OsString, future::Future, io::Write};
@@ -51,6 +52,10 @@ fn dispatch(flags: Flags) -> ExitCode {
         Command::Serve(flags) => {
             in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(flags, signals))
         }
+        Command::Token(flags) => match token::run(flags) {
+            Ok(()) => ExitCode::Success,
+            Err(failure) => report(&failure),
+        },
         Command::Demo(flags) => {
             in_runtime(log, "off", Builder::new_multi_thread(), |signals| demo::run(flags, signals))
         }

@@ -1,3 +1,7 @@
+mod command;
+
+pub(crate) use command::{TokenFlags, run};
+
 use crate::{ExitCode, failure::Failure};
 use std::{fmt, path::Path};
 

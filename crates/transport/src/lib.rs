@@ -36,7 +36,7 @@ pub use accept::{Accepted, Acceptor, Readiness, Refused, RefusedReason};
 pub use access::{
     All, Any, Arrival, Authenticate, Authorization, ClientCertificate, ClientCertificates, CredentialEnd,
     Credentials, FileError, Grant, Jwt, JwtKeys, JwtRules, NameRule, NoAuthentication, Peer, Principal,
-    TokenDigest, Tokens, Unauthorized, mint_jwt,
+    TokenDigest, Tokens, Unauthorized, mint_jwt, new_token,
 };
 pub use closed::{CloseReason, Closed};
 pub use connection::{Connection, HIGH_WATER, Message, Received};

@@ -1,5 +1,9 @@
 use super::{exit, plan::Plan};
-use crate::{failure::Failure, place::Place, token::Token};
+use crate::{
+    failure::Failure,
+    place::{Place, Reach},
+    token::Token,
+};
 use afield_client::{ConnectError, HttpClient, Local, Remote, RemoteConfig};
 use afield_egress::{CaPolicy, EgressConfig};
 use afield_transport::{BearerToken, DialError};
@@ -14,13 +18,15 @@ pub(crate) enum Client {
 impl Client {
     /// The client that the plan asks for.
     pub async fn open(plan: &Plan) -> Result<Self, Failure> {
-        Self::at(&plan.place, plan.token.as_ref(), plan.ca.as_deref(), plan.connect_timeout).await
+        let (token, ca) = (plan.token.as_ref(), plan.ca.as_deref());
+        Self::at(&plan.place, plan.reach.clone(), token, ca, plan.connect_timeout).await
     }
 
     /// A client at `place`. An executor is connected to here, so that it cannot be reached is told apart from an origin
     /// that cannot be.
     pub async fn at(
         place: &Place,
+        reach: Reach,
         token: Option<&Token>,
         ca: Option<&Path>,
         connect_timeout: Option<Duration>,
@@ -36,6 +42,7 @@ impl Client {
                 let mut config = RemoteConfig::new(url);
                 config.token = token.map(|token| BearerToken::new(token.expose()));
                 config.ca = ca;
+                Reach { pins: config.pins, identity: config.identity, proxy: config.proxy } = reach;
                 // Without being told how long to wait, a person wants to know at once.
                 config.wait = connect_timeout.is_some();
                 config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);

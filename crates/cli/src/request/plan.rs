@@ -6,7 +6,11 @@ use super::{
     url,
     write_out::Format,
 };
-use crate::{failure::Failure, place::Place, token::Token};
+use crate::{
+    failure::Failure,
+    place::{Place, Reach},
+    token::Token,
+};
 use afield_exchange::{Header, RedirectPolicy};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{path::PathBuf, time::Duration};
@@ -15,6 +19,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub place: Place,
+    pub reach: Reach,
     pub token: Option<Token>,
     pub ca: Option<PathBuf>,
     pub connect_timeout: Option<Duration>,
@@ -127,6 +132,7 @@ impl Plan {
         };
         Ok(Self {
             place: flags.place.place(),
+            reach: flags.place.reach.reach()?,
             token: Token::find(flags.place.token_file.as_deref())?,
             ca: flags.place.ca.take(),
             connect_timeout: limit(flags.connect_timeout),

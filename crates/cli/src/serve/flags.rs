@@ -1,3 +1,4 @@
+use super::access::AccessFlags;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -5,18 +6,16 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Flags {
-    /// Where orchestrators connect: `ws://ADDRESS:PORT` on a loopback address (port 0 picks one; the URL is printed
-    /// to standard output), or `stdio`: one orchestrator, over standard input and output.
-    #[arg(long, env = "AFIELD_LISTEN", value_name = "URL|stdio", default_value = "ws://127.0.0.1:7411")]
-    pub listen: String,
+    /// Where orchestrators connect: `ws://ADDRESS:PORT`, `wss://ADDRESS:PORT` with --tls-certificate (port 0 picks one; the
+    /// URL is printed to standard output), `unix:PATH`, or `stdio`: one orchestrator, over standard input and output. An
+    /// address that other machines can reach needs authentication and TLS. Default: ws://127.0.0.1:7411, or wss:// with
+    /// --tls-certificate.
+    #[arg(long, env = "AFIELD_LISTEN", value_name = "URL|stdio")]
+    pub listen: Option<String>,
 
     /// Seconds that active requests get to finish once the executor is told to stop.
     #[arg(long, env = "AFIELD_GRACE", value_name = "SECONDS", default_value_t = 10)]
     pub grace: u64,
-
-    /// A file that holds the token which orchestrators must present. `AFIELD_TOKEN` may hold the token itself.
-    #[arg(long, env = "AFIELD_TOKEN_FILE", value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
 
     /// A name by which orchestrators may reach this executor, besides IP addresses and `localhost`.
     #[arg(long, env = "AFIELD_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
@@ -30,8 +29,11 @@ pub(crate) struct Flags {
     /// Set a limit, for example `windowBytes=4M` or `headMs=60000`. Bytes may end in K, M or G.
     #[arg(long, env = "AFIELD_LIMIT", value_name = "NAME=VALUE", value_delimiter = ',')]
     pub limit: Vec<String>,
+
+    #[command(flatten)]
+    pub access: AccessFlags,
 }
 
 const AFTER_HELP: &str = "\
 SIGTERM or Ctrl-C drains: /readyz answers 503, active requests may finish within the grace, the exit code is 0.
-A second one ends at once. What is logged is set with --log or AFIELD_LOG.";
+A second one ends at once. SIGHUP reads tokens, keys and certificates again; so does a change of their files. What is logged is set with --log or AFIELD_LOG.";

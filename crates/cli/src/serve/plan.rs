@@ -1,16 +1,14 @@
 use super::{flags::Flags, limits::Setting};
-use crate::{ExitCode, failure::Failure, token::Token};
+use crate::{ExitCode, failure::Failure};
 use afield_egress::CaPolicy;
 use afield_executor::{Config, Listen};
-use afield_transport::{Authenticate, NoAuthentication, TokenDigest};
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 /// What the flags mean to the executor.
 pub(super) fn config(flags: Flags) -> Result<Config, Failure> {
     let mut config = Config {
-        listen: listen(&flags.listen)?,
+        listen: listen(flags.listen.as_deref().filter(|typed| !typed.is_empty()), flags.access.wants_tls())?,
         grace: Duration::from_secs(flags.grace),
-        authentication: authentication(flags.token_file.as_deref())?,
         allowed_hosts: flags.allow_host.into_iter().filter(|name| !name.is_empty()).collect(),
         ..Config::default()
     };
@@ -23,32 +21,36 @@ pub(super) fn config(flags: Flags) -> Result<Config, Failure> {
     if let Some(file) = flags.ca {
         config.egress.ca = CaPolicy::File(file);
     }
+    flags.access.apply(&mut config)?;
     Ok(config)
 }
 
-fn authentication(token_file: Option<&Path>) -> Result<Arc<dyn Authenticate>, Failure> {
-    Ok(match Token::find(token_file)? {
-        Some(token) => Arc::new(TokenDigest::of(token.expose())),
-        None => Arc::new(NoAuthentication),
-    })
-}
-
-/// `stdio`, or `ws://` with an address and a port. That the address is a loopback one is for the executor to insist on.
-fn listen(typed: &str) -> Result<Listen, Failure> {
+/// `stdio`, `unix:` and a path, or `ws://` or `wss://` with an address and a port. What an address that others can reach
+/// needs is for the executor to insist on.
+fn listen(typed: Option<&str>, tls: bool) -> Result<Listen, Failure> {
+    let typed = typed.unwrap_or(if tls { "wss://127.0.0.1:7411" } else { "ws://127.0.0.1:7411" });
+    let refuse = |why: &str| {
+        Err(Failure::new(ExitCode::ServeUsage, format!("cannot listen on {typed:?}: {why}"))
+            .with_hint("write ws://127.0.0.1:7411, ws://127.0.0.1:0 for any free port, wss://0.0.0.0:7411 with TLS, unix:/run/afield.sock, or stdio"))
+    };
     if typed.eq_ignore_ascii_case("stdio") {
         return Ok(Listen::Stdio);
     }
-    let refuse = |why: &str| {
-        Err(Failure::new(ExitCode::ServeUsage, format!("cannot listen on {typed:?}: {why}"))
-            .with_hint("write ws://127.0.0.1:7411, ws://127.0.0.1:0 for any free port, or stdio"))
-    };
+    if let Some(path) = typed.strip_prefix("unix:") {
+        return match (path.strip_prefix("//").unwrap_or(path), tls) {
+            ("", _) => refuse("after unix: a path is wanted"),
+            (_, true) => refuse("a Unix socket has no TLS: it does not leave this machine"),
+            (path, false) => Ok(Listen::Unix(path.into())),
+        };
+    }
     let Some((scheme, rest)) = typed.split_once("://") else {
         return refuse("it is neither stdio nor a URL");
     };
-    match scheme {
-        "ws" => {}
-        "wss" => return refuse("TLS is for a proxy in front of the executor"),
-        _ => return refuse("only ws:// is known"),
+    match (scheme, tls) {
+        ("ws", false) | ("wss", true) => {}
+        ("wss", false) => return refuse("TLS needs --tls-certificate FILE and --tls-key FILE"),
+        ("ws", true) => return refuse("with --tls-certificate it is wss://"),
+        _ => return refuse("only ws://, wss:// and unix: are known"),
     }
     let address = rest.strip_suffix('/').unwrap_or(rest);
     let address = match address.strip_prefix("localhost:") {
@@ -57,7 +59,7 @@ fn listen(typed: &str) -> Result<Listen, Failure> {
     };
     match address.parse::<SocketAddr>() {
         Ok(address) => Ok(Listen::Ws(address)),
-        Err(_) => refuse("after ws:// an IP address and a port are wanted, and no path"),
+        Err(_) => refuse("after :// an IP address and a port are wanted, and no path"),
     }
 }
 
@@ -69,10 +71,19 @@ mod tests {
     #[test]
     fn listen_takes_ws_addresses_and_stdio() {
         let ws = |address: &str| Listen::Ws(address.parse().unwrap());
-        assert_eq!(listen("stdio").unwrap(), Listen::Stdio);
-        assert_eq!(listen("ws://127.0.0.1:0").unwrap(), ws("127.0.0.1:0"));
-        assert_eq!(listen("ws://[::1]:7411/").unwrap(), ws("[::1]:7411"));
-        assert_eq!(listen("ws://localhost:1").unwrap(), ws("127.0.0.1:1"));
+        for (typed, tls, meant) in [
+            (None, false, ws("127.0.0.1:7411")),
+            (None, true, ws("127.0.0.1:7411")),
+            (Some("stdio"), false, Listen::Stdio),
+            (Some("ws://127.0.0.1:0"), false, ws("127.0.0.1:0")),
+            (Some("ws://[::1]:7411/"), false, ws("[::1]:7411")),
+            (Some("ws://localhost:1"), false, ws("127.0.0.1:1")),
+            (Some("wss://0.0.0.0:1"), true, ws("0.0.0.0:1")),
+            (Some("unix:/run/a b.sock"), false, Listen::Unix("/run/a b.sock".into())),
+            (Some("unix:///run/a.sock"), false, Listen::Unix("/run/a.sock".into())),
+        ] {
+            assert_eq!(listen(typed, tls).unwrap(), meant, "{typed:?}");
+        }
         for refused in [
             "",
             "127.0.0.1:1",
@@ -81,8 +92,12 @@ mod tests {
             "ws://host:1",
             "ws://127.0.0.1",
             "ws://127.0.0.1:1/x",
+            "unix:",
         ] {
-            assert_eq!(listen(refused).unwrap_err().code, ExitCode::ServeUsage, "{refused}");
+            assert_eq!(listen(Some(refused), false).unwrap_err().code, ExitCode::ServeUsage, "{refused}");
+        }
+        for refused in ["ws://127.0.0.1:1", "unix:/run/a.sock"] {
+            assert_eq!(listen(Some(refused), true).unwrap_err().code, ExitCode::ServeUsage, "{refused}");
         }
     }
 }

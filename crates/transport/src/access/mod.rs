@@ -21,4 +21,4 @@ pub(crate) use failures::Failures;
 pub use file::FileError;
 pub(crate) use file::{read, read_text};
 pub use jwt::{Jwt, JwtKeys, JwtRules, mint_jwt};
-pub use tokens::{TokenDigest, Tokens};
+pub use tokens::{TokenDigest, Tokens, new_token};

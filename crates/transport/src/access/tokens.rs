@@ -1,5 +1,9 @@
 use super::{Authenticate, Authorization, Credentials, FileError, Grant, Principal, Unauthorized, read_text};
-use ring::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::{
+    digest::{SHA256, digest},
+    rand::{SecureRandom, SystemRandom},
+};
 use std::{
     fmt,
     path::PathBuf,
@@ -76,6 +80,19 @@ impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenDigest").field("principal", &self.principal).finish_non_exhaustive()
     }
+}
+
+/// A new token: `afield_` and 256 random bits in base64url.
+///
+/// # Errors
+///
+/// If the system gives no random numbers.
+pub fn new_token() -> Result<String, std::io::Error> {
+    let mut bits = [0; 32];
+    SystemRandom::new()
+        .fill(&mut bits)
+        .map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
+    Ok(format!("afield_{}", URL_SAFE_NO_PAD.encode(bits)))
 }
 
 /// Lets in who presents one of several tokens: those it was made with, and those of a file, which can be read again.
