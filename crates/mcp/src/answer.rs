@@ -19,6 +19,10 @@ impl Answer {
         self.status
     }
 
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
     /// The value of the first field of this name.
     pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
         self.head.header(name).map(|header| header.value.as_ref())

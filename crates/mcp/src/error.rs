@@ -1,3 +1,4 @@
+use crate::login::AuthorizeError;
 use afield_exchange::Error;
 use http::StatusCode;
 
@@ -10,6 +11,9 @@ pub enum TransportError {
     /// The server refused a request that expects no message in return.
     #[error("the server answered HTTP {0}")]
     Status(StatusCode),
+    /// There is no token to be had for the server, and not for want of a login.
+    #[error(transparent)]
+    Authorization(#[from] AuthorizeError),
 }
 
 impl TransportError {
@@ -17,14 +21,14 @@ impl TransportError {
     pub fn exchange(&self) -> Option<&Error> {
         match self {
             Self::Exchange(error) => Some(error),
-            Self::Status(_) => None,
+            Self::Status(_) | Self::Authorization(_) => None,
         }
     }
 
     /// The status that refused the request, if that is what happened.
     pub fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Exchange(_) => None,
+            Self::Exchange(_) | Self::Authorization(_) => None,
             Self::Status(status) => Some(*status),
         }
     }

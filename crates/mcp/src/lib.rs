@@ -24,6 +24,8 @@
 //! It is an [`OAuthHttpClient`](rmcp::transport::auth::OAuthHttpClient) too, so that discovery, registration and tokens
 //! are asked for from where the server is.
 //!
+//! What a server that asks for a login needs is in [`login`].
+//!
 //! The path of a message through this crate:
 //!
 //! 1. `request` writes the request, and refuses header fields that are the transport's own;
@@ -33,12 +35,14 @@
 //! 4. `sse` bounds the events of a stream before they are parsed.
 
 mod answer;
+mod authorized;
 mod body;
 mod challenge;
 mod delete;
 mod discover;
 mod error;
 mod get;
+pub mod login;
 mod media_type;
 mod oauth;
 mod opening;

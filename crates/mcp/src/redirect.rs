@@ -27,7 +27,8 @@ pub(crate) async fn send(client: &dyn HttpClient, mut request: Request) -> Resul
     Err(too_many())
 }
 
-fn repeated(request: &Request) -> Request {
+/// The same request once more.
+pub(crate) fn repeated(request: &Request) -> Request {
     let mut again = Request::new(&request.method, &request.url);
     again.headers.clone_from(&request.headers);
     if let RequestBody::Bytes(bytes) = &request.body {

@@ -1,6 +1,6 @@
 use crate::{
-    ReservedHeader, TransportError, answer::Answer, delete, get, opening::Openings, post, redirect,
-    request::Common, sse::Oversized,
+    ReservedHeader, TransportError, answer::Answer, authorized, delete, get, login::Authorizer,
+    opening::Openings, post, redirect, request::Common, sse::Oversized,
 };
 use afield_client::HttpClient;
 use afield_exchange::{Header, Request};
@@ -63,6 +63,7 @@ pub struct HttpTransport {
     common: Arc<Common>,
     oversized: Oversized,
     openings: Openings,
+    authorizer: Option<Authorizer>,
 }
 
 impl HttpTransport {
@@ -73,6 +74,7 @@ impl HttpTransport {
             common: Arc::default(),
             oversized: Oversized::default(),
             openings: Openings::default(),
+            authorizer: None,
         }
     }
 
@@ -102,6 +104,16 @@ impl HttpTransport {
         self
     }
 
+    /// Sends the server's token with every request to its origin that has no `Authorization` of its own, and renews it.
+    ///
+    /// A request that is refused for its token is sent once more with a new one: it was not executed. Where only a person
+    /// can help, the refusal is the answer, as `AuthRequired` or `InsufficientScope`.
+    #[must_use]
+    pub fn with_authorizer(mut self, authorizer: Authorizer) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
     pub(crate) fn client(&self) -> &dyn HttpClient {
         &*self.client
     }
@@ -119,9 +131,15 @@ impl HttpTransport {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Failure> {
-        redirect::send(self.client(), request)
-            .await
-            .map_err(|error| StreamableHttpError::Client(TransportError::Exchange(error)))
+        // What somebody says himself stands (a configured field, or a token of the caller's).
+        let own = request.headers.iter().any(|header| header.is("authorization"));
+        let sent = match self.authorizer.as_ref().filter(|_| !own) {
+            Some(authorizer) if authorizer.server().covers(&request.url) => {
+                authorized::send(self.client(), authorizer, request).await
+            }
+            _ => redirect::send(self.client(), request).await.map_err(TransportError::from),
+        };
+        sent.map_err(StreamableHttpError::Client)
     }
 }
 

@@ -5,6 +5,7 @@
 mod cancel;
 mod idle;
 mod limits;
+mod login;
 mod mapping;
 mod oauth;
 mod redirects;
