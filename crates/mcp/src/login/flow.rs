@@ -28,6 +28,7 @@ pub struct Login {
     store: TokenStore,
     client: ClientSettings,
     scopes: Vec<String>,
+    resource: Option<String>,
     challenge: Option<Challenge>,
     port: Option<u16>,
     patience: Duration,
@@ -68,6 +69,7 @@ impl Login {
             store,
             client: ClientSettings::default(),
             scopes: Vec::new(),
+            resource: None,
             challenge: None,
             port: None,
             patience: Duration::from_secs(300),
@@ -85,6 +87,13 @@ impl Login {
     #[must_use]
     pub fn with_scopes(mut self, scopes: Vec<String>) -> Self {
         self.scopes = scopes;
+        self
+    }
+
+    /// Asks for a token for this resource (RFC 8707). Default: what the server's metadata says it is, else its URL.
+    #[must_use]
+    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
+        self.resource = Some(resource.into());
         self
     }
 
@@ -199,7 +208,10 @@ impl Login {
                 None
             }
         };
-        let discovered = discover(http, &self.server, self.challenge.as_ref()).await?;
+        let mut discovered = discover(http, &self.server, self.challenge.as_ref()).await?;
+        if let Some(resource) = &self.resource {
+            discovered.resource.clone_from(resource);
+        }
         let metadata = &discovered.metadata;
         metadata.check_code_grant()?;
         let page = metadata.authorization()?;

@@ -20,6 +20,8 @@ pub struct ClientCredentials {
     pub proof: ClientProof,
     /// The scopes to ask for; none asks for what the server's challenge says, else for what the client has.
     pub scopes: Vec<String>,
+    /// The resource to ask a token for (RFC 8707); none asks for what the server's metadata says it is, else its URL.
+    pub resource: Option<String>,
 }
 
 /// What proves that a program is the client it says it is.
@@ -43,15 +45,16 @@ impl ClientCredentials {
         let metadata = discovered.metadata;
         let endpoint = Url::parse(&metadata.token_endpoint)
             .map_err(|_| LoginError::Unsupported("the token endpoint is no URL".into()))?;
+        let resource = self.resource.clone().unwrap_or(discovered.resource);
         let scopes = if self.scopes.is_empty() { discovered.scopes } else { self.scopes.clone() };
-        let tokens = self.ask(http, &metadata, &endpoint, &discovered.resource, &scopes).await?;
+        let tokens = self.ask(http, &metadata, &endpoint, &resource, &scopes).await?;
         Ok(Credentials {
             server: server.url().to_string(),
             placement: server.placement().to_owned(),
             issuer: metadata.issuer,
             token_endpoint: metadata.token_endpoint,
             revocation_endpoint: metadata.revocation_endpoint,
-            resource: discovered.resource,
+            resource,
             client: self.client(ClientAuth::None, None),
             scopes: tokens.scopes.unwrap_or(scopes),
             access_token: tokens.access_token,

@@ -184,6 +184,7 @@ impl Told for TransportError {
                 "redirects".to_owned()
             }
             Self::Exchange(_) => "exchange".to_owned(),
+            Self::Authorization(_) => "authorization".to_owned(),
         }
     }
 }

@@ -117,7 +117,7 @@ async fn a_program_logs_in_by_itself() {
     ] {
         let world = World::start().await;
         world.site.set(|site| site.methods = vec![method]);
-        let client = ClientCredentials { id: "by-hand".into(), proof, scopes: Vec::new() };
+        let client = ClientCredentials { id: "by-hand".into(), proof, scopes: Vec::new(), resource: None };
         let start =
             || Authorizer::for_client(world.http.clone(), world.server(), world.store(), client.clone());
         for authorizer in [start(), start()] {

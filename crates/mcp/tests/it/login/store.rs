@@ -93,7 +93,7 @@ impl KeyKeeper for Keyring {
 /// nothing is opened, and nothing thrown away.
 #[tokio::test]
 async fn a_keyring_seals_what_is_stored() {
-    let mut world = World::start().await;
+    let world = World::start().await;
     let keyring = Arc::new(Keyring::default());
     let store = |protection: fn(Arc<dyn KeyKeeper>) -> Protection| {
         TokenStore::new(world.tokens(), protection(keyring.clone()))
@@ -119,7 +119,6 @@ async fn a_keyring_seals_what_is_stored() {
     assert!(error.to_string().contains("does not have"), "{error}");
     *keyring.key.lock().unwrap() = Some([7; 32]);
     store(Protection::Keyring).state(&world.server()).await.unwrap();
-    world.folder.disable_cleanup(false);
 }
 
 /// Proves that without a keyring tokens go into plain files where that is allowed, and nowhere where it is not.
