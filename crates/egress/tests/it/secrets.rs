@@ -1,13 +1,18 @@
 //! Section J: what must never be seen.
 
+use crate::proxies::{Speaks, TestProxy};
 use crate::support::{World, public_only};
-use afield_egress::{CaPolicy, HeaderVariables, VariableError};
+use afield_egress::{
+    Attachment, CaPolicy, HeaderVariables, HopReport, Observer, Policy, Proxy, Rule, Secret, SecretSource,
+    Secrets, Upstream, Upstreams, VariableError,
+};
 use afield_exchange::{Header, Request, RequestBody};
 use afield_testkit::Origin;
 use afield_testkit::raw::{RawOrigin, Script};
 use afield_testkit::tls::Ca;
 use bytes::Bytes;
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,12 +41,34 @@ impl log::Log for Captured {
     fn flush(&self) {}
 }
 
-struct Secret;
+struct Canary;
 
-impl HeaderVariables for Secret {
+impl HeaderVariables for Canary {
     fn lookup(&self, _name: &str, _host: &str) -> Result<Bytes, VariableError> {
         Ok(Bytes::from_static(b"canary"))
     }
+}
+
+#[derive(Default)]
+struct Reports(Mutex<Vec<String>>);
+
+impl Observer for Reports {
+    fn finished(&self, hop: HopReport) {
+        self.0.lock().unwrap().push(format!("{hop:?}"));
+    }
+}
+
+/// Secrets whose value, and a proxy whose password, is the canary.
+fn held(file: &Path, proxy: &TestProxy) -> (Secrets, Upstreams) {
+    let source = || SecretSource::File(file.to_owned());
+    let secret =
+        |name, places: [&'static str; 2]| Secret::new(name, source(), places).unwrap().allow_plain_http();
+    let secrets =
+        [secret("held", ["127.1.0.1", "far.test"]).redact_echo(), secret("elsewhere", ["a.test", "b.test"])];
+    let attached = [Attachment::new("held", "X-Attached").unwrap()];
+    let proxy = Proxy::new(&format!("http://{}", proxy.address)).unwrap().credentials("canary", source());
+    let upstreams = [Upstream::new("far", ["far.test"]).unwrap().proxy(proxy)];
+    (Secrets::new(secrets, attached).unwrap(), Upstreams::new(upstreams).unwrap())
 }
 
 /// A request that holds the canary wherever a secret can be, over HTTP/1 and HTTP/2, through successes and failures of every
@@ -57,13 +84,25 @@ async fn provoke(seen: &mut Vec<String>) {
         .start()
         .await
         .unwrap();
-    let world = World::with(|config| {
-        config.policy = public_only();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "canary\n").unwrap();
+    let proxy = TestProxy::start(Speaks::Http, plain.address()).await;
+    let (secrets, upstreams) = held(file.path(), &proxy);
+    let (preset, rules) = (public_only().parts().0, public_only().parts().1.to_vec());
+    let far = Rule::allow().network("192.0.2.0/24").unwrap();
+    let mut world = World::with(|config| {
+        config.policy = Policy::new(preset, rules.into_iter().chain([far]));
+        config.secrets = secrets;
+        config.upstreams = upstreams;
         config.ca = CaPolicy::Pem(ca.pem().into_bytes().into());
-        config.variables = Arc::new(Secret);
+        config.variables = Arc::new(Canary);
         config.limits.connect = Duration::from_millis(200);
     });
+    let reports = Arc::new(Reports::default());
+    world.egress = world.egress.observed(Arc::clone(&reports) as Arc<dyn Observer>);
+    seen.push(format!("{:?}", world.egress));
     world.names.host("internal.test", ["127.66.0.1"]);
+    world.names.host("far.test", ["192.0.2.1"]);
     let places = [
         secure.address().to_string(),
         plain.address().to_string(),
@@ -72,6 +111,7 @@ async fn provoke(seen: &mut Vec<String>) {
         "127.1.0.1:1".into(),
         "internal.test".into(),
         "missing.test".into(),
+        "far.test".into(),
         "127.1.0.1:99999".into(),
         "bad host".into(),
     ];
@@ -87,6 +127,11 @@ async fn provoke(seen: &mut Vec<String>) {
                     .body(RequestBody::Bytes("canary".into()));
                 let env_var = Some("CANARY".to_owned());
                 request.headers.push(Header { env_var, ..Header::new("X-Variable", "canary") });
+                match scheme {
+                    "http" => request.headers.push(Header::secret("X-Named", "held")),
+                    _ if route == "mirror" => request.headers.push(Header::secret("X-Named", "elsewhere")),
+                    _ => {}
+                }
                 seen.push(format!("{request:?}"));
                 match world.call(request).await {
                     Ok(answer) => seen.push(format!("{answer:?}")),
@@ -95,6 +140,18 @@ async fn provoke(seen: &mut Vec<String>) {
             }
         }
     }
+    std::fs::write(file.path(), "a longer canary\r\n\r\nX: canary").unwrap();
+    let late = World::with(|config| {
+        (config.secrets, config.upstreams) = held(file.path(), &proxy);
+        seen.extend(config.secrets.problems().into_iter().chain(config.upstreams.problems()));
+    });
+    for url in [plain.url("/echo"), "http://far.test/".into()] {
+        let error = late.refused(url).await;
+        seen.push(format!("{error:?} {error} {:?}", error.log()));
+    }
+    seen.append(&mut reports.0.lock().unwrap());
+    assert!(seen.iter().any(|text| text.contains("\"held\"")), "secrets were sent");
+    assert!(!proxy.asked().is_empty());
     for value in ["canary\r\n", "canary\0"] {
         let error = world.call(Request::get(plain.url("/")).header("X-Api-Key", value)).await.unwrap_err();
         seen.push(format!("{error:?} {error} {:?}", error.log()));
