@@ -233,6 +233,40 @@ async fn case_076_floods_and_nonsense_end_the_exchange() {
     }
 }
 
+/// Proves that an origin which resets every stream fails every request once, and costs no connection for it.
+#[tokio::test]
+async fn case_076_an_origin_that_resets_everything_fails_everything() {
+    const CANCEL: u32 = 8;
+    const REQUESTS: u32 = 50;
+    let resetting = (0..REQUESTS).fold(opening(), |script, at| {
+        let stream = 2 * at + 1;
+        script.expect_text(format!("\x05\0\0\0{}", char::from(stream as u8))).send(rst_stream(stream, CANCEL))
+    });
+    let (world, origin) = scripted([resetting.hang()]).await;
+    for _ in 0..REQUESTS {
+        let error = world.refused(origin.url("/")).await;
+        assert_eq!((error.kind(), error.retry()), (Kind::OriginProtocol, Retry::Unknown), "{error:?}");
+    }
+    assert_eq!(origin.accepted(), 1);
+}
+
+/// Proves that an origin which takes the body of a request one byte at a time, or not at all, ends at the deadline.
+#[tokio::test]
+async fn case_076_tiny_windows_end_at_the_deadline() {
+    const INITIAL_WINDOW: u16 = 4;
+    for window in [0, 1] {
+        let script = Script::new().expect_text(PREFACE).send(settings(&[(INITIAL_WINDOW, window)]));
+        let (world, origin) = scripted([script.send(settings_ack()).hang()]).await;
+        let mut request = Request::new("POST", origin.url("/"));
+        request.body = RequestBody::Bytes(pattern::bytes(0, 4 << 20));
+        request.timeout = Some(Duration::from_millis(200));
+        let error = world.call(request).await.unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (Kind::Timeout, Some(Phase::Request)), "{error:?}");
+        drop(world);
+        origin.connection(0).await.wait_closed().await;
+    }
+}
+
 /// Proves that a buffered body over its limit cancels its stream.
 #[tokio::test]
 async fn case_071_a_buffered_body_over_its_limit_cancels_its_stream() {
