@@ -190,6 +190,11 @@ async fn secrets_go_only_where_they_are_declared_for() {
     refused(&error, Blame::Caller, "may not be in this header");
     assert_eq!(world.dials(), 0);
 
+    let secret = from_file("key", path, &["127.1.0.1"]);
+    let attaching = self::world(&ca, attached([secret], [Attachment::new("key", "X-Key").unwrap()])).sealed();
+    let error = attaching.refused("http://127.1.0.1/").await;
+    refused(&error, Blame::Caller, "the secret `key` goes over https only");
+
     let origin = Origin::on("127.1.0.1").await;
     let open = from_file("open", path, &["127.1.0.1"]).allow_plain_http();
     let world = self::world(&ca, declared([open]));

@@ -5,6 +5,7 @@
 mod addresses;
 mod crowds;
 mod deadlines;
+mod differential;
 mod dns;
 mod held_secrets;
 mod http2;
