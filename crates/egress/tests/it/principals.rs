@@ -1,6 +1,6 @@
 //! What holds for whom: rules and policies of principals, and what is said of them beforehand.
 
-use crate::support::{World, public_only};
+use crate::support::{World, decide, public_only};
 use afield_egress::{Decision, Policy, Preset, Rule, Verdict};
 use afield_exchange::{Buffered, Error, Kind, Request, detail};
 use afield_testkit::{Origin, within};
@@ -22,6 +22,9 @@ async fn rules_hold_for_the_principals_they_name() {
             Rule::deny().principals(["ops"]).unwrap().named("ops-may-not").unwrap(),
         ],
     );
+    assert!(!decide(&general, "127.1.0.1", 80).allowed, "asked of nobody in particular");
+    assert!(decide(&general.of(Some("ci")), "127.1.0.1", 80).allowed);
+    assert!(!decide(&general.of(Some("stranger")), "127.1.0.1", 80).allowed);
     let own = Policy::new(Preset::PublicOnly, [allow(), Rule::deny().principals(["guest"]).unwrap()]);
     let world = World::under(
         general
