@@ -81,6 +81,8 @@ exit_codes! {
     ServeUsage = 64,
     /// `afield serve` could not start: its address is taken, or may not be used.
     ServeUnavailable = 69,
+    /// The configuration says something wrong (`EX_CONFIG`).
+    Config = 78,
     /// The operator's policy forbids the destination; nothing was sent there.
     PolicyDenied = 101,
     /// Too many requests are active; nothing was sent.

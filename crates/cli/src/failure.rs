@@ -10,11 +10,13 @@ pub(crate) struct Failure {
     /// Who has to act, and whether trying again may execute the request twice. `None`: no request was involved.
     pub verdict: Option<(Blame, Retry)>,
     pub hint: Option<Cow<'static, str>>,
+    /// What it consists of, where that is more than one thing: a line for each.
+    pub details: Vec<String>,
 }
 
 impl Failure {
     pub fn new(code: ExitCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), verdict: None, hint: None }
+        Self { code, message: message.into(), verdict: None, hint: None, details: Vec::new() }
     }
 
     /// A wrong command line.
@@ -28,13 +30,22 @@ impl Failure {
         self
     }
 
-    /// What is printed: one line, and one more where there is something to be done.
+    #[must_use]
+    pub fn with_details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
+    /// What is printed: one line, one for each detail, and one more where there is something to be done.
     pub fn text(&self) -> String {
         let mut text = format!("afield: ({}) {}", self.code.code(), one_line(&self.message));
         if let Some((blame, retry)) = self.verdict {
             text.push_str(&format!(" [{}; {}]", blame_words(blame), retry_words(retry)));
         }
         text.push('\n');
+        for detail in &self.details {
+            text.push_str(&format!("  {}\n", one_line(detail)));
+        }
         if let Some(hint) = &self.hint {
             text.push_str(&format!("  hint: {}\n", one_line(hint)));
         }

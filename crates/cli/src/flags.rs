@@ -1,4 +1,4 @@
-use crate::{demo, request, serve, token};
+use crate::{config, demo, executor, mcp, request, serve, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -22,9 +22,15 @@ pub(crate) enum Command {
     /// Send one HTTP request, with curl's flags.
     Request(Box<request::Flags>),
     /// Run an executor: perform requests for whoever connects.
-    Serve(serve::Flags),
+    Serve(Box<serve::Flags>),
     /// Make tokens for executors.
     Token(token::TokenFlags),
+    /// The MCP servers: which there are, and where each is reached from.
+    Mcp(mcp::Flags),
+    /// The executors that servers can be placed at.
+    Executor(executor::Flags),
+    /// The configuration file.
+    Config(config::Flags),
     /// See a request go through an executor, on this machine, in a few seconds.
     Demo(demo::Flags),
     /// Print the completion script of a shell.

@@ -5,18 +5,23 @@
 //! ```
 //!
 //! Each command has a room of its own: `request` sends one request with curl's flags, `serve` runs an executor,
-//! `demo` shows both at work. What a command's end means is [`ExitCode`].
+//! `mcp`, `executor` and `config` see to the configuration, `demo` shows a request at work. What a command's end means is [`ExitCode`].
 
+mod config;
+mod config_flags;
 mod demo;
+mod executor;
 mod exit_code;
 mod failure;
 mod flags;
 mod logging;
+mod mcp;
 mod place;
 mod request;
 mod serve;
 mod signals;
 mod start;
+mod table;
 mod terminal;
 mod token;
 

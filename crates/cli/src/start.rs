@@ -1,8 +1,8 @@
 use crate::{
-    ExitCode, demo,
+    ExitCode, config, demo, executor,
     failure::Failure,
     flags::{Command, Flags},
-    logging, request, serve,
+    logging, mcp, request, serve,
     signals::Signals,
     token,
 };
@@ -50,12 +50,12 @@ fn dispatch(flags: Flags) -> ExitCode {
             Err(failure) => report(&failure),
         },
         Command::Serve(flags) => {
-            in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(flags, signals))
+            in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(*flags, signals))
         }
-        Command::Token(flags) => match token::run(flags) {
-            Ok(()) => ExitCode::Success,
-            Err(failure) => report(&failure),
-        },
+        Command::Token(flags) => finish(token::run(flags)),
+        Command::Mcp(flags) => finish(mcp::run(flags)),
+        Command::Executor(flags) => finish(executor::run(flags)),
+        Command::Config(flags) => finish(config::run(flags)),
         Command::Demo(flags) => {
             in_runtime(log, "off", Builder::new_multi_thread(), |signals| demo::run(flags, signals))
         }
@@ -101,6 +101,13 @@ where
     code
 }
 
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::Success,
+        Err(failure) => report(&failure),
+    }
+}
+
 /// Prints a failure to stderr and answers with its code.
 pub(crate) fn report(failure: &Failure) -> ExitCode {
     let _ = std::io::stderr().write_all(failure.text().as_bytes());
@@ -108,8 +115,11 @@ pub(crate) fn report(failure: &Failure) -> ExitCode {
 }
 
 fn print_whole(bytes: &[u8]) -> ExitCode {
-    match std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()) {
-        Ok(()) => ExitCode::Success,
-        Err(_) => ExitCode::Write,
-    }
+    finish(print(bytes))
+}
+
+/// Writes all of it to standard output.
+pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let written = std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush());
+    written.map_err(|error| Failure::new(ExitCode::Write, format!("cannot write the output: {error}")))
 }

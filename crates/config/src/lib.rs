@@ -12,7 +12,7 @@
 //! url = "http://docs.internal/mcp"
 //! environment = "lab"
 //! "#;
-//! let config = Config::of_text(Path::new("/home/me/config.toml"), text, &Variables::of_process())?;
+//! let config = Config::of_text(Path::new("/h/me/config.toml"), text, &Variables::of_process())?;
 //! let docs = config.mcp_server("docs").expect("it is in the file");
 //! assert_eq!(docs.placement().expect("lab is in the file").name(), "lab");
 //! # Ok::<(), afield_config::Problems>(())

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
 mod case_117;
+mod configuration;
 mod demo;
 mod failures;
 mod output;

@@ -94,7 +94,10 @@ pub enum EditError {
         /// The servers.
         servers: Vec<String>,
     },
-    /// The file, or what was to be added, says something wrong.
+    /// What was to be added says something wrong.
+    #[error("{0}")]
+    Refused(Problems),
+    /// The file says something wrong.
     #[error("{0}")]
     Problems(#[from] Problems),
 }
@@ -226,7 +229,7 @@ fn checked(
         Ok(config) => config,
         Err(problems) => {
             match Problems::of(problems.iter().filter(|problem| ours(problem)).cloned().collect()) {
-                Some(problems) => return Err(problems.into()),
+                Some(problems) => return Err(EditError::Refused(problems)),
                 // Broken elsewhere, as before: there is nothing to answer with but the change.
                 None if Config::of_text(path, old, variables).is_err() => return Ok(Config::default()),
                 None => return Err(problems.into()),
@@ -239,7 +242,7 @@ fn checked(
                 if let Some(Err(problem)) =
                     config.mcp_servers.get(draft.name()).map(|server| server.placement())
                 {
-                    return Err(Problems::from(problem.clone()).into());
+                    return Err(EditError::Refused(problem.clone().into()));
                 }
             }
             Change::RemoveExecutor { name, force: false } => {

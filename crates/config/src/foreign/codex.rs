@@ -54,6 +54,7 @@ pub(super) fn tell(entry: &Entry) -> Told {
             | "enabled"
             | "required"
             | "headers_from_executor_env"
+            | "headers_from_executor_secret"
             | "idle_timeout") => told.say(key, said, said.node.clone()),
             key if nearest(key, ["environment"]).is_some() && key != "env" => {
                 told.refuse(

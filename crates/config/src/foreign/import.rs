@@ -1,6 +1,6 @@
 use super::{format, servers, syntax, tell};
 use crate::{
-    Config, Draft, Problem, Problems, UnusableServer, Variables,
+    Config, Draft, McpServer, Problem, Problems, UnusableServer, Variables,
     sections::{self, sanitised},
     syntax::{Source, parse},
 };
@@ -55,8 +55,13 @@ pub fn import(
         let mut notes = told.notes(&source);
         let read = sections::read_each(&source, std::slice::from_ref(&told), config.executors.clone());
         let unusable = read.unusable.iter().flat_map(|server| server.problems.iter());
+        let own = read.mcp_servers.values().filter(|server| leads_here(server, config));
+        let own = own.map(|_| {
+            let what = "this entry leads to the gateway of this configuration itself";
+            Problem::new(source.place(entry.key_span.start), &*entry.key, what, "there is nothing to copy")
+        });
         let unplaced = read.mcp_servers.values().filter_map(|server| server.placement().err());
-        let problems = unusable.chain(unplaced).cloned().collect();
+        let problems = unusable.chain(unplaced).cloned().chain(own).collect();
         match Problems::of(problems) {
             Some(problems) => imported.skipped.push(UnusableServer { name: entry.key.clone(), problems }),
             None => {
@@ -70,6 +75,12 @@ pub fn import(
         }
     }
     Ok(imported)
+}
+
+/// Whether it is what `export` writes: a copy of that would be a circle.
+fn leads_here(server: &McpServer, config: &Config) -> bool {
+    let gateway = format!("http://{}/", config.gateway.listen);
+    server.url.as_str().starts_with(&gateway)
 }
 
 /// Two names that are not allowed here may become one; the second then gets a number.

@@ -11,6 +11,7 @@ const OURS: &[&str] = &[
     "environment",
     "headers_from_env",
     "headers_from_executor_env",
+    "headers_from_executor_secret",
     "idle_timeout",
     "required",
     "startup_timeout",

@@ -20,8 +20,9 @@ pub struct Executor {
     pub ca: Option<PathBuf>,
     /// What this side proves itself with (mTLS).
     pub identity: Option<ClientIdentity>,
-    /// SHA-256 of the certificates (DER) it may show; any other is refused. Empty: any that is trusted.
-    pub pinned_certificates: Vec<[u8; 32]>,
+    /// SHA-256 of the certificates or public keys it may show, each as 64 hexadecimal digits or as `sha256//` and base64; any
+    /// other is refused. Empty: any that is trusted.
+    pub pinned_certificates: Vec<String>,
     /// An HTTP proxy to connect through.
     pub proxy: Option<Url>,
     /// What is spoken with it.
@@ -35,6 +36,8 @@ pub struct Executor {
 pub enum Reach {
     /// At a WebSocket.
     Url(Url),
+    /// At a WebSocket on this Unix socket.
+    Unix(PathBuf),
     /// Behind a program that is started here and speaks on standard input and output.
     Command(Start),
 }
@@ -129,7 +132,7 @@ pub(super) static TABLE: Table = Table {
             aliases: &[],
             kind: Kind::Url,
             default: "this or `command` is needed",
-            meaning: "Where it listens: `ws://…` or `wss://…`.",
+            meaning: "Where it listens: `ws://…`, `wss://…`, or `unix:FILE`, a Unix socket.",
         },
         Key {
             name: "command",
@@ -199,7 +202,7 @@ pub(super) static TABLE: Table = Table {
             aliases: &[],
             kind: Kind::TextOrTexts,
             default: "any trusted one",
-            meaning: "SHA-256 of the certificate (DER) it must show, in hexadecimal; a list where it is about to change.",
+            meaning: "SHA-256 of the certificate or public key it must show: 64 hexadecimal digits, or `sha256//` and base64; a list where it is about to change.",
         },
         Key {
             name: "proxy",
@@ -231,10 +234,11 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<Executor> {
     let token = credential(section, "token_file", "token_env");
     let over_url = matches!(reach, Some(Reach::Url(_)));
     let over_tls = matches!(&reach, Some(Reach::Url(url)) if url.scheme() == "wss");
+    let connected = !matches!(reach, Some(Reach::Command(_)));
     for (name, fits, wanted) in [
-        ("token_file", over_url, "url"),
-        ("token_env", over_url, "url"),
-        ("proxy", over_url, "url"),
+        ("token_file", connected, "url"),
+        ("token_env", connected, "url"),
+        ("proxy", over_url, "ws:// or wss:// url"),
         ("ca", over_tls, "wss:// url"),
         ("client_certificate", over_tls, "wss:// url"),
         ("client_key", over_tls, "wss:// url"),
@@ -273,6 +277,9 @@ fn reach(section: &Section<'_>) -> Option<Reach> {
                 if let Some(entry) = section.entry(name) {
                     section.refuse(entry, "this belongs to a command", "take it out");
                 }
+            }
+            if let Some(path) = section.text("url")?.strip_prefix("unix:") {
+                return Some(Reach::Unix(section.reader.source.resolve(path)));
             }
             let url = section.url("url", &["wss", "ws"])?;
             if url.has_userinfo() {
@@ -371,32 +378,29 @@ fn identity(section: &Section<'_>) -> Option<ClientIdentity> {
     }
 }
 
-fn pins(section: &Section<'_>) -> Vec<[u8; 32]> {
+fn pins(section: &Section<'_>) -> Vec<String> {
     let Some(entry) = section.entry("pinned_certificate_sha256") else { return Vec::new() };
     let texts = section.texts("pinned_certificate_sha256").unwrap_or_default();
-    let pins: Option<Vec<_>> = texts.iter().map(|text| digest(text)).collect();
-    match pins {
-        Some(pins) if !pins.is_empty() => pins,
-        _ => {
-            section.refuse(
-                entry,
-                "this is no SHA-256",
-                "write 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256 -in FILE` shows them",
-            );
-            Vec::new()
-        }
+    if texts.is_empty() || !texts.iter().all(|text| is_pin(text)) {
+        section.refuse(
+            entry,
+            "this is no SHA-256",
+            "write 64 hexadecimal digits, as `openssl x509 -noout -fingerprint -sha256 -in FILE` shows them",
+        );
+        return Vec::new();
     }
+    texts.into_iter().map(|text| text.trim().to_owned()).collect()
 }
 
-/// 64 hexadecimal digits, with colons between pairs or without.
-fn digest(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u32> =
-        text.trim().chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect();
-    if digits.len() != 64 {
-        return None;
+/// 64 hexadecimal digits, with colons between pairs or without; or 32 bytes in base64, as curl pins keys.
+fn is_pin(text: &str) -> bool {
+    if let Some(base64) = text.trim().strip_prefix("sha256//") {
+        let digits = base64.trim_end_matches('=');
+        return digits.len() == 43
+            && digits.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
     }
-    bytes.try_into().ok()
+    let digits: Vec<char> = text.trim().chars().filter(|c| *c != ':').collect();
+    digits.len() == 64 && digits.iter().all(char::is_ascii_hexdigit)
 }
 
 fn dialect(section: &Section<'_>) -> Dialect {

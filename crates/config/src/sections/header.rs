@@ -1,4 +1,7 @@
-use super::template::{Template, Unset};
+use super::{
+    check_name,
+    template::{Template, Unset},
+};
 use crate::{Secret, Variables, reading::Section, syntax::Entry};
 use afield_exchange::Header;
 
@@ -25,6 +28,8 @@ pub enum Source {
         /// Its name over there.
         variable: String,
     },
+    /// A secret that the executor's operator declared under this name, which this side never learns.
+    Secret(String),
 }
 
 /// Why a header has no value.
@@ -61,6 +66,7 @@ impl ServerHeader {
                 None,
             ),
             Source::There { prefix, variable } => (prefix.clone(), Some(variable.clone())),
+            Source::Secret(secret) => return Ok(Header::secret(name(), secret)),
         };
         if !is_value(&value) {
             return Err(HeaderError::Value { name: name() });
@@ -117,6 +123,17 @@ pub(super) fn read(section: &Section<'_>) -> Vec<ServerHeader> {
                 FIX_THERE,
             ),
             Err(what) => headers.refuse(entry, "headers_from_executor_env", what.clone(), FIX_THERE),
+        }
+    }
+    for (entry, secret) in section.map("headers_from_executor_secret") {
+        match check_name(secret) {
+            Ok(()) => headers.push("headers_from_executor_secret", entry, Source::Secret(secret.to_owned())),
+            Err(_) => headers.refuse(
+                entry,
+                "headers_from_executor_secret",
+                "this is not the name of a secret",
+                "write the name under which the executor's operator declared it, not the secret",
+            ),
         }
     }
     if let (Some(variable), Some(entry)) =

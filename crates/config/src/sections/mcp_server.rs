@@ -99,6 +99,13 @@ pub(super) static TABLE: Table = Table {
             meaning: "Header fields whose values are variables of the executor, which this side never learns: a name, or a text that ends with one (`\"Bearer ${TOKEN}\"`). The operator there has to allow it. Never replaced by a variable from here.",
         },
         Key {
+            name: "headers_from_executor_secret",
+            aliases: &[],
+            kind: Kind::Map,
+            default: "none",
+            meaning: "Header fields whose values are secrets that the executor's operator declared, by their names; this side never learns them.",
+        },
+        Key {
             name: "bearer_token_env_var",
             aliases: &[],
             kind: Kind::Text,
@@ -159,12 +166,14 @@ pub(super) fn read(
     };
     let (environment, placement) = placement::read(section, "environment", executors);
     let headers = header::read(section);
-    if let (Some(entry), Ok(Placement::Local)) = (section.entry("headers_from_executor_env"), &placement) {
-        section.refuse(
-            entry,
-            "there is no executor whose variables these could be: the environment is local",
-            "set environment to an executor, or use headers_from_env",
-        );
+    for key in ["headers_from_executor_env", "headers_from_executor_secret"] {
+        if let (Some(entry), Ok(Placement::Local)) = (section.entry(key), &placement) {
+            section.refuse(
+                entry,
+                "there is no executor that could have these: the environment is local",
+                "set environment to an executor, or use headers_from_env",
+            );
+        }
     }
     let oauth = section.entry("oauth").map(|entry| {
         let path = section.path_of("oauth");

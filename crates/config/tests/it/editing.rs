@@ -163,6 +163,9 @@ fn another_programs_file_is_not_edited() {
 }
 
 proptest! {
+    // Each writes files, and waits for the disk.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Proves that adding a server and removing it again gives back any file, byte for byte.
     #[test]
     fn adding_and_removing_gives_back_the_file(

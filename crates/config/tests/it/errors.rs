@@ -49,6 +49,10 @@ fn each_mistake_is_refused() {
         (server("headers = { A = 1 }"), "a table of something else"),
         (server("headers_from_env = { A = \"not a name\" }"), "neither a variable's name"),
         (server("headers_from_executor_env = { A = \"X\" }"), "the environment is local"),
+        (
+            server("environment = \"lab\"\nheaders_from_executor_secret = { A = \"x y\" }"),
+            "not the name of a secret",
+        ),
         (server("environment = \"lab\"\nheaders_from_executor_env = { A = \"${X} y\" }"), "at the end"),
         (
             server("headers = { authorization = \"x\" }\nbearer_token_env_var = \"X\""),

@@ -119,11 +119,11 @@ fn hosts_files_are_where_they_keep_them() {
     };
     let home = variables();
     for (host, user, project) in [
-        (Host::ClaudeDesktop, "/home/me/.config/Claude/claude_desktop_config.json", None),
-        (Host::ClaudeCode, "/home/me/.claude.json", Some("/p/.mcp.json")),
-        (Host::Cursor, "/home/me/.cursor/mcp.json", Some("/p/.cursor/mcp.json")),
-        (Host::VsCode, "/home/me/.config/Code/User/mcp.json", Some("/p/.vscode/mcp.json")),
-        (Host::Codex, "/home/me/.codex/config.toml", Some("/p/.codex/config.toml")),
+        (Host::ClaudeDesktop, "/h/me/.config/Claude/claude_desktop_config.json", None),
+        (Host::ClaudeCode, "/h/me/.claude.json", Some("/p/.mcp.json")),
+        (Host::Cursor, "/h/me/.cursor/mcp.json", Some("/p/.cursor/mcp.json")),
+        (Host::VsCode, "/h/me/.config/Code/User/mcp.json", Some("/p/.vscode/mcp.json")),
+        (Host::Codex, "/h/me/.codex/config.toml", Some("/p/.codex/config.toml")),
     ] {
         assert_eq!(file(host, Scope::User, &home).as_deref(), Some(user));
         assert_eq!(file(host, Scope::Project, &home).as_deref(), project);

@@ -153,6 +153,14 @@ fn an_absent_file_is_an_error_only_if_it_was_named() {
     assert_eq!(Config::load(None, &home).unwrap(), Config::default());
 }
 
+/// Proves that an entry which leads to our own gateway is not copied, which would make a circle.
+#[test]
+fn our_own_gateway_is_not_imported() {
+    let text = "{\"mcpServers\": {\"docs\": {\"url\": \"http://127.0.0.1:7412/docs\"}}}";
+    let imported = take("/h/mcp.json", text).unwrap();
+    assert!(imported.servers.is_empty() && said(&imported, "docs").contains("gateway of this configuration"));
+}
+
 /// Proves that files which hold no servers are refused with what was looked for.
 #[test]
 fn a_file_without_servers_is_refused() {
@@ -210,6 +218,9 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 }
 
 proptest! {
+    // Each writes files, and waits for the disk.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     /// Proves that no JSON makes an importer fail otherwise than by saying so, and that what it takes over can be written.
     #[test]
     fn any_json_is_imported_or_refused(value in json()) {

@@ -20,11 +20,16 @@ connect_timeout = 5
 command = ["ssh", "box", "afield", "serve", "--listen", "stdio"]
 env = { SSH_AUTH_SOCK = "canary" }
 
+[executors.near]
+url = "unix:run/afield.sock"
+token_env = "NEAR"
+
 [mcp_servers.docs]
 url = "http://docs.internal/mcp?key=canary"
 environment = "lab"
 headers = { X-Literal = "canary" }
 headers_from_env = { X-Here = "HERE", X-Mixed = "v ${HERE}" }
+headers_from_executor_secret = { X-Secret = "docs-key" }
 headers_from_executor_env = { Authorization = "Bearer ${TOKEN}" }
 startup_timeout = "5s"
 tool_timeout_sec = 90
@@ -57,11 +62,12 @@ fn every_key_means_what_it_says() {
     let lab = &config.executors["lab"];
     assert!(matches!(&lab.reach, Reach::Url(url) if url.as_str() == "wss://lab.internal:7411/"));
     assert_eq!(lab.token, Some(Credential::File("/c/lab.token".into())));
-    assert_eq!(lab.ca.as_deref(), Some("/home/me/ca.pem".as_ref()));
+    assert_eq!(lab.ca.as_deref(), Some("/h/me/ca.pem".as_ref()));
     assert_eq!(lab.identity.as_ref().unwrap().key, std::path::Path::new("/etc/me.key"));
-    assert_eq!(lab.pinned_certificates, [[0xaa; 32]]);
+    assert_eq!(lab.pinned_certificates, ["AA:".repeat(32).trim_end_matches(':')]);
     assert_eq!(lab.proxy.as_ref().unwrap().host(), "proxy.internal");
     assert_eq!((lab.dialect, lab.connect_timeout), (Dialect::Base, Duration::from_secs(5)));
+    assert_eq!(config.executors["near"].reach, Reach::Unix("/c/run/afield.sock".into()));
     let Reach::Command(start) = &config.executors["box"].reach else { panic!("it is a command") };
     assert_eq!((start.program.as_str(), start.args.len()), ("ssh", 5));
 
@@ -97,6 +103,8 @@ fn headers_come_from_where_they_are_said_to() {
     assert_eq!(get("x-mixed").text(), Some("v here"));
     assert_eq!(get("authorization").text(), Some("Bearer "));
     assert_eq!(get("authorization").env_var.as_deref(), Some("TOKEN"));
+    assert_eq!(get("x-secret").secret.as_deref(), Some("docs-key"));
+    assert_eq!(get("x-secret").text(), Some(""));
     let error = docs.resolve_headers(&variables()).unwrap_err();
     assert_eq!(error.to_string(), "header X-Here: the variable HERE is not set, is empty, or is no text");
     let error = docs.resolve_headers(&Variables::of([("HERE", "a\r\nb: c")])).unwrap_err();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// A user with a home folder and nothing else.
 pub fn variables() -> Variables {
-    Variables::of([("HOME", "/home/me")])
+    Variables::of([("HOME", "/h/me")])
 }
 
 /// What `text` means as the file `/c/config.toml`.
