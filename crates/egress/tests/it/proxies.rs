@@ -3,9 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// A proxy that runs until it is dropped.
 pub struct TestProxy {
@@ -25,6 +31,15 @@ pub enum Speaks {
 impl TestProxy {
     /// One that leads every request to `to`.
     pub async fn start(speaks: Speaks, to: SocketAddr) -> Self {
+        Self::serving(speaks, to, None).await
+    }
+
+    /// The same, inside TLS.
+    pub async fn start_tls(to: SocketAddr, tls: Arc<ServerConfig>) -> Self {
+        Self::serving(Speaks::Http, to, Some(tls.into())).await
+    }
+
+    async fn serving(speaks: Speaks, to: SocketAddr, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -34,7 +49,16 @@ impl TestProxy {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let record = Arc::clone(&record);
-                connections.spawn(async move { drop(serve(stream, speaks, to, &record).await) });
+                let tls = tls.clone();
+                connections.spawn(async move {
+                    let _ = match tls {
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, speaks, to, &record).await,
+                            Err(error) => Err(error),
+                        },
+                        None => serve(stream, speaks, to, &record).await,
+                    };
+                });
             }
         });
         Self { address, asked, _serving: serving }
@@ -47,7 +71,7 @@ impl TestProxy {
 }
 
 async fn serve(
-    mut client: TcpStream,
+    mut client: impl Stream,
     speaks: Speaks,
     to: SocketAddr,
     asked: &Mutex<Vec<String>>,
@@ -83,7 +107,7 @@ async fn serve(
     Ok(())
 }
 
-async fn head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn head(client: &mut impl Stream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
@@ -92,7 +116,7 @@ async fn head(client: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// The server's part of RFC 1928 and RFC 1929, up to the answer.
-async fn socks(client: &mut TcpStream, speaks: Speaks) -> io::Result<String> {
+async fn socks(client: &mut impl Stream, speaks: Speaks) -> io::Result<String> {
     client.read_u8().await?;
     counted(client).await?;
     let mut credentials = String::new();
@@ -117,7 +141,7 @@ async fn socks(client: &mut TcpStream, speaks: Speaks) -> io::Result<String> {
 }
 
 /// As many bytes as the first one says.
-async fn counted(client: &mut TcpStream) -> io::Result<String> {
+async fn counted(client: &mut impl Stream) -> io::Result<String> {
     let mut bytes = vec![0; client.read_u8().await?.into()];
     client.read_exact(&mut bytes).await?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -163,6 +163,35 @@ async fn origins_are_met_through_a_proxy() {
     }
 }
 
+/// Proves that a proxy inside TLS is checked with the authorities of its rule, and carries both kinds of URL.
+#[tokio::test]
+async fn a_proxy_inside_tls_is_checked_by_its_rule() {
+    let (ca, proxys, stranger) = (Ca::new(), Ca::new(), Ca::new());
+    let tls = ca.issue(&["far.test"]).server().alpn(["h2", "http/1.1"]).build();
+    let secure = Origin::builder().tls(tls).start().await.unwrap();
+    let plain = Origin::start().await;
+    for (origin, url, asked) in [
+        (&secure, "https://far.test/echo", "CONNECT far.test:443 HTTP/1.1"),
+        (&plain, "http://far.test/echo", "GET http://far.test/echo HTTP/1.1"),
+    ] {
+        let proxy =
+            TestProxy::start_tls(origin.address(), proxys.issue(&["proxy.test"]).server().build()).await;
+        let through = |trusted: &Ca| {
+            let rule = Proxy::new(&format!("https://proxy.test:{}", proxy.address.port())).unwrap();
+            let authorities = UpstreamCa { file: trusted.pem_file().into(), only: false };
+            let world = world(&ca, [upstream("far", &["far.test"]).ca(authorities).proxy(rule)]);
+            world.names.host("far.test", ["192.0.2.7"]);
+            world.names.host("proxy.test", ["127.0.0.1"]);
+            world
+        };
+        assert_eq!(through(&proxys).get(url).await.unwrap().head.status, 200, "{url}");
+        assert_eq!(proxy.asked(), [asked]);
+        let error = through(&stranger).refused(url).await;
+        assert_eq!((error.kind(), error.retry()), (Kind::Tls, Retry::Safe));
+        assert_eq!(proxy.asked().len(), 1);
+    }
+}
+
 /// Proves that a proxy is given the credentials that are declared for it, as they are now, and that a name may stand for it.
 #[tokio::test]
 async fn a_proxy_is_given_its_credentials() {
