@@ -168,49 +168,39 @@ fn addresses(rng: &mut Rng) -> Vec<IpAddr> {
         "ff00::/8",
         "2620:4f:8000::/48",
     ];
-    let mut found = Vec::new();
+    let mut found: Vec<IpAddr> = Vec::new();
     for network in V4 {
         let (base, length) = network.split_once('/').unwrap();
-        let (base, length) = (u32::from(base.parse::<Ipv4Addr>().unwrap()), length.parse::<u32>().unwrap());
-        let last = base | u32::MAX.checked_shr(length).unwrap_or(0);
-        for edge in [
-            base.wrapping_sub(1),
-            base,
-            base.wrapping_add(1),
-            last.wrapping_sub(1),
-            last,
-            last.wrapping_add(1),
-        ] {
-            found.push(IpAddr::from(Ipv4Addr::from(edge)));
-            found.push(IpAddr::from(Ipv4Addr::from(edge).to_ipv6_mapped()));
-        }
-        for _ in 0..100 {
-            found.push(Ipv4Addr::from(base | (rng.next_u64() as u32 & (last - base))).into());
+        let base = u32::from(base.parse::<Ipv4Addr>().unwrap());
+        for address in around(base.into(), length.parse().unwrap(), 32, rng) {
+            let address = Ipv4Addr::from(address as u32);
+            found.extend([address.into(), IpAddr::from(address.to_ipv6_mapped())]);
         }
     }
     for network in V6 {
         let (base, length) = network.split_once('/').unwrap();
-        let (base, length) = (u128::from(base.parse::<Ipv6Addr>().unwrap()), length.parse::<u32>().unwrap());
-        let last = base | u128::MAX.checked_shr(length).unwrap_or(0);
-        for edge in [
-            base.wrapping_sub(1),
-            base,
-            base.wrapping_add(1),
-            last.wrapping_sub(1),
-            last,
-            last.wrapping_add(1),
-        ] {
-            found.push(Ipv6Addr::from(edge).into());
-        }
-        for _ in 0..100 {
-            let random = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
-            found.push(Ipv6Addr::from(base | (random & (last - base))).into());
-        }
+        let base = u128::from(base.parse::<Ipv6Addr>().unwrap());
+        found.extend(
+            around(base, length.parse().unwrap(), 128, rng)
+                .map(|address| IpAddr::from(Ipv6Addr::from(address))),
+        );
     }
     while found.len() < COMPARED {
         found.push(Ipv4Addr::from(rng.next_u64() as u32).into());
     }
     found
+}
+
+/// The edges of a network of addresses with so many bits, one address within and one beyond, and a hundred inside.
+fn around(base: u128, length: u32, bits: u32, rng: &mut Rng) -> impl Iterator<Item = u128> {
+    let all = u128::MAX >> (128 - bits);
+    let inside = all.checked_shr(length).unwrap_or(0);
+    let last = base | inside;
+    let near =
+        [base.wrapping_sub(1), base, base.wrapping_add(1), last.wrapping_sub(1), last, last.wrapping_add(1)];
+    let random = (0..100).map(|_| u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64()));
+    let random: Vec<u128> = random.map(|random| base | (random & inside)).collect();
+    near.into_iter().chain(random).map(move |address| address & all)
 }
 
 /// What is refused of what Node accepts, by a word of the refusal and its reason.
