@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 /// A running executor. Dropping it ends it at once.
 pub struct Running {
     pub address: SocketAddr,
+    pub url: String,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -34,8 +35,9 @@ impl Running {
         configure(&mut config);
         let executor = Executor::bind(config).await.unwrap();
         let address = executor.local_addr().unwrap();
+        let url = executor.url().unwrap();
         let stop = CancellationToken::new();
-        Self { address, task: tokio::spawn(executor.run(stop.clone())), stop }
+        Self { address, url, task: tokio::spawn(executor.run(stop.clone())), stop }
     }
 
     /// A connection that is ready for calls.
