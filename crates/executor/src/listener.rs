@@ -75,6 +75,7 @@ impl Listener {
                     Err(error) if is_of_one_connection(&error) => tracing::debug!(%error, "a connection failed before it was accepted"),
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections for now");
+                        self.doorstep.clear();
                         tokio::time::sleep(BACK_OFF).await;
                     }
                 },

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+mod access;
 mod case_117;
 mod configuration;
 mod demo;
