@@ -32,3 +32,17 @@ async fn conformance_client_suite_is_identical_on_our_transport() {
         }
     }
 }
+
+/// Proves that afield's own logins, and what it does when a server refuses a token, pass every check of the suite in both
+/// revisions: none fails, none warns.
+#[tokio::test(flavor = "multi_thread")]
+async fn conformance_client_suite_passes_with_our_logins() {
+    let suite = require_or_skip!(Suite::install());
+    for (revision, checks) in REVISIONS.into_iter().zip([270, 439]) {
+        let results = suite.client(&[CLIENT, "login"], revision).await;
+        for status in ["FAILURE", "WARNING"] {
+            assert_eq!(results.of(status), Vec::<&Check>::new(), "{revision}");
+        }
+        assert_eq!(results.count("SUCCESS"), checks, "{revision}");
+    }
+}

@@ -11,7 +11,7 @@ use rmcp::{
 };
 
 /// Where the suite's metadata document of a client is said to be; nobody fetches it.
-const CLIENT_METADATA: &str = "https://conformance-test.local/client-metadata.json";
+pub const CLIENT_METADATA: &str = "https://conformance-test.local/client-metadata.json";
 /// Where the user is sent back to; nobody listens there, as the browser stops before.
 pub const REDIRECT: &str = "http://localhost:3000/callback";
 

@@ -4,7 +4,8 @@
 //!
 //! - `reqwest`: rmcp's own HTTP client (which minds `HTTP_PROXY`),
 //! - `local`: the transport, from this process,
-//! - `ws://…`: the transport, from the executor there.
+//! - `ws://…`: the transport, from the executor there,
+//! - `login`: the transport, from this process, with afield's own logins.
 //!
 //! The suite says in `MCP_CONFORMANCE_SCENARIO`, `MCP_CONFORMANCE_PROTOCOL_VERSION` and `MCP_CONFORMANCE_CONTEXT` what is
 //! wanted.
@@ -13,6 +14,7 @@
 
 mod handler;
 mod login;
+mod own_login;
 mod route;
 mod scenarios;
 mod wanted;
@@ -33,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let (Some(route), Some(url)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: conformance-client reqwest|local|ws://EXECUTOR URL".into());
+        return Err("usage: conformance-client reqwest|local|login|ws://EXECUTOR URL".into());
     };
     let wanted = Wanted::read(url)?;
     tokio::time::timeout(PATIENCE, run(&route, &wanted))
@@ -46,7 +48,10 @@ async fn run(route: &str, wanted: &Wanted) -> Result<(), Failure> {
     let browser: Arc<dyn HttpClient> = Arc::new(local.clone());
     match route {
         "reqwest" => scenarios::run(&Theirs::new(browser)?, wanted).await,
-        "local" => scenarios::run(&Own::new(Arc::new(local), browser), wanted).await,
+        "login" if wanted.scenario.starts_with("auth/") => {
+            own_login::run(Arc::new(local), browser, wanted).await
+        }
+        "local" | "login" => scenarios::run(&Own::new(Arc::new(local), browser), wanted).await,
         executor => {
             let remote = Remote::connect(RemoteConfig::new(executor)).await?;
             scenarios::run(&Own::new(Arc::new(remote), browser), wanted).await

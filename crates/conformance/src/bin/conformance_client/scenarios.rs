@@ -81,7 +81,7 @@ fn call(name: &str, arguments: Option<Map<String, Value>>) -> CallToolRequestPar
 }
 
 /// The calls that the suite asks for, else one of each tool.
-async fn calls(running: &Running, wanted: &Wanted) -> Result<Vec<CallToolRequestParams>, ServiceError> {
+pub async fn calls(running: &Running, wanted: &Wanted) -> Result<Vec<CallToolRequestParams>, ServiceError> {
     let tools = running.list_tools(Default::default()).await?.tools;
     let asked = &wanted.context.tool_calls;
     if !asked.is_empty() {
