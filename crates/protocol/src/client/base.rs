@@ -1,83 +1,12 @@
-use super::{Inbound, Raw, inbound::wrong_shape, stream::Stream};
+use super::{CallId, Connected, Event, HeadPoll, Inbound, Raw, handshake::initialized, stream::Stream};
 use crate::{
     RpcError,
-    error::INVALID_REQUEST,
     json::RpcId,
-    wire::{
-        Capabilities, Delta, EnvironmentInfo, InitializeParams, decode_response, encode_call, method,
-        notification, request,
-    },
+    wire::{Delta, encode_call, method, notification, request},
 };
-use afield_exchange::{Blame, Error, Head, Kind, Phase, Request, RequestBody, Retry};
+use afield_exchange::{Blame, Error, Kind, Phase, Request, RequestBody, Retry};
 use bytes::Bytes;
-use serde::Deserialize;
 use std::collections::{HashMap, VecDeque};
-
-/// Names one call inside the machine. It is never reused on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId(i64);
-
-/// What the executor said of itself.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Connected {
-    /// The session's id.
-    pub session_id: String,
-    /// What there is over there, where the peer says so in a shape we know.
-    #[serde(default, deserialize_with = "lenient")]
-    pub environment_info: Option<EnvironmentInfo>,
-    /// The chosen dialect; absent: base.
-    #[serde(default)]
-    pub dialect: Option<String>,
-    /// The executor's limits, as it reports them.
-    #[serde(default)]
-    pub limits: Option<serde_json::Value>,
-}
-
-fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<EnvironmentInfo>, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
-}
-
-impl Connected {
-    /// What the executor can do beyond the least.
-    pub fn capabilities(&self) -> Capabilities {
-        self.environment_info.as_ref().map(|info| info.capabilities).unwrap_or_default()
-    }
-}
-
-/// What has changed.
-#[derive(Debug)]
-pub enum Event {
-    /// `initialize` was answered.
-    Connected(Box<Connected>),
-    /// `initialize` was refused.
-    Refused(RpcError),
-    /// The head, the answer, more of the body or the end of this call can be read.
-    Readable(CallId),
-}
-
-/// A message to the executor, written when its turn comes.
-#[derive(Debug)]
-pub struct Outgoing(Bytes);
-
-impl Outgoing {
-    /// The text of the message.
-    pub fn encode(self) -> Bytes {
-        self.0
-    }
-}
-
-/// What has come of a call's answer.
-#[derive(Debug)]
-pub enum HeadPoll {
-    /// Nothing yet.
-    Pending,
-    /// The answer: the head, with a whole body or a body that follows.
-    Answer(Raw),
-    /// It failed.
-    Failed(Error),
-}
 
 #[derive(Debug)]
 struct Call {
@@ -104,8 +33,7 @@ const MOST_UNREAD: usize = 16 * 1024 * 1024;
 /// thrown away, and [`is_worn`](Self::is_worn) says that the connection should be replaced once idle.
 #[derive(Debug)]
 pub struct BaseClient {
-    next: i64,
-    initialize: Option<RpcId>,
+    next: u64,
     connected: bool,
     can_cancel: bool,
     calls: HashMap<CallId, Call>,
@@ -121,18 +49,17 @@ pub struct BaseClient {
 }
 
 impl BaseClient {
-    /// A new connection; its first message is `initialize` with these parameters.
-    pub fn new(params: &InitializeParams) -> Self {
-        let id = RpcId::Integer(1);
-        let text = request(&id, method::INITIALIZE, 128, |out| out.json(params));
+    /// A connection on which `initialize` has just been answered; its first message is `initialized`.
+    pub fn new(connected: &Connected) -> Self {
+        let initialized = initialized();
         Self {
+            // The id before was the handshake's.
             next: 1,
-            initialize: Some(id),
-            connected: false,
-            can_cancel: false,
+            connected: true,
+            can_cancel: connected.capabilities().http_request_cancel,
             calls: HashMap::new(),
-            queued: text.len(),
-            control: VecDeque::from([text]),
+            queued: initialized.len(),
+            control: VecDeque::from([initialized]),
             waiting: VecDeque::new(),
             events: VecDeque::new(),
             abandoned: HashMap::new(),
@@ -141,11 +68,6 @@ impl BaseClient {
     }
 
     // --- getters
-
-    /// Whether calls can be made.
-    pub fn is_connected(&self) -> bool {
-        self.connected
-    }
 
     /// Whether calls were given up that the executor goes on with: replace the connection once idle.
     pub fn is_worn(&self) -> bool {
@@ -204,7 +126,7 @@ impl BaseClient {
             _ => 0,
         };
         let headers: usize = http.headers.iter().map(|h| h.name.len() + h.value.len() + 32).sum();
-        request(&RpcId::Integer(call.0), method::HTTP_REQUEST, body + headers + http.url.len() + 256, |out| {
+        request(&call.rpc_id(), method::HTTP_REQUEST, body + headers + http.url.len() + 256, |out| {
             encode_call(http, &call.request_id(), streamed, out);
         })
     }
@@ -319,32 +241,13 @@ impl BaseClient {
     /// Takes one decoded message.
     pub fn handle(&mut self, inbound: Inbound) {
         match inbound {
-            Inbound::Response { id, result } if self.initialize.as_ref() == Some(&id) => {
-                self.initialized(result)
+            Inbound::Response { id: RpcId::Integer(id), result } => {
+                self.answered(CallId(u64::try_from(id).unwrap_or_default()), result);
             }
-            Inbound::Response { id: RpcId::Integer(id), result } => self.answered(CallId(id), result),
             Inbound::Delta(delta) => self.delta(delta),
             Inbound::MalformedDelta { request_id } => self.malformed_delta(&request_id),
             Inbound::Response { .. } | Inbound::Consumed(_) | Inbound::Ignored => self.ignored += 1,
         }
-    }
-
-    fn initialized(&mut self, result: Result<Raw, RpcError>) {
-        self.initialize = None;
-        let event = match result.map(|raw| serde_json::from_str::<Connected>(raw.text())) {
-            Ok(Ok(connected)) => {
-                self.connected = true;
-                self.can_cancel = connected.capabilities().http_request_cancel;
-                self.say(notification(method::INITIALIZED, 2, |out| out.raw(b"{}")));
-                Event::Connected(Box::new(connected))
-            }
-            Ok(Err(_)) => Event::Refused(RpcError::new(
-                INVALID_REQUEST,
-                "the answer to initialize is not of the protocol's shape",
-            )),
-            Err(error) => Event::Refused(error),
-        };
-        self.events.push_back(event);
     }
 
     fn answered(&mut self, call: CallId, result: Result<Raw, RpcError>) {
@@ -432,7 +335,7 @@ impl BaseClient {
     }
 
     /// The next message to be sent.
-    pub fn poll_transmit(&mut self) -> Option<Outgoing> {
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
         let text = match self.control.pop_front() {
             Some(text) => text,
             None => {
@@ -442,7 +345,7 @@ impl BaseClient {
             }
         };
         self.queued -= text.len();
-        Some(Outgoing(text))
+        Some(text)
     }
 
     fn say(&mut self, text: Bytes) {
@@ -452,21 +355,16 @@ impl BaseClient {
 }
 
 impl CallId {
+    fn rpc_id(self) -> RpcId {
+        RpcId::Integer(i64::try_from(self.0).unwrap_or(i64::MAX))
+    }
+
     fn request_id(self) -> Box<str> {
         format!("r-{}", self.0).into()
     }
 
     fn of_request_id(request_id: &str) -> Option<Self> {
         request_id.strip_prefix("r-")?.parse().ok().map(Self)
-    }
-}
-
-/// Decodes the answer of a call.
-impl Raw {
-    /// The head, and the body where it came with it.
-    pub fn into_answer(self) -> Result<(Head, Bytes), Error> {
-        let (answer, _) = decode_response(self.text()).ok_or_else(wrong_shape)?;
-        Ok((answer.head, answer.body))
     }
 }
 

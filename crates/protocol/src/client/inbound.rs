@@ -2,9 +2,9 @@ use crate::{
     RpcError,
     json::{Envelope, Malformed, RpcId, decode as decode_envelope},
     resumable::Consumed,
-    wire::{Delta, method},
+    wire::{Delta, decode_response, method},
 };
-use afield_exchange::{Blame, Error, Kind, Retry};
+use afield_exchange::{Blame, Error, Head, Kind, Retry};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -16,6 +16,14 @@ impl Raw {
     /// The JSON text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Raw {
+    /// Decodes the answer of a call: the head, the body where it came with it, and, in afield/1, whether that is all of it.
+    pub fn into_answer(self) -> Result<(Head, Bytes, bool), Error> {
+        let (answer, complete) = decode_response(self.text()).ok_or_else(wrong_shape)?;
+        Ok((answer.head, answer.body, complete))
     }
 }
 
@@ -50,7 +58,7 @@ struct Named {
 }
 
 /// The executor answered, in words that are not of the protocol.
-pub(super) fn wrong_shape() -> Error {
+fn wrong_shape() -> Error {
     let message = "the executor's answer is not of the protocol's shape";
     Error::new(Kind::Internal, Blame::Executor, Retry::Unknown, message)
 }

@@ -7,17 +7,37 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct CallText(Bytes);
 
+/// A request body of more bytes than this is not written into the request: its bytes follow in body messages.
+pub const INLINE_UPLOAD: usize = 64 * 1024;
+
 impl CallText {
-    /// Writes a request. A body that is a stream is announced; its bytes follow in body messages.
+    /// Writes a request. A body that is a stream, or is larger than [`INLINE_UPLOAD`], is announced; its bytes follow in
+    /// body messages.
     pub fn new(request: &Request) -> Self {
         let mut out = Encoder::with_capacity(512);
         encode_call_fields(request, &mut out);
-        if let RequestBody::Stream { length, .. } = &request.body {
-            out.raw(b",\"body\":{\"stream\":true");
-            out.optional_number(b",\"length\":", *length);
-            out.raw(b"}");
+        match &request.body {
+            RequestBody::Empty => {}
+            RequestBody::Bytes(bytes) if bytes.len() <= INLINE_UPLOAD => {
+                out.raw(b",\"bodyBase64\":");
+                out.base64(bytes);
+            }
+            body => {
+                out.raw(b",\"body\":{\"stream\":true");
+                out.optional_number(b",\"length\":", body.length());
+                out.raw(if body.is_replayable() { b",\"whole\":true}" } else { b"}" });
+            }
         }
         Self(out.finish())
+    }
+
+    /// Whether the body of such a request follows in body messages.
+    pub fn has_upload(request: &Request) -> bool {
+        match &request.body {
+            RequestBody::Empty => false,
+            RequestBody::Bytes(bytes) => bytes.len() > INLINE_UPLOAD,
+            RequestBody::Stream { .. } => true,
+        }
     }
 
     /// The whole message.
@@ -36,7 +56,8 @@ impl CallText {
     }
 
     /// Its length in bytes, nearly.
-    pub(super) fn len(&self) -> usize {
+    #[allow(clippy::len_without_is_empty, reason = "a request is never empty")]
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 }

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     RpcError,
-    client::{HeadPoll, Inbound, Raw},
+    client::{HeadPoll, Inbound, Raw, initialized},
     json::RpcId,
     wire::{method, notification, request},
 };
@@ -103,18 +103,19 @@ pub struct ResumableClient {
 }
 
 impl ResumableClient {
-    /// A session that has just begun on a connection: `initialize` has been answered and `initialized` sent.
+    /// A session that has just begun on a connection: `initialize` has been answered. Its first message is `initialized`.
     pub fn new(config: ClientConfig) -> Self {
+        let initialized = initialized();
         Self {
             config,
             stage: Stage::Live,
             next: 0,
             calls: BTreeMap::new(),
             unsent: BTreeSet::new(),
-            control: VecDeque::new(),
+            queued: initialized.len(),
+            control: VecDeque::from([initialized]),
             turns: VecDeque::new(),
             say_by: BTreeSet::new(),
-            queued: 0,
             syncs: 0,
             asked: HashSet::new(),
             given_up: BTreeSet::new(),
@@ -128,6 +129,16 @@ impl ResumableClient {
     /// Requests that have not ended.
     pub fn active(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Whether this request has not ended: its answer, or the end of its body, has not been read.
+    pub fn is_active(&self, id: u64) -> bool {
+        self.calls.contains_key(&id)
+    }
+
+    /// Whether nothing of this request has been sent.
+    pub fn is_unsent(&self, id: u64) -> bool {
+        self.calls.get(&id).is_some_and(|call| !call.sent)
     }
 
     /// Whether everything may be said.
@@ -177,7 +188,7 @@ impl ResumableClient {
         self.asked = held.iter().map(|request| request.request_id).collect();
         self.syncs += 1;
         let params = SyncParams { requests: held };
-        self.say(notification(method::INITIALIZED, 2, |out| out.raw(b"{}")));
+        self.say(initialized());
         let room = 96 * params.requests.len() + 64;
         self.say(request(&self.sync_id(), method::SYNC, room, |out| out.json(&params)));
     }
@@ -191,6 +202,20 @@ impl ResumableClient {
         }
         self.unsent.clear();
         self.queued = 0;
+    }
+
+    /// The session is to end from this side: every request ends, and the executor is told to give up those it has.
+    pub fn withdraw(&mut self, why: &str) {
+        let calls: Vec<u64> = self.calls.keys().copied().collect();
+        for id in calls {
+            let Some(call) = self.calls.get(&id) else { continue };
+            if let Some(text) = call.text.as_ref().filter(|_| self.unsent.remove(&id)) {
+                self.queued -= text.len();
+            } else if call.sent && call.failed.is_none() && self.stage == Stage::Live {
+                self.say_cancel(id);
+            }
+            self.lose(id, why);
+        }
     }
 
     fn lose(&mut self, id: u64, why: &str) {

@@ -12,7 +12,7 @@ mod send_window;
 mod server;
 mod sync;
 
-pub use call_text::CallText;
+pub use call_text::{CallText, INLINE_UPLOAD};
 pub use client::{ClientConfig, ClientEvent, Drained, ResumableClient};
 pub use frame::{BodyKind, BodyMessage, HEADER_BYTES, MalformedBody};
 pub use receive_window::{BrokenStream, ReceiveWindow};

@@ -54,7 +54,7 @@ pub enum ServerEvent {
         /// Writes the answer.
         reply: Reply,
     },
-    /// Stop performing this request; nothing more is to be said about it.
+    /// The request is forgotten: its answer is acknowledged, or nobody wants it. If it is still performed, that is to stop.
     Cancel(u64),
     /// The response body of this request has room again.
     Writable(u64),
@@ -161,6 +161,15 @@ impl ResumableServer {
         self.owed
     }
 
+    /// Whether something waits to be taken by [`poll_transmit`](Self::poll_transmit).
+    pub fn has_output(&self) -> bool {
+        let about_requests = !(self.said.is_empty()
+            && self.answers.is_empty()
+            && self.turns.is_empty()
+            && self.say_by.is_empty());
+        !self.control.is_empty() || (self.stage == Stage::Live && about_requests)
+    }
+
     /// Requests that are held: performed, or answered and not yet acknowledged.
     pub fn active(&self) -> usize {
         self.calls.len()
@@ -245,6 +254,11 @@ impl ResumableServer {
             (Inbound::Cancel { request_id: RequestName::Number(call) }, Stage::Live) => self.forget(call),
             _ => self.ignored += 1,
         }
+    }
+
+    /// Takes a text that is not even UTF-8.
+    pub fn handle_malformed(&mut self) {
+        self.refuse(&RpcId::NONE, INVALID_REQUEST, "the message is not UTF-8");
     }
 
     /// Takes one binary message.
@@ -375,9 +389,7 @@ impl ResumableServer {
         self.kept_bodies -= held.body.clear();
         self.kept_answers -= held.answer.as_ref().map_or(0, Bytes::len);
         self.said.remove(&call);
-        if held.running {
-            self.events.push_back(ServerEvent::Cancel(call));
-        }
+        self.events.push_back(ServerEvent::Cancel(call));
         self.unblock();
     }
 
@@ -490,6 +502,16 @@ impl ResumableServer {
         } else {
             let error = serde_json::to_vec(&RpcError::from_error(error)).unwrap_or_default();
             self.finish(call, End::Abort(error.into()));
+        }
+    }
+
+    /// Ends every request that is performed with this error.
+    pub fn stop_all(&mut self, error: &Error) {
+        let running: Vec<u64> =
+            self.calls.iter().filter(|(_, held)| held.running).map(|(call, _)| *call).collect();
+        for call in running {
+            self.events.push_back(ServerEvent::Cancel(call));
+            self.fail(call, error);
         }
     }
 

@@ -1,5 +1,5 @@
 use super::{
-    Inbound, Outgoing, Reply,
+    CallId, Event, Inbound, Outgoing, Reply,
     stream::{Ready, Stream, Turn},
 };
 use crate::{
@@ -18,10 +18,6 @@ use std::{
     time::Instant,
 };
 
-/// Names one call inside the machine. It is never reused on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId(u64);
-
 /// What a connection's machine needs to know.
 #[derive(Clone, Debug)]
 pub struct BaseServerConfig {
@@ -35,33 +31,6 @@ pub struct BaseServerConfig {
     pub request_body_bytes: usize,
     /// The answer to `environment/info`.
     pub environment: EnvironmentInfo,
-}
-
-/// What the machine wants done.
-#[derive(Debug)]
-pub enum Event {
-    /// Find or make the session, then [`BaseServer::accept`] or [`BaseServer::reject`].
-    Initialize {
-        /// The id of the answer.
-        id: RpcId,
-        /// What the client asks for.
-        params: InitializeParams,
-    },
-    /// Perform this request, then answer it exactly once, unless it is cancelled before.
-    Start {
-        /// The call.
-        call: CallId,
-        /// The request.
-        request: Box<Request>,
-        /// Whether the answer is a head and a body in deltas, or one whole answer.
-        streamed: bool,
-        /// Writes the answer.
-        reply: Reply,
-    },
-    /// Stop performing this request; nothing more is to be said about it.
-    Cancel(CallId),
-    /// The body of this call has room again.
-    Writable(CallId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +249,7 @@ impl BaseServer {
             call,
             request: Box::new(request),
             streamed,
+            upload: None,
             reply: Reply::new(id.clone()),
         });
         self.calls.insert(call, Call { id, request_id, stream: None, streamed });

@@ -1,10 +1,14 @@
-//! The executor's end of a connection.
+//! The executor's end: of a connection in the base dialect, of a session in afield/1, and what they have in common.
 
 mod base;
+mod event;
 mod inbound;
+mod machine;
 mod outgoing;
 mod stream;
 
-pub use base::{BaseServer, BaseServerConfig, CallId, Event};
+pub use base::{BaseServer, BaseServerConfig};
+pub use event::{CallId, Event};
 pub use inbound::{Inbound, decode};
-pub use outgoing::{Outgoing, Reply};
+pub use machine::Server;
+pub use outgoing::{Encoded, Outgoing, Reply};

@@ -1,6 +1,7 @@
 use crate::{
     RpcError,
     json::RpcId,
+    resumable::BodyMessage,
     wire::{Delta, encode_response, response, response_error},
 };
 use afield_exchange::{Buffered, Error, Head};
@@ -29,19 +30,31 @@ pub enum Outgoing {
         /// Why the body failed, if it did.
         error: Option<String>,
     },
+    /// A piece of a body in afield/1.
+    Body(BodyMessage),
 }
 
 impl Outgoing {
-    /// The text of the message.
-    pub fn encode(self) -> Bytes {
-        match self {
+    /// The message as it goes out.
+    pub fn encode(self) -> Encoded {
+        Encoded::Text(match self {
             Self::Text(text) => text,
+            Self::Body(message) => return Encoded::Body(message),
             Self::Delta { request_id, seq, pieces } => Delta::encode(&request_id, seq, &pieces, None),
             Self::End { request_id, seq, error } => {
                 Delta::encode(&request_id, seq, &[], Some(error.as_deref()))
             }
-        }
+        })
     }
+}
+
+/// A message that is written.
+#[derive(Debug)]
+pub enum Encoded {
+    /// JSON.
+    Text(Bytes),
+    /// A header and bytes that are not copied.
+    Body(BodyMessage),
 }
 
 /// Writes the answers to one call. It holds nothing of the session: a large answer is written by the task that has it.

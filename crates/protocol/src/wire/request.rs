@@ -37,6 +37,8 @@ pub enum RequestName {
 pub struct Upload {
     /// Its length in bytes, if it was announced.
     pub length: Option<u64>,
+    /// Whether the sender has it whole: the executor may collect it before it sends it, so as to be able to repeat it.
+    pub whole: bool,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,8 @@ impl From<WireName<'_>> for RequestName {
 struct WireUpload {
     stream: bool,
     length: Option<u64>,
+    #[serde(default)]
+    whole: bool,
 }
 
 /// How the two policies are written.
@@ -117,7 +121,8 @@ pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
         idle_timeout: wire.idle_timeout_ms.map(Duration::from_millis),
         redirect: wire.redirect_policy,
     };
-    let upload = wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length });
+    let upload =
+        wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length, whole: body.whole });
     if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {
         return Err(Error::invalid(detail::PARAMS, "body and bodyBase64 exclude each other"));
     }
@@ -158,7 +163,7 @@ fn what_is_wrong(text: &str) -> String {
         ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
         ("streamResponse", false, is::<bool>, "true or false"),
-        ("body", false, is_upload, "{stream: true, length?: whole number}"),
+        ("body", false, is_upload, "{stream: true, length?: whole number, whole?: true or false}"),
     ];
     let Ok(fields) = serde_json::from_str::<HashMap<String, &RawValue>>(text) else {
         return "params must be an object".to_owned();
@@ -177,12 +182,16 @@ fn what_is_wrong(text: &str) -> String {
 /// Writes the parameters of `http/request` in the base dialect. A body that is a stream must have been read whole.
 pub fn encode_call(request: &Request, request_id: &str, streamed: bool, out: &mut Encoder) {
     encode_call_fields(request, out);
+    if let RequestBody::Bytes(bytes) = &request.body {
+        out.raw(b",\"bodyBase64\":");
+        out.base64(bytes);
+    }
     out.raw(b",\"requestId\":");
     out.string(request_id);
     out.raw(if streamed { b",\"streamResponse\":true}" } else { b",\"streamResponse\":false}" });
 }
 
-/// Writes the fields that say what the request is, without its name and without the closing brace.
+/// Writes the fields that say what the request is, without its body, its name and the closing brace.
 pub(crate) fn encode_call_fields(request: &Request, out: &mut Encoder) {
     let millis =
         |duration: Option<Duration>| duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
@@ -192,10 +201,6 @@ pub(crate) fn encode_call_fields(request: &Request, out: &mut Encoder) {
     out.string(&request.url);
     out.raw(b",\"headers\":");
     encode_headers(&request.headers, out);
-    if let RequestBody::Bytes(bytes) = &request.body {
-        out.raw(b",\"bodyBase64\":");
-        out.base64(bytes);
-    }
     out.optional_number(b",\"timeoutMs\":", millis(request.timeout));
     out.optional_number(b",\"headTimeoutMs\":", millis(request.head_timeout));
     out.optional_number(b",\"idleTimeoutMs\":", millis(request.idle_timeout));

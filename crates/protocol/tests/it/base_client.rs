@@ -1,34 +1,28 @@
 use afield_exchange::{Kind, Request, Retry};
 use afield_protocol::{
-    client::{BaseClient, CallId, Event, HeadPoll, decode},
+    RpcError,
+    client::{BaseClient, CallId, Connected, HeadPoll, decode, initialize, initialize_answer},
     wire::InitializeParams,
 };
 use serde_json::{Value, json};
 
 fn client(cancels: bool) -> BaseClient {
-    let params = InitializeParams {
-        client_name: "t".into(),
-        resume_session_id: None,
-        attempt: None,
-        dialects: None,
-        window_bytes: None,
-    };
-    let mut client = BaseClient::new(&params);
-    let initialize: Value = serde_json::from_slice(&client.poll_transmit().unwrap().encode()).unwrap();
-    assert_eq!(initialize["method"], "initialize");
     let environment = if cancels {
         json!({"shell": {"name": "sh", "path": "/bin/sh"}, "cwd": "file:///", "capabilities": {"httpRequestCancel": true}})
     } else {
         json!({"providerId": "another peer's shape"})
     };
-    say(
-        &mut client,
-        json!({"id": initialize["id"], "result": {"sessionId": "s", "environmentInfo": environment}}),
-    );
-    assert!(matches!(client.poll_event(), Some(Event::Connected(_))));
-    let initialized: Value = serde_json::from_slice(&client.poll_transmit().unwrap().encode()).unwrap();
+    let connected =
+        begin(json!({"id": 1, "result": {"sessionId": "s", "environmentInfo": environment}})).unwrap();
+    let mut client = BaseClient::new(&connected);
+    let initialized: Value = serde_json::from_slice(&client.poll_transmit().unwrap()).unwrap();
     assert_eq!(initialized["method"], "initialized");
     client
+}
+
+/// What an answer to `initialize` means.
+fn begin(answer: Value) -> Result<Box<Connected>, RpcError> {
+    initialize_answer(decode(&answer.to_string().into())).expect("it answers initialize")
 }
 
 fn say(client: &mut BaseClient, message: Value) {
@@ -40,7 +34,7 @@ fn start(client: &mut BaseClient, streamed: bool) -> (CallId, Value, Value) {
     let call = client.reserve();
     let text = BaseClient::encode(call, &Request::get("http://h/"), streamed);
     client.call(call, text, streamed);
-    let sent: Value = serde_json::from_slice(&client.poll_transmit().unwrap().encode()).unwrap();
+    let sent: Value = serde_json::from_slice(&client.poll_transmit().unwrap()).unwrap();
     (call, sent["id"].clone(), sent["params"]["requestId"].clone())
 }
 
@@ -54,9 +48,7 @@ fn head(id: &Value) -> Value {
 }
 
 fn drain(client: &mut BaseClient) -> Vec<Value> {
-    std::iter::from_fn(|| client.poll_transmit())
-        .map(|out| serde_json::from_slice(&out.encode()).unwrap())
-        .collect()
+    std::iter::from_fn(|| client.poll_transmit()).map(|out| serde_json::from_slice(&out).unwrap()).collect()
 }
 
 /// Proves that a stream is read in order and ends cleanly only by its last frame.
@@ -201,7 +193,8 @@ fn case_103_giving_up_is_said_only_to_whom_understands_it() {
     assert_eq!((theirs.active(), theirs.ignored()), (0, 2));
 }
 
-/// Proves that a session that is refused is told as the executor said it.
+/// Proves that a session that is refused is told as the executor said it, that an answer of another shape is no session,
+/// and that other messages say nothing about it.
 #[test]
 fn a_refused_session_is_told() {
     let params = InitializeParams {
@@ -211,11 +204,12 @@ fn a_refused_session_is_told() {
         dialects: None,
         window_bytes: None,
     };
-    let mut client = BaseClient::new(&params);
-    say(&mut client, json!({"id": 1, "error": {"code": -32600, "message": "no"}}));
-    let Some(Event::Refused(error)) = client.poll_event() else { panic!("not refused") };
+    let asked: Value = serde_json::from_slice(&initialize(&params)).unwrap();
+    assert_eq!(asked, json!({"id": 1, "method": "initialize", "params": {"clientName": "t"}}));
+    let error = begin(json!({"id": 1, "error": {"code": -32600, "message": "no"}})).unwrap_err();
     assert_eq!(error.message, "no");
-    assert!(!client.is_connected());
+    assert!(begin(json!({"id": 1, "result": {"sessionId": 7}})).unwrap_err().message.contains("shape"));
+    assert!(initialize_answer(decode(&json!({"id": 2, "result": {}}).to_string().into())).is_none());
 }
 
 /// Proves that a call that is given up before it was sent never is, and that closing withdraws those that wait, and

@@ -3,7 +3,6 @@ use afield_exchange::{Head, Request};
 use afield_protocol::{
     client::{self, BaseClient, HeadPoll},
     server::{self, BaseServer},
-    wire::InitializeParams,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -49,6 +48,15 @@ struct Stream {
     answered: bool,
 }
 
+const INITIALIZE: &str = r#"{"id":1,"method":"initialize","params":{"clientName":"t"}}"#;
+
+fn text(outgoing: server::Outgoing) -> Bytes {
+    match outgoing.encode() {
+        server::Encoded::Text(text) => text,
+        server::Encoded::Body(_) => panic!("a body message in the base dialect"),
+    }
+}
+
 struct Pair {
     now: Instant,
     server: BaseServer,
@@ -59,20 +67,19 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let params = InitializeParams {
-            client_name: "t".into(),
-            resume_session_id: None,
-            attempt: None,
-            dialects: None,
-            window_bytes: None,
-        };
+        let mut session = session();
+        session.environment_info.capabilities.http_request_cancel = true;
+        let connected = serde_json::from_value(serde_json::to_value(&session).unwrap()).unwrap();
         let mut pair = Self {
             now: Instant::now(),
             server: BaseServer::new(config()),
-            client: BaseClient::new(&params),
+            client: BaseClient::new(&connected),
             streams: Vec::new(),
             by_call: HashMap::new(),
         };
+        pair.server.handle(pair.now, server::decode(INITIALIZE));
+        pair.act();
+        let _ = pair.server.poll_transmit(pair.now);
         pair.deliver(usize::MAX);
         pair
     }
@@ -84,14 +91,14 @@ impl Pair {
                 && let Some(out) = self.client.poll_transmit()
             {
                 messages -= 1;
-                self.server.handle(self.now, server::decode(std::str::from_utf8(&out.encode()).unwrap()));
+                self.server.handle(self.now, server::decode(std::str::from_utf8(&out).unwrap()));
             }
             self.act();
             if messages > 0
                 && let Some(out) = self.server.poll_transmit(self.now)
             {
                 messages -= 1;
-                self.client.handle(client::decode(&out.encode()));
+                self.client.handle(client::decode(&text(out)));
             }
             self.act();
             while self.client.poll_event().is_some() {}
@@ -104,11 +111,7 @@ impl Pair {
     fn act(&mut self) {
         while let Some(event) = self.server.poll_event() {
             match event {
-                server::Event::Initialize { id, .. } => self.server.accept(&id, &{
-                    let mut session = session();
-                    session.environment_info.capabilities.http_request_cancel = true;
-                    session
-                }),
+                server::Event::Initialize { id, .. } => self.server.accept(&id, &session()),
                 server::Event::Start { call, request, reply, .. } => {
                     let stream: usize = request.url.rsplit('/').next().unwrap().parse().unwrap();
                     self.streams[stream].at_server = Some(call);
@@ -117,6 +120,7 @@ impl Pair {
                 }
                 server::Event::Cancel(call) => self.streams[self.by_call[&call]].cancelled = true,
                 server::Event::Writable(_) => {}
+                event => panic!("{event:?} in the base dialect"),
             }
         }
     }

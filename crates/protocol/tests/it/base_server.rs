@@ -1,6 +1,6 @@
 use afield_exchange::{Buffered, Error, Head};
 use afield_protocol::{
-    server::{BaseServer, BaseServerConfig, CallId, Event, Reply, decode},
+    server::{BaseServer, BaseServerConfig, CallId, Encoded, Event, Reply, decode},
     wire::{Capabilities, EnvironmentInfo, InitializeResult, Shell},
 };
 use bytes::Bytes;
@@ -87,7 +87,10 @@ impl Peer {
     fn said(&mut self) -> Vec<Value> {
         let mut said = Vec::new();
         while let Some(outgoing) = self.server.poll_transmit(self.now) {
-            said.push(serde_json::from_slice(&outgoing.encode()).unwrap());
+            said.push(match outgoing.encode() {
+                Encoded::Text(text) => serde_json::from_slice(&text).unwrap(),
+                Encoded::Body(_) => panic!("a body message in the base dialect"),
+            });
         }
         said
     }

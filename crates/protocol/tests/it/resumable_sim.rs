@@ -381,7 +381,11 @@ impl World {
                     };
                     self.origins.insert(call, origin);
                 }
-                ServerEvent::Cancel(call) => self.origins.get_mut(&call).unwrap().running = false,
+                ServerEvent::Cancel(call) => {
+                    if let Some(origin) = self.origins.get_mut(&call) {
+                        origin.running = false;
+                    }
+                }
                 ServerEvent::Writable(call) => {
                     if let Some(origin) = self.origins.get_mut(&call) {
                         origin.blocked = false;

@@ -1,0 +1,72 @@
+use super::{Inbound, Raw};
+use crate::{
+    RpcError,
+    error::INVALID_REQUEST,
+    json::RpcId,
+    wire::{Capabilities, EnvironmentInfo, InitializeParams, method, notification, request},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// What the executor said of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Connected {
+    /// The session's id.
+    pub session_id: String,
+    /// What there is over there, where the peer says so in a shape we know.
+    #[serde(default, deserialize_with = "lenient")]
+    pub environment_info: Option<EnvironmentInfo>,
+    /// The chosen dialect; absent: base.
+    #[serde(default)]
+    pub dialect: Option<String>,
+    /// The executor's window for each request body, in afield/1.
+    #[serde(default)]
+    pub window_bytes: Option<u64>,
+    /// Whether this is the session that was to be resumed, in afield/1.
+    #[serde(default)]
+    pub resumed: Option<bool>,
+    /// The executor's limits, as it reports them.
+    #[serde(default)]
+    pub limits: Option<serde_json::Value>,
+}
+
+fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<EnvironmentInfo>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+impl Connected {
+    /// What the executor can do beyond the least.
+    pub fn capabilities(&self) -> Capabilities {
+        self.environment_info.as_ref().map(|info| info.capabilities).unwrap_or_default()
+    }
+
+    /// One of its limits, by its name on the wire.
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        self.limits.as_ref()?.get(name)?.as_u64()
+    }
+}
+
+const ID: RpcId = RpcId::Integer(1);
+
+/// The first message of a connection.
+pub fn initialize(params: &InitializeParams) -> Bytes {
+    request(&ID, method::INITIALIZE, 128, |out| out.json(params))
+}
+
+/// What a message says of `initialize`: nothing, that there is a session, or why there is none.
+pub fn initialize_answer(inbound: Inbound) -> Option<Result<Box<Connected>, RpcError>> {
+    let Inbound::Response { id: ID, result } = inbound else { return None };
+    let connected = |raw: Raw| {
+        serde_json::from_str(raw.text()).map(Box::new).map_err(|_| {
+            RpcError::new(INVALID_REQUEST, "the answer to initialize is not of the protocol's shape")
+        })
+    };
+    Some(result.and_then(connected))
+}
+
+/// What a client says when its session has begun.
+pub(crate) fn initialized() -> Bytes {
+    notification(method::INITIALIZED, 2, |out| out.raw(b"{}"))
+}

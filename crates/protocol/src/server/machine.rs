@@ -1,0 +1,175 @@
+use super::{BaseServer, CallId, Event, Inbound, Outgoing};
+use crate::resumable::{BodyMessage, End, ResumableServer, ServerEvent, Transmit};
+use afield_exchange::Error;
+use bytes::Bytes;
+use std::time::Instant;
+
+/// The executor's end in either dialect: those who perform calls need not know which.
+#[derive(Debug)]
+pub enum Server {
+    /// Of one connection.
+    Base(BaseServer),
+    /// Of a session, which outlives its connections.
+    Resumable(Box<ResumableServer>),
+}
+
+impl Server {
+    /// Whether the connection should be read.
+    pub fn wants_input(&self) -> bool {
+        match self {
+            Self::Base(base) => base.wants_input(),
+            Self::Resumable(session) => session.wants_input(),
+        }
+    }
+
+    /// Whether something waits to be taken by [`poll_transmit`](Self::poll_transmit), now or once it is due.
+    pub fn has_output(&self) -> bool {
+        match self {
+            Self::Base(base) => base.has_output(),
+            Self::Resumable(session) => session.has_output(),
+        }
+    }
+
+    /// Calls that are held.
+    pub fn active(&self) -> usize {
+        match self {
+            Self::Base(base) => base.active(),
+            Self::Resumable(session) => session.active(),
+        }
+    }
+
+    /// Takes one decoded text message.
+    pub fn handle(&mut self, now: Instant, inbound: Inbound) {
+        match self {
+            Self::Base(base) => base.handle(now, inbound),
+            Self::Resumable(session) => session.handle(now, inbound),
+        }
+    }
+
+    /// Takes a text that is not even UTF-8.
+    pub fn handle_malformed(&mut self) {
+        match self {
+            Self::Base(base) => base.handle_malformed(),
+            Self::Resumable(session) => session.handle_malformed(),
+        }
+    }
+
+    /// Takes one body message. There is none in the base dialect.
+    pub fn handle_body(&mut self, message: BodyMessage) {
+        if let Self::Resumable(session) = self {
+            session.handle_body(message);
+        }
+    }
+
+    /// Sees to what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self {
+            Self::Base(base) => base.handle_timeout(now),
+            Self::Resumable(session) => session.handle_timeout(now),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is next of use.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self {
+            Self::Base(base) => base.poll_timeout(),
+            Self::Resumable(session) => session.poll_timeout(),
+        }
+    }
+
+    /// The next thing to be done.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        match self {
+            Self::Base(base) => base.poll_event(),
+            Self::Resumable(session) => session.poll_event().map(Event::from),
+        }
+    }
+
+    /// The next message to be sent.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Outgoing> {
+        match self {
+            Self::Base(base) => base.poll_transmit(now),
+            Self::Resumable(session) => session.poll_transmit().map(|transmit| match transmit {
+                Transmit::Text(text) => Outgoing::Text(text),
+                Transmit::Body(message) => Outgoing::Body(message),
+            }),
+        }
+    }
+
+    /// Answers a call whole.
+    pub fn answer(&mut self, call: CallId, text: Bytes) {
+        match self {
+            Self::Base(base) => base.answer(call, text),
+            Self::Resumable(session) => session.answer(call.0, text),
+        }
+    }
+
+    /// Sends the head of an answer whose body follows.
+    pub fn head(&mut self, call: CallId, text: Bytes) {
+        match self {
+            Self::Base(base) => base.head(call, text),
+            Self::Resumable(session) => session.head(call.0, text),
+        }
+    }
+
+    /// Adds to a body. Returns whether there is room for more; if not, [`Event::Writable`] says when there is.
+    pub fn body(&mut self, now: Instant, call: CallId, bytes: Bytes) -> bool {
+        match self {
+            Self::Base(base) => base.body(now, call, bytes),
+            Self::Resumable(session) => session.body(call.0, bytes),
+        }
+    }
+
+    /// Ends a body cleanly, after what is pending.
+    pub fn finish(&mut self, now: Instant, call: CallId) {
+        match self {
+            Self::Base(base) => base.finish(now, call),
+            Self::Resumable(session) => session.finish(call.0, End::Complete),
+        }
+    }
+
+    /// Ends a call with an error: its answer before the head, the end of its body after it.
+    pub fn fail(&mut self, now: Instant, call: CallId, error: &Error) {
+        match self {
+            Self::Base(base) => base.fail(now, call, error),
+            Self::Resumable(session) => session.fail(call.0, error),
+        }
+    }
+
+    /// Ends every call that is performed with this error.
+    pub fn stop_all(&mut self, now: Instant, error: &Error) {
+        match self {
+            Self::Base(base) => base.stop_all(now, error),
+            Self::Resumable(session) => session.stop_all(error),
+        }
+    }
+
+    /// The next of a call's upload; see [`ResumableServer::read_upload`].
+    pub fn read_upload(&mut self, now: Instant, call: CallId) -> Option<Option<Result<Bytes, String>>> {
+        match self {
+            Self::Base(_) => None,
+            Self::Resumable(session) => session.read_upload(now, call.0),
+        }
+    }
+
+    /// The call wants no more of its upload.
+    pub fn drop_upload(&mut self, call: CallId) {
+        if let Self::Resumable(session) = self {
+            session.drop_upload(call.0);
+        }
+    }
+}
+
+impl From<ServerEvent> for Event {
+    fn from(event: ServerEvent) -> Self {
+        match event {
+            ServerEvent::Start { call, request, upload, reply } => {
+                Self::Start { call: CallId(call), request, streamed: true, upload, reply }
+            }
+            ServerEvent::Cancel(call) => Self::Cancel(CallId(call)),
+            ServerEvent::Writable(call) => Self::Writable(CallId(call)),
+            ServerEvent::UploadReadable(call) => Self::UploadReadable(CallId(call)),
+            ServerEvent::Broken(why) => Self::Broken(why),
+        }
+    }
+}
