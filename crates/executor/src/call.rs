@@ -1,82 +1,158 @@
-use crate::shared::Shared;
-use afield_egress::Egress;
-use afield_exchange::{Error, Request};
-use afield_protocol::server::{CallId, Reply};
-use std::sync::Arc;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
+use crate::{
+    inline::{Beginning, begin},
+    shared::{Shared, State},
+    upload::Reader,
 };
+use afield_egress::Egress;
+use afield_exchange::{Blame, BodyError, Error, Kind, Phase, Request, Response, Retry, detail};
+use afield_protocol::{
+    server::{CallId, Reply, Server},
+    wire::Upload,
+};
+use futures_util::FutureExt;
+use std::{panic::AssertUnwindSafe, sync::Arc};
+use tokio::time::{Instant, timeout_at};
 
 /// One call while it is performed. The future ends with the call; dropping it closes the origin's socket.
 pub(crate) struct Call {
     pub id: CallId,
     pub request: Request,
-    pub streamed: bool,
+    pub upload: Option<Upload>,
+    /// Up to this many bytes an upload that the orchestrator has whole is collected before it is sent.
+    pub collected: usize,
     pub reply: Reply,
-    /// Its place among the executor's active requests, given back when the call has ended.
-    pub permit: OwnedSemaphorePermit,
+    pub manner: Manner,
 }
 
+/// How a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Whole.
+    Buffered,
+    /// The head, then the body as it comes.
+    Streamed,
+    /// As in afield/1: streamed, but a small body that is there at once goes with the head.
+    Inline,
+}
+
+type Last = Box<dyn FnOnce(&mut State, std::time::Instant) + Send>;
+
 impl Call {
+    /// Performs the call and answers it. A defect in what performs it is an answer too, and harms no other call.
     pub async fn perform(self, egress: Egress, shared: Arc<Shared>) {
-        let Self { id, request, streamed, reply, permit } = self;
-        // Boxed: as a part of this future they would be copied with it wherever it is moved before it runs.
-        let outcome = if streamed {
-            Box::pin(stream(id, request, &reply, &egress, &shared)).await
-        } else {
-            Box::pin(buffer(id, request, &reply, &egress)).await
-        };
+        let id = self.id;
+        // Boxed: as a part of this future it would be copied with it wherever it is moved before it runs.
+        let exchange = Box::pin(self.exchange(&egress, &shared));
+        let outcome = AssertUnwindSafe(exchange).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("a request's task panicked");
+            Err(Error::internal("the executor has a defect that this request met"))
+        });
         if let Err(error) = &outcome {
             log(error);
         }
-        shared.with(|server, now| {
-            match outcome {
-                Ok(last) => last(server, now),
-                Err(error) => server.fail(now, id, &error),
+        shared.with(|state, now| {
+            // In the base dialect the place is free before the last word goes out, so that whoever hears it may ask
+            // again. In afield/1 a call has its place until its answer is acknowledged.
+            if matches!(state.server, Server::Base(_)) {
+                state.calls.finish(id);
             }
-            // The place is free before the last word goes out, so whoever hears it may ask again; and not before it
-            // is with the machine, so a drain that waits for all places loses no answer.
-            drop(permit);
+            match outcome {
+                Ok(last) => last(state, now),
+                Err(error) => state.server.fail(now, id, &error),
+            }
         });
     }
-}
 
-type Last = Box<dyn FnOnce(&mut afield_protocol::server::BaseServer, std::time::Instant) + Send>;
+    async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<Last, Error> {
+        let deadline = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        if let Some(upload) = self.upload {
+            self.add_body(upload, deadline, shared).await?;
+        }
+        let Self { id, request, reply, manner, .. } = self;
+        if manner == Manner::Buffered {
+            let answer = egress.call(request).await?;
+            let text = reply.answer(&answer);
+            return Ok(Box::new(move |state, _| state.server.answer(id, text)));
+        }
+        let mut response = egress.send(request).await?;
+        if manner == Manner::Inline {
+            let beginning = begin(&mut response).await;
+            if let Beginning { bytes, end: Some(Ok(())) } = beginning {
+                let text = reply.answer(&afield_exchange::Buffered { head: response.head, body: bytes });
+                return Ok(Box::new(move |state, _| state.server.answer(id, text)));
+            }
+            let text = reply.head(&response.head);
+            shared.with(|state, _| state.server.head(id, text));
+            if !beginning.bytes.is_empty() {
+                pass(id, beginning.bytes, deadline, shared).await;
+            }
+            if let Some(Err(error)) = beginning.end {
+                return Err(error);
+            }
+        } else {
+            let text = reply.head(&response.head);
+            shared.with(|state, _| state.server.head(id, text));
+        }
+        stream(id, response, deadline, shared).await
+    }
 
-async fn buffer(id: CallId, request: Request, reply: &Reply, egress: &Egress) -> Result<Last, Error> {
-    let answer = egress.call(request).await?;
-    let text = reply.answer(&answer);
-    Ok(Box::new(move |server, _| server.answer(id, text)))
+    async fn add_body(
+        &mut self,
+        upload: Upload,
+        deadline: Option<Instant>,
+        shared: &Arc<Shared>,
+    ) -> Result<(), Error> {
+        let body = Reader::new(shared.clone(), self.id).body(upload, self.collected);
+        let body = match deadline {
+            None => body.await,
+            Some(deadline) => timeout_at(deadline, body).await.map_err(|_| late())?,
+        };
+        self.request.body = body.map_err(|why| aborted(&why))?;
+        self.request.timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Ok(())
+    }
 }
 
 async fn stream(
     id: CallId,
-    request: Request,
-    reply: &Reply,
-    egress: &Egress,
+    mut response: Response,
+    deadline: Option<Instant>,
     shared: &Shared,
 ) -> Result<Last, Error> {
-    let deadline = request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut response = egress.send(request).await?;
-    let text = reply.head(&response.head);
-    shared.with(|server, _| server.head(id, text));
     while let Some(bytes) = response.body.next().await {
-        if !shared.body(id, bytes?) {
-            // The deadline holds while nobody reads, too: then the body, asked once more, ends with it.
-            match deadline {
-                Some(deadline) => drop(timeout_at(deadline, shared.room(id)).await),
-                None => shared.room(id).await,
-            }
+        pass(id, bytes?, deadline, shared).await;
+    }
+    Ok(Box::new(move |state, now| state.server.finish(now, id)))
+}
+
+/// Passes bytes on, and waits for room for more.
+async fn pass(id: CallId, bytes: bytes::Bytes, deadline: Option<Instant>, shared: &Shared) {
+    if !shared.body(id, bytes) {
+        // The deadline holds while nobody reads, too: then the body, asked once more, ends with it.
+        match deadline {
+            Some(deadline) => drop(timeout_at(deadline, shared.room(id)).await),
+            None => shared.room(id).await,
         }
     }
-    Ok(Box::new(move |server, now| server.finish(now, id)))
+}
+
+fn late() -> Error {
+    let message = "the deadline passed before the request body had come";
+    Error::new(Kind::Timeout, Blame::Caller, Retry::Safe, message)
+        .with_detail(detail::TOTAL)
+        .with_phase(Phase::Request)
+}
+
+fn aborted(why: &BodyError) -> Error {
+    Error::new(Kind::Cancelled, Blame::Caller, Retry::Safe, format!("the request body failed: {why}"))
+        .with_detail(detail::REQUEST_BODY)
+        .with_phase(Phase::Request)
 }
 
 fn log(error: &Error) {
     let log = error.log().unwrap_or_default();
     match error.kind() {
-        afield_exchange::Kind::Internal => tracing::error!(?error, log, "a request failed by a defect"),
+        Kind::Internal => tracing::error!(?error, log, "a request failed by a defect"),
         _ => tracing::debug!(?error, log, "a request failed"),
     }
 }

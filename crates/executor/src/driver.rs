@@ -1,50 +1,55 @@
 use crate::{
-    call::Call,
+    call::{Call, Manner},
     executor::Inner,
-    shared::{Ending, Shared},
+    session::Session,
+    shared::{Ending, Owner, Shared, State, now},
 };
 use afield_exchange::{Blame, Error, Kind, Retry};
 use afield_protocol::{
-    BASE_SILENCE, Liveness, RpcError, Verdict,
-    error::INVALID_REQUEST,
-    server::{CallId, Event, decode},
-    wire::{InitializeParams, InitializeResult},
+    BASE_SILENCE, Liveness, SILENCE, Verdict,
+    json::RpcId,
+    resumable::BodyMessage,
+    server::{BaseServer, Encoded, Event, Server, decode},
+    wire::InitializeParams,
 };
-use afield_transport::{Closed, Connection, CredentialEnd, Message, Principal, Received};
+use afield_transport::{CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received};
 use futures_util::FutureExt;
 use std::{
-    collections::HashMap,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Context, Poll},
     time::Instant,
 };
-use tokio::{
-    task::{AbortHandle, JoinSet},
-    time::Sleep,
-};
+use tokio::time::Sleep;
 
 /// Messages read, and messages written, before others on the thread get their turn.
 const BUDGET: usize = 64;
 /// Bytes read before others on the thread get their turn: an upload of many megabytes takes time to decode.
 const BYTES: u64 = 1024 * 1024;
 
-/// Drives one connection: reads it, writes it, keeps its timers, owns its calls. One task, which never awaits a call.
-/// Dropping it ends every call of the connection, through to the origins' sockets.
+/// Drives one connection: reads it, writes it, keeps its timers. One task, which never awaits a call. In the base
+/// dialect it owns the connection's calls: dropping it ends them, through to the origins' sockets. In afield/1 the session
+/// owns them, and the driver merely attaches a connection to it.
 pub(crate) struct Driver<C> {
     connection: C,
+    /// What of the connection, and then of its session, is shared with the calls.
     shared: Arc<Shared>,
+    /// The connection's number at its session.
+    epoch: u64,
+    /// Of the connection's own calls, until it is attached to a session that owns them.
+    owner: Option<Owner>,
     inner: Arc<Inner>,
     principal: Principal,
-    session: Option<String>,
+    /// Ends when what let the connection in does.
+    credential: Pin<Box<dyn Future<Output = CredentialEnd> + Send>>,
+    session: Session,
     /// Absent where the transport has no pings: only the end of the stream tells there that the peer is gone.
     liveness: Option<Liveness>,
     heard: u64,
     /// Until when `initialize` must have succeeded; `None` once it has.
     initialize_by: Option<Instant>,
-    tasks: JoinSet<()>,
-    calls: HashMap<CallId, AbortHandle>,
-    of_task: HashMap<tokio::task::Id, CallId>,
+    /// What the peer has done that the protocol does not allow.
+    broken: Option<&'static str>,
     timer: Pin<Box<Sleep>>,
     armed: Instant,
 }
@@ -69,25 +74,32 @@ pub(crate) enum End {
     Silent,
     /// `initialize` did not come in time.
     NotInitialized,
+    /// The peer breaks the protocol.
+    Broken(&'static str),
+    /// What let the connection in has ended.
+    Disowned(CredentialEnd),
     /// The executor wills it.
     Ending(Ending),
 }
 
 impl<C: Connection> Driver<C> {
-    pub fn new(connection: C, inner: Arc<Inner>, principal: Principal) -> Self {
+    pub fn new(connection: C, inner: Arc<Inner>, grant: Grant) -> Self {
+        let Grant { principal, authorization } = grant;
         let now = now();
+        let shared = Shared::new(Server::Base(BaseServer::new(inner.base_config())));
         Self {
             liveness: connection.has_pings().then(|| Liveness::new(now, BASE_SILENCE)),
             connection,
-            shared: Arc::new(Shared::new(inner.server_config())),
+            owner: Some(Owner(shared.clone())),
+            shared,
+            epoch: 0,
             principal,
-            session: None,
+            credential: Box::pin(async move { authorization.ended().await }),
+            session: Session::None,
             heard: 0,
             // A deadline beyond what the clock can express is none.
             initialize_by: now.checked_add(inner.limits().handshake),
-            tasks: JoinSet::new(),
-            calls: HashMap::new(),
-            of_task: HashMap::new(),
+            broken: None,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             armed: now,
             inner,
@@ -99,42 +111,62 @@ impl<C: Connection> Driver<C> {
         self.shared.clone()
     }
 
-    /// Runs until the connection ends, and ends everything that belongs to it.
-    pub async fn run(mut self) -> End {
+    /// Runs until the connection ends, and ends everything that belongs to it. Returns the session that goes on without
+    /// it, if one does.
+    pub async fn run(mut self) -> (End, Session) {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;
-        self.tasks.abort_all();
-        if let Some(session) = &self.session {
-            match &end {
-                End::Ending(Ending::Disowned(_)) => self.inner.sessions.end(session, &self.shared),
-                _ => self.inner.sessions.detach(session, &self.shared, now()),
-            }
-        }
+        drop(self.owner.take());
+        let session = std::mem::replace(&mut self.session, Session::None);
+        let sessions = &self.inner.sessions;
+        let session = match &end {
+            End::Disowned(_) => session.end(sessions, &self.shared),
+            end => session.left(sessions, &self.shared, said_farewell(end)),
+        };
         let (code, reason) = match &end {
             // Nothing we could say would arrive.
-            End::Silent => return end,
+            End::Silent => return (end, session),
             End::Lost(_) => (1000, ""),
             End::NotInitialized => (1008, "initialize did not come in time"),
+            End::Broken(why) => (1008, *why),
             End::Ending(Ending::Evicted) => (4001, "session resumed by another connection"),
-            End::Ending(Ending::Disowned(CredentialEnd::Expired)) => (4401, "credential expired"),
-            End::Ending(Ending::Disowned(CredentialEnd::Revoked)) => (4401, "credential revoked"),
+            End::Disowned(CredentialEnd::Expired) => (4401, "credential expired"),
+            End::Disowned(CredentialEnd::Revoked) => (4401, "credential revoked"),
             End::Ending(Ending::Stopping) => (1001, "the executor is stopping"),
         };
-        if matches!(end, End::Ending(Ending::Evicted | Ending::Disowned(_))) {
+        if matches!(end, End::Ending(Ending::Evicted) | End::Disowned(_)) {
             // What was written for the peer before that and has not left is not said any more either.
             self.connection.abandon();
         }
         self.connection.close(code, reason);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), closed).await;
-        end
+        (end, session)
+    }
+
+    /// The shared state, unless another connection has taken the session.
+    fn state(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.shared.lock();
+        (state.epoch == self.epoch && state.ending != Some(Ending::Evicted)).then_some(state)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        self.shared.driver.register(cx.waker());
+        if let Poll::Ready(how) = self.credential.as_mut().poll(cx) {
+            return Poll::Ready(End::Disowned(how));
+        }
+        let shared = self.shared.clone();
+        if let Some(mut state) = self.state() {
+            state.register(cx);
+            state.calls.reap();
+        }
         if let Some(end) = self.ending() {
             return Poll::Ready(end);
         }
-        match self.turn(cx) {
+        let turned = self.turn(cx);
+        if !Arc::ptr_eq(&shared, &self.shared) {
+            // The session has begun: its state is another one, which knows nothing of this task yet.
+            cx.waker().wake_by_ref();
+        }
+        match turned {
             Ok(None) => self.ending().map_or(Poll::Pending, Poll::Ready),
             Ok(Some(end)) => Poll::Ready(end),
             Err(closed) => Poll::Ready(End::Lost(closed)),
@@ -148,13 +180,12 @@ impl<C: Connection> Driver<C> {
             return Ok(Some(end));
         }
         self.act();
-        self.reap(cx);
         let all_written = self.write(cx)?;
         // Writing may have made room for reading.
         let more_to_read = match input {
             Input::Drained => false,
             Input::More => true,
-            Input::Unwanted => self.shared.lock().wants_input(),
+            Input::Unwanted => self.state().is_some_and(|state| state.wants_input()),
         };
         if more_to_read || !all_written {
             cx.waker().wake_by_ref();
@@ -164,9 +195,13 @@ impl<C: Connection> Driver<C> {
         Ok(None)
     }
 
-    /// Whether somebody else has ended the connection. An executor that stops still says what it owes.
+    /// Whether somebody else has ended the connection, or the peer has by what it said. An executor that stops still
+    /// says what it owes.
     fn ending(&self) -> Option<End> {
-        let mut state = self.shared.lock();
+        if let Some(why) = self.broken {
+            return Some(End::Broken(why));
+        }
+        let Some(mut state) = self.state() else { return Some(End::Ending(Ending::Evicted)) };
         let ending = state.ending?;
         if ending == Ending::Stopping {
             state.server.stop_all(now(), &stopped());
@@ -184,7 +219,7 @@ impl<C: Connection> Driver<C> {
             if self.heard - start > BYTES {
                 break;
             }
-            if !self.shared.lock().wants_input() {
+            if !self.state().is_some_and(|state| state.wants_input()) || self.broken.is_some() {
                 return Ok(Input::Unwanted);
             }
             if !self.read_one(cx)? {
@@ -212,97 +247,114 @@ impl<C: Connection> Driver<C> {
                     liveness.pong(now());
                 }
             }
-            Poll::Ready(Ok(Received::Malformed)) => self.shared.lock().server.handle_malformed(),
+            Poll::Ready(Ok(Received::Malformed)) => {
+                if let Some(mut state) = self.state() {
+                    state.server.handle_malformed();
+                }
+            }
+            Poll::Ready(Ok(Received::Message(Message::Binary(bytes)))) if self.session.is_resumable() => {
+                self.take_body(&BodyMessage::decode(&bytes));
+            }
             Poll::Ready(Ok(Received::Message(message))) => {
                 // Base takes JSON from binary messages too.
                 let inbound = std::str::from_utf8(message.bytes()).map(decode);
-                let mut state = self.shared.lock();
-                match inbound {
-                    Ok(inbound) if state.ending != Some(Ending::Evicted) => {
-                        state.server.handle(now(), inbound)
+                if let Some(mut state) = self.state() {
+                    match inbound {
+                        Ok(inbound) => state.server.handle(now(), inbound),
+                        Err(_) => state.server.handle_malformed(),
                     }
-                    Ok(_) => {}
-                    Err(_) => state.server.handle_malformed(),
                 }
             }
         }
         Ok(true)
     }
 
-    /// Does what the machine wants done.
-    fn act(&mut self) {
-        loop {
-            let event = self.shared.lock().server.poll_event();
-            match event {
-                None => return,
-                Some(Event::Initialize { id, params }) => {
-                    let decided = self.initialize(params);
-                    let server = &mut self.shared.lock().server;
-                    match decided {
-                        Ok(result) => server.accept(&id, &result),
-                        Err(error) => server.reject(&id, &error),
-                    }
+    fn take_body(&mut self, message: &Result<BodyMessage, afield_protocol::resumable::MalformedBody>) {
+        match message {
+            Ok(message) => {
+                if let Some(mut state) = self.state() {
+                    state.server.handle_body(message.clone());
                 }
-                Some(Event::Start { call, request, streamed, reply }) => {
-                    let Some(permit) = self.inner.admit() else {
-                        let error = self.inner.overloaded();
-                        self.shared.lock().server.fail(now(), call, &error);
-                        continue;
-                    };
-                    let work = Call { id: call, request: *request, streamed, reply, permit };
-                    let handle =
-                        self.tasks.spawn(work.perform(self.inner.egress.clone(), self.shared.clone()));
-                    self.of_task.insert(handle.id(), call);
-                    self.calls.insert(call, handle);
-                }
-                Some(Event::Cancel(call)) => {
-                    if let Some(task) = self.calls.remove(&call) {
-                        task.abort();
-                    }
-                }
-                Some(Event::Writable(call)) => self.shared.lock().unblock(call),
+            }
+            Err(malformed) => {
+                tracing::debug!(%malformed, "a client breaks the protocol");
+                self.broken = Some("a malformed body message");
             }
         }
     }
 
-    fn initialize(&mut self, params: InitializeParams) -> Result<InitializeResult, RpcError> {
-        let sessions = &self.inner.sessions;
-        let session = match params.resume_session_id {
-            Some(id) => sessions.resume(&id, &self.principal, &self.shared, now()).map(|()| id),
-            None if self.inner.is_draining() => {
-                return Err(RpcError::from_error(&Error::overloaded("the executor is stopping")));
-            }
-            None => sessions.create(&self.principal, &self.shared, now()),
-        };
-        let session_id = session.map_err(|no| no.into_rpc_error())?;
-        tracing::debug!(client = %params.client_name.escape_debug(), "session attached");
-        self.session = Some(session_id.clone());
-        self.initialize_by = None;
-        Ok(InitializeResult {
-            session_id,
-            environment_info: self.inner.environment.clone(),
-            dialect: None,
-            window_bytes: None,
-            resumed: None,
-            limits: Some(self.inner.limits().clone()),
-        })
+    /// Does what the machine wants done.
+    fn act(&mut self) {
+        while let Some((id, params)) = self.act_on_calls() {
+            self.initialize(&id, params);
+        }
     }
 
-    /// Takes note of calls that have ended. One that panicked is answered for.
-    fn reap(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(ended)) = self.tasks.poll_join_next_with_id(cx) {
-            let (task, panicked) = match ended {
-                Ok((task, ())) => (task, false),
-                Err(error) => (error.id(), error.is_panic()),
-            };
-            let Some(call) = self.of_task.remove(&task) else { continue };
-            self.calls.remove(&call);
-            let mut state = self.shared.lock();
-            state.unblock(call);
-            if panicked {
-                tracing::error!("a request's task panicked");
-                let error = Error::internal("the executor has a defect that this request met");
-                state.server.fail(now(), call, &error);
+    /// Does what the machine wants done with calls. Returns what it wants done about `initialize`, which needs more than
+    /// the state.
+    fn act_on_calls(&mut self) -> Option<(RpcId, InitializeParams)> {
+        let mut state = self.shared.lock();
+        if state.epoch != self.epoch {
+            return None;
+        }
+        while let Some(event) = state.server.poll_event() {
+            match event {
+                Event::Initialize { id, params } => return Some((id, params)),
+                Event::Start { call, request, streamed, upload, reply } => {
+                    let Some(permit) = self.inner.admit() else {
+                        state.server.fail(now(), call, &self.inner.overloaded());
+                        continue;
+                    };
+                    let manner = match (&state.server, streamed) {
+                        (Server::Resumable(_), _) => Manner::Inline,
+                        (Server::Base(_), true) => Manner::Streamed,
+                        (Server::Base(_), false) => Manner::Buffered,
+                    };
+                    let collected = self.inner.limits().buffered_body_bytes;
+                    let work = Call { id: call, request: *request, upload, collected, reply, manner };
+                    let work = work.perform(self.inner.egress.clone(), self.shared.clone());
+                    state.calls.begin(call, permit, work);
+                }
+                Event::Cancel(call) => state.forget(call),
+                Event::Writable(call) => state.unblock(call),
+                Event::UploadReadable(call) => state.wake_upload(call),
+                Event::Broken(why) => {
+                    self.broken = Some(why);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn initialize(&mut self, id: &RpcId, params: InitializeParams) {
+        let client = params.client_name.clone();
+        let begun = Session::begin(
+            id,
+            params,
+            &self.inner,
+            &self.principal,
+            &self.shared,
+            self.connection.has_binary(),
+        );
+        match begun {
+            Ok(session) => {
+                tracing::debug!(client = %client.escape_debug(), dialect = session.dialect(), "session attached");
+                self.initialize_by = None;
+                if let Session::Resumable { shared, epoch, .. } = &session {
+                    self.shared = shared.clone();
+                    self.epoch = *epoch;
+                    self.owner = None;
+                    if let Some(liveness) = &mut self.liveness {
+                        liveness.set_silence(SILENCE);
+                    }
+                }
+                self.session = session;
+            }
+            Err(error) => {
+                if let Server::Base(base) = &mut self.shared.lock().server {
+                    base.reject(id, &error);
+                }
             }
         }
     }
@@ -310,7 +362,9 @@ impl<C: Connection> Driver<C> {
     /// Lets deltas go whose time has come, and judges whether the peer is still there.
     fn keep_time(&mut self, cx: &mut Context<'_>, input: Input) -> Result<Option<End>, Closed> {
         let now = now();
-        self.shared.lock().server.handle_timeout(now);
+        if let Some(mut state) = self.state() {
+            state.server.handle_timeout(now);
+        }
         if self.initialize_by.is_some_and(|by| by <= now) {
             return Ok(Some(End::NotInitialized));
         }
@@ -347,7 +401,7 @@ impl<C: Connection> Driver<C> {
 
     /// Sets the timer for whatever is due next.
     fn arm(&mut self, cx: &mut Context<'_>) {
-        let coalescing = self.shared.lock().server.poll_timeout();
+        let coalescing = self.state().and_then(|state| state.server.poll_timeout());
         let silence = self.liveness.as_ref().map(Liveness::poll_timeout);
         let Some(due) = [coalescing, silence, self.initialize_by].into_iter().flatten().min() else { return };
         if due != self.armed {
@@ -370,15 +424,15 @@ impl<C: Connection> Driver<C> {
                     break;
                 }
             }
-            let outgoing = {
-                let mut state = self.shared.lock();
-                if state.ending == Some(Ending::Evicted) { None } else { state.server.poll_transmit(now()) }
-            };
+            let outgoing = self.state().and_then(|mut state| state.server.poll_transmit(now()));
             let Some(outgoing) = outgoing else {
                 all = true;
                 break;
             };
-            self.connection.send(Message::Text(outgoing.encode()));
+            match outgoing.encode() {
+                Encoded::Text(text) => self.connection.send(Message::Text(text)),
+                Encoded::Body(body) => self.connection.send_binary(body.header(), body.payload),
+            }
         }
         // What was sent has made room: whoever waits for it goes on.
         self.act();
@@ -390,27 +444,13 @@ impl<C: Connection> Driver<C> {
     }
 }
 
-impl crate::sessions::NoSession {
-    fn into_rpc_error(self) -> RpcError {
-        match self {
-            Self::Unknown(id) => {
-                let shown: String = id.chars().take(64).collect();
-                RpcError::new(INVALID_REQUEST, format!("unknown session id {}", shown.escape_debug()))
-            }
-            Self::TooMany(most) => RpcError::from_error(&Error::overloaded(format!(
-                "there are {most} sessions, the most there may be: try again later"
-            ))),
-        }
-    }
-}
-
 /// What the callers are told whose requests an executor that stops has not finished.
 fn stopped() -> Error {
     let message = "the executor was stopped before the request had ended";
     Error::new(Kind::SessionLost, Blame::Operator, Retry::Unknown, message)
 }
 
-/// The runtime's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+/// Whether the client has closed the connection as one does that has no more use for its session.
+fn said_farewell(end: &End) -> bool {
+    matches!(end, End::Lost(Closed { reason: CloseReason::Peer { code: Some(1000), .. }, .. }))
 }

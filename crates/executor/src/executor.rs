@@ -6,12 +6,13 @@ use crate::{
     environment::environment,
     listener::Listener,
     reload::Reloader,
+    session::Session,
     sessions::Sessions,
     shared::{Ending, Shared},
 };
 use afield_egress::Egress;
 use afield_exchange::{Error, Limits};
-use afield_protocol::{server::BaseServerConfig, wire::EnvironmentInfo};
+use afield_protocol::{resumable::ServerConfig, server::BaseServerConfig, wire::EnvironmentInfo};
 use afield_transport::{Connection, CredentialEnd, Grant, Principal, Readiness, stdio};
 use std::{
     net::SocketAddr,
@@ -150,26 +151,21 @@ impl Executor {
     }
 }
 
-/// Serves one connection until it ends, or what let it in does. Says how it ended, in a word.
-pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, grant: Grant) -> &'static str {
-    let Grant { principal, authorization } = grant;
-    let driver = Driver::new(connection, inner.clone(), principal);
-    let shared = driver.shared();
-    inner.register(&shared);
-    let running = driver.run();
-    tokio::pin!(running);
-    let end = tokio::select! {
-        end = &mut running => end,
-        how = authorization.ended() => {
-            shared.disown(how);
-            running.await
-        }
-    };
+/// Serves one connection until it ends, or what let it in does. Says how it ended, in a word, and which session goes on
+/// without it, if one does.
+pub(crate) async fn serve(
+    connection: impl Connection,
+    inner: Arc<Inner>,
+    grant: Grant,
+) -> (&'static str, Session) {
+    let driver = Driver::new(connection, inner.clone(), grant);
+    inner.register(&driver.shared());
+    let (end, session) = driver.run().await;
     match &end {
         End::Lost(closed) => tracing::debug!(%closed, "connection ended"),
         end => tracing::debug!(?end, "connection ended"),
     }
-    end.word()
+    (end.word(), session)
 }
 
 impl End {
@@ -181,8 +177,9 @@ impl End {
             Self::NotInitialized => "not_initialized",
             Self::Ending(Ending::Evicted) => "evicted",
             Self::Ending(Ending::Stopping) => "stopping",
-            Self::Ending(Ending::Disowned(CredentialEnd::Expired)) => "expired",
-            Self::Ending(Ending::Disowned(CredentialEnd::Revoked)) => "revoked",
+            Self::Broken(_) => "broken",
+            Self::Disowned(CredentialEnd::Expired) => "expired",
+            Self::Disowned(CredentialEnd::Revoked) => "revoked",
         }
     }
 }
@@ -192,7 +189,25 @@ impl Inner {
         &self.limits
     }
 
-    pub fn server_config(&self) -> BaseServerConfig {
+    /// This end's window for each request body, in bytes.
+    pub fn window(&self) -> u64 {
+        self.limits.window_bytes as u64
+    }
+
+    pub fn session_config(&self, client_window_bytes: u64) -> ServerConfig {
+        ServerConfig {
+            session_requests: self.limits.session_requests,
+            body_message_bytes: self.limits.body_message_bytes,
+            queued_bytes: self.limits.queued_bytes,
+            window_bytes: self.window(),
+            client_window_bytes,
+            session_body_bytes: self.limits.session_body_bytes as u64,
+            session_head_bytes: self.limits.session_head_bytes,
+            environment: self.environment.clone(),
+        }
+    }
+
+    pub fn base_config(&self) -> BaseServerConfig {
         BaseServerConfig {
             session_requests: self.limits.session_requests,
             body_message_bytes: self.limits.body_message_bytes,
@@ -233,7 +248,7 @@ impl Inner {
         let _ = self.requests.acquire_many(all).await;
     }
 
-    fn register(&self, connection: &Arc<Shared>) {
+    pub fn register(&self, connection: &Arc<Shared>) {
         let mut connections = self.connections();
         if connections.stopped {
             connection.stop();

@@ -7,24 +7,31 @@
 //!    it that credentials which are changed or taken away count at once;
 //! 2. `driver` reads and writes it, in one task that never awaits a call; the protocol's machine, in `shared`, says
 //!    what every message means;
-//! 3. `call` performs one request through the egress, and says its answer to the machine.
+//! 3. `session` finds or makes the session that the connection belongs to, in the table of `sessions`;
+//! 4. `call` performs one request through the egress, and says its answer to the machine; `upload` is its body where
+//!    that comes in pieces, `inline` what of the answer rides with its head.
 //!
-//! Everything spawned is owned: a connection's calls end with the connection, through to the origins' sockets, and
-//! connections end with [`Executor::run`].
+//! Everything spawned is owned. In the base dialect a connection owns its calls: they end with it, through to the
+//! origins' sockets. In afield/1 the session owns them, and outlives its connections by the grace. Connections and
+//! sessions end with [`Executor::run`].
 
 mod audit;
 mod call;
+mod calls;
 mod config;
 mod descriptors;
 mod doorstep;
 mod driver;
 mod environment;
 mod executor;
+mod inline;
 mod listener;
 mod reload;
+mod session;
 mod session_id;
 mod sessions;
 mod shared;
+mod upload;
 
 pub use audit::{Audit, AuditEvent, TracingAudit};
 pub use config::{Config, Listen, StartError};

@@ -147,10 +147,12 @@ impl Arriving {
         drop(place);
         match let_in {
             Ok(Accepted { connection: websocket, grant }) => {
-                let principal = grant.principal.clone();
+                let (principal, authorization) = (grant.principal.clone(), grant.authorization.clone());
                 inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
-                let reason = serve(websocket, inner.clone(), grant).await;
+                let (reason, session) = serve(websocket, inner.clone(), grant).await;
                 inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
+                drop(connection);
+                session.linger(&inner, &authorization).await;
             }
             Err(Refused { reason: afield_transport::RefusedReason::Probe, .. }) => {}
             Err(why) => {
@@ -158,7 +160,6 @@ impl Arriving {
                 refused(why.reason.code(), why.reason.status());
             }
         }
-        drop(connection);
     }
 }
 

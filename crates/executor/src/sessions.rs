@@ -1,4 +1,7 @@
-use crate::{session_id::session_id, shared::Shared};
+use crate::{
+    session_id::session_id,
+    shared::{Owner, Shared},
+};
 use afield_transport::Principal;
 use std::{
     collections::HashMap,
@@ -9,7 +12,8 @@ use std::{
 /// Every session of this executor, attached to a connection or waiting for one.
 ///
 /// In the base dialect a session holds nothing but its name: losing the connection has ended its requests. It lives
-/// on so that a client that asks for it gets it, and so that a newer connection can take it from an older one.
+/// on so that a client that asks for it gets it, and so that a newer connection can take it from an older one. In
+/// afield/1 it holds its requests, and owns them.
 pub(crate) struct Sessions {
     most: usize,
     grace: Duration,
@@ -18,19 +22,29 @@ pub(crate) struct Sessions {
 
 struct Session {
     principal: Principal,
-    place: Place,
+    held: Held,
 }
 
-impl Session {
-    fn is_attached_to(&self, connection: &Arc<Shared>) -> bool {
-        matches!(&self.place, Place::Attached(attached) if attached.as_ptr() == Arc::as_ptr(connection))
-    }
+enum Held {
+    Base(Place),
+    Resumable {
+        owner: Owner,
+        /// Since when nobody is attached.
+        detached: Option<Instant>,
+    },
 }
 
 enum Place {
     Attached(Weak<Shared>),
     /// Since when nobody is attached.
     Detached(Instant),
+}
+
+impl Place {
+    /// Whether it is this connection.
+    fn is(&self, connection: &Arc<Shared>) -> bool {
+        matches!(self, Self::Attached(attached) if attached.as_ptr() == Arc::as_ptr(connection))
+    }
 }
 
 /// Why there is no session.
@@ -45,28 +59,46 @@ impl Sessions {
         Self { most, grace, table: Mutex::default() }
     }
 
-    /// Makes a session, attached to this connection.
+    /// How long a session outlives its connection.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Makes a session in the base dialect, attached to this connection.
     pub fn create(
         &self,
         principal: &Principal,
         connection: &Arc<Shared>,
         now: Instant,
     ) -> Result<String, NoSession> {
+        self.insert(principal, Held::Base(Place::Attached(Arc::downgrade(connection))), now)
+    }
+
+    /// Makes a session in afield/1, about to be attached to a connection.
+    pub fn create_resumable(
+        &self,
+        principal: &Principal,
+        session: Arc<Shared>,
+        now: Instant,
+    ) -> Result<String, NoSession> {
+        self.insert(principal, Held::Resumable { owner: Owner(session), detached: None }, now)
+    }
+
+    fn insert(&self, principal: &Principal, held: Held, now: Instant) -> Result<String, NoSession> {
         let mut table = self.lock();
         if table.len() >= self.most {
-            self.forget_expired(&mut table, now);
+            self.make_room(&mut table, now);
         }
         if table.len() >= self.most {
             return Err(NoSession::TooMany(self.most));
         }
         let id = session_id();
-        let place = Place::Attached(Arc::downgrade(connection));
-        table.insert(id.clone(), Session { principal: principal.clone(), place });
+        table.insert(id.clone(), Session { principal: principal.clone(), held });
         Ok(id)
     }
 
-    /// Attaches this connection to a session. A connection that was attached to it is evicted in the same step: from
-    /// then on it emits nothing and what it still sends is not looked at.
+    /// Attaches this connection to a session in the base dialect. A connection that was attached to it is evicted in the
+    /// same step: from then on it emits nothing and what it still sends is not looked at.
     pub fn resume(
         &self,
         id: &str,
@@ -76,11 +108,10 @@ impl Sessions {
     ) -> Result<(), NoSession> {
         let mut table = self.lock();
         self.forget_expired(&mut table, now);
-        let session = table
-            .get_mut(id)
-            .filter(|session| session.principal == *principal)
-            .ok_or_else(|| NoSession::Unknown(id.to_owned()))?;
-        let before = std::mem::replace(&mut session.place, Place::Attached(Arc::downgrade(connection)));
+        let Some(Held::Base(place)) = held(&mut table, id, principal) else {
+            return Err(NoSession::Unknown(id.to_owned()));
+        };
+        let before = std::mem::replace(place, Place::Attached(Arc::downgrade(connection)));
         if let Place::Attached(older) = before
             && let Some(older) = older.upgrade()
         {
@@ -89,33 +120,109 @@ impl Sessions {
         Ok(())
     }
 
-    /// Says that this connection is gone. Its session waits for another one, for the grace.
+    /// Finds a session in afield/1 and lets `attach` attach a connection to it, in one step with looking it up: it cannot
+    /// expire between the two.
+    pub fn resume_resumable<T, E>(
+        &self,
+        id: &str,
+        principal: &Principal,
+        now: Instant,
+        attach: impl FnOnce(&Arc<Shared>) -> Result<T, E>,
+    ) -> Result<Result<T, E>, NoSession> {
+        let mut table = self.lock();
+        self.forget_expired(&mut table, now);
+        let Some(Held::Resumable { owner, detached }) = held(&mut table, id, principal) else {
+            return Err(NoSession::Unknown(id.to_owned()));
+        };
+        let attached = attach(&owner.0);
+        if attached.is_ok() {
+            *detached = None;
+        }
+        Ok(attached)
+    }
+
+    /// Says that this connection is gone. Its session, in the base dialect, waits for another one, for the grace.
     pub fn detach(&self, id: &str, connection: &Arc<Shared>, now: Instant) {
         let mut table = self.lock();
-        if let Some(session) = table.get_mut(id)
-            && session.is_attached_to(connection)
+        if let Some(Session { held: Held::Base(place), .. }) = table.get_mut(id)
+            && place.is(connection)
         {
-            session.place = Place::Detached(now);
+            *place = Place::Detached(now);
         }
     }
 
-    /// Ends a session that is attached to this connection: nobody can resume it any more.
+    /// Ends a session in the base dialect that is attached to this connection: nobody can resume it any more.
     pub fn end(&self, id: &str, connection: &Arc<Shared>) {
         let mut table = self.lock();
-        if table.get(id).is_some_and(|session| session.is_attached_to(connection)) {
+        if matches!(table.get(id), Some(Session { held: Held::Base(place), .. }) if place.is(connection)) {
+            table.remove(id);
+        }
+    }
+
+    /// Says that the connection of this epoch is gone. Its session, in afield/1, goes on and waits for another one.
+    /// Returns whether it does: not if another connection is attached already.
+    pub fn detach_resumable(&self, id: &str, epoch: u64, now: Instant) -> bool {
+        let mut table = self.lock();
+        let Some(Session { held: Held::Resumable { owner, detached }, .. }) = table.get_mut(id) else {
+            return false;
+        };
+        let was_attached = owner.0.detach(epoch);
+        if was_attached {
+            *detached = Some(now);
+        }
+        was_attached
+    }
+
+    /// Ends a session in afield/1, with its requests, if no connection was attached since the one of this epoch.
+    pub fn end_resumable(&self, id: &str, epoch: u64) {
+        let mut table = self.lock();
+        let is_its_own = match table.get(id) {
+            Some(Session { held: Held::Resumable { owner, .. }, .. }) => owner.0.lock().epoch == epoch,
+            _ => false,
+        };
+        if is_its_own {
             table.remove(id);
         }
     }
 
     fn forget_expired(&self, table: &mut HashMap<String, Session>, now: Instant) {
-        table.retain(|_, session| match &session.place {
+        let lives = |since: &Instant| now.saturating_duration_since(*since) < self.grace;
+        table.retain(|_, session| match &session.held {
             // A connection that went without a word, by a defect, leaves nothing behind either.
-            Place::Attached(connection) => connection.strong_count() > 0,
-            Place::Detached(since) => now.saturating_duration_since(*since) < self.grace,
+            Held::Base(Place::Attached(connection)) => connection.strong_count() > 0,
+            Held::Base(Place::Detached(since)) => lives(since),
+            Held::Resumable { detached, .. } => detached.as_ref().is_none_or(lives),
         });
+    }
+
+    /// Forgets what has expired; if that is not enough, the session without requests that has waited longest.
+    fn make_room(&self, table: &mut HashMap<String, Session>, now: Instant) {
+        self.forget_expired(table, now);
+        if table.len() < self.most {
+            return;
+        }
+        let idle_since = |session: &Session| match &session.held {
+            Held::Base(Place::Detached(since)) => Some(*since),
+            Held::Resumable { owner, detached } => detached.filter(|_| owner.0.lock().server.active() == 0),
+            Held::Base(Place::Attached(_)) => None,
+        };
+        let longest = (table.iter())
+            .filter_map(|(id, session)| Some((idle_since(session)?, id.clone())))
+            .min_by_key(|(since, _)| *since);
+        if let Some((_, id)) = longest {
+            table.remove(&id);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
         self.table.lock().expect("nothing panics while holding the table of sessions")
     }
+}
+
+fn held<'a>(
+    table: &'a mut HashMap<String, Session>,
+    id: &str,
+    principal: &Principal,
+) -> Option<&'a mut Held> {
+    table.get_mut(id).filter(|session| session.principal == *principal).map(|session| &mut session.held)
 }

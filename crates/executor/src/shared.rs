@@ -1,27 +1,37 @@
-use afield_protocol::server::{BaseServer, BaseServerConfig, CallId};
-use afield_transport::CredentialEnd;
-use futures_util::task::AtomicWaker;
+use crate::calls::Calls;
+use afield_protocol::{
+    RpcError,
+    json::RpcId,
+    server::{CallId, Server},
+    wire::InitializeResult,
+};
+use bytes::Bytes;
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Mutex, MutexGuard},
-    task::{Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
-/// What a connection's driver and its calls share: the machine, and who waits for what. The driver alone reads and
-/// writes the connection; a call says what it has by a few instructions under the lock, then wakes the driver.
-pub(crate) struct Shared {
-    state: Mutex<State>,
-    pub driver: AtomicWaker,
-}
+/// What drivers and calls share: the machine, and who waits for what. In the base dialect it belongs to one connection,
+/// in afield/1 to a session, which outlives its connections. A driver alone reads and writes its connection; a call says
+/// what it has by a few instructions under the lock, then wakes the driver.
+pub(crate) struct Shared(Mutex<State>);
 
 pub(crate) struct State {
-    pub server: BaseServer,
+    pub server: Server,
+    pub calls: Calls,
     /// Calls whose bodies wait for room, with whom to wake.
-    pub blocked: HashMap<CallId, Option<Waker>>,
+    blocked: HashMap<CallId, Option<Waker>>,
+    /// Calls that wait for more of their uploads.
+    uploads: HashMap<CallId, Waker>,
     /// Set once, when the connection is to end and why.
     pub ending: Option<Ending>,
+    /// Counts the connections that were attached: only the latest says and hears anything.
+    pub epoch: u64,
+    /// Its task. Under the same lock as the epoch, so that no older connection is woken in its place.
+    driver: Option<Waker>,
 }
 
 /// Why an executor ends a connection.
@@ -29,56 +39,58 @@ pub(crate) struct State {
 pub(crate) enum Ending {
     /// Another connection has resumed the session: nothing more is said here, not even what is owed.
     Evicted,
-    /// What let the peer in does not hold any more: nothing more is said, and the session is over.
-    Disowned(CredentialEnd),
     /// The executor stops: calls are ended with an error, and what is owed is still said.
     Stopping,
 }
 
 impl Shared {
-    pub fn new(config: BaseServerConfig) -> Self {
-        let state = State { server: BaseServer::new(config), blocked: HashMap::new(), ending: None };
-        Self { state: Mutex::new(state), driver: AtomicWaker::new() }
+    pub fn new(server: Server) -> Arc<Self> {
+        let state = State {
+            server,
+            calls: Calls::default(),
+            blocked: HashMap::new(),
+            uploads: HashMap::new(),
+            ending: None,
+            epoch: 0,
+            driver: None,
+        };
+        Arc::new(Self(Mutex::new(state)))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while holding a connection's state")
+        self.0.lock().expect("nothing panics while holding a session's state")
     }
 
     pub fn evict(&self) {
-        self.lock().ending = Some(Ending::Evicted);
-        self.driver.wake();
-    }
-
-    pub fn disown(&self, how: CredentialEnd) {
-        self.lock().ending = Some(Ending::Disowned(how));
-        self.driver.wake();
+        self.with(|state, _| state.ending = Some(Ending::Evicted));
     }
 
     pub fn stop(&self) {
-        self.lock().ending.get_or_insert(Ending::Stopping);
-        self.driver.wake();
+        self.with(|state, _| _ = state.ending.get_or_insert(Ending::Stopping));
     }
 
-    /// Does something to the machine, then wakes the driver to see to it.
-    pub fn with<T>(&self, action: impl FnOnce(&mut BaseServer, Instant) -> T) -> T {
-        let now = tokio::time::Instant::now().into_std();
-        let result = action(&mut self.lock().server, now);
-        self.driver.wake();
+    /// Does something under the lock, then wakes the driver to see to it.
+    pub fn with<T>(&self, action: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let now = now();
+        let mut state = self.lock();
+        let result = action(&mut state, now);
+        let driver = state.driver.take();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
         result
     }
 
     /// Adds to a body. Returns whether there is room for more.
-    pub fn body(&self, call: CallId, bytes: bytes::Bytes) -> bool {
-        let now = tokio::time::Instant::now().into_std();
-        let mut state = self.lock();
-        let room = state.server.body(now, call, bytes);
-        if !room {
-            state.blocked.insert(call, None);
-        }
-        drop(state);
-        self.driver.wake();
-        room
+    pub fn body(&self, call: CallId, bytes: Bytes) -> bool {
+        self.with(|state, now| {
+            let room = state.server.body(now, call, bytes);
+            if !room {
+                state.blocked.insert(call, None);
+            }
+            room
+        })
     }
 
     /// Waits for room in a body. Cancel safe.
@@ -92,9 +104,52 @@ impl Shared {
         })
         .await;
     }
+
+    /// The next of an upload: `None` at its clean end.
+    pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+        self.with(|state, now| match state.server.read_upload(now, call) {
+            Some(read) => Poll::Ready(read),
+            None => {
+                state.uploads.insert(call, cx.waker().clone());
+                Poll::Pending
+            }
+        })
+    }
+
+    /// Attaches another connection to a session in afield/1 and answers its `initialize`, in one step: from then on the
+    /// connection that was attached before says and hears nothing. Returns the connection's epoch.
+    pub fn attach(&self, id: &RpcId, attempt: u64, result: &InitializeResult) -> Result<u64, RpcError> {
+        self.with(|state, _| {
+            if let Server::Resumable(session) = &mut state.server {
+                session.attach(id, attempt, result)?;
+            }
+            state.epoch += 1;
+            Ok(state.epoch)
+        })
+    }
+
+    /// The connection of this epoch is gone. Returns whether it was the one that was attached.
+    pub fn detach(&self, epoch: u64) -> bool {
+        let mut state = self.lock();
+        if state.epoch != epoch {
+            return false;
+        }
+        if let Server::Resumable(session) = &mut state.server {
+            session.detach();
+        }
+        state.driver = None;
+        true
+    }
 }
 
 impl State {
+    /// Remembers the task of the connection that is attached.
+    pub fn register(&mut self, cx: &Context<'_>) {
+        if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            self.driver = Some(cx.waker().clone());
+        }
+    }
+
     /// Whether the connection should be read.
     pub fn wants_input(&self) -> bool {
         self.ending.is_none() && self.server.wants_input()
@@ -106,4 +161,32 @@ impl State {
             waker.wake();
         }
     }
+
+    /// Wakes the call that waits for more of its upload.
+    pub fn wake_upload(&mut self, call: CallId) {
+        if let Some(waker) = self.uploads.remove(&call) {
+            waker.wake();
+        }
+    }
+
+    /// Nothing more is to be done for this call: one that is still performed ends, through to the origin's socket.
+    pub fn forget(&mut self, call: CallId) {
+        self.blocked.remove(&call);
+        self.uploads.remove(&call);
+        self.calls.end(call);
+    }
+}
+
+/// Whoever holds this owns the calls: they end with it.
+pub(crate) struct Owner(pub Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.lock().calls.end_all();
+    }
+}
+
+/// The runtime's clock, which tests can stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

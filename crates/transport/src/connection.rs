@@ -35,6 +35,9 @@ impl fmt::Debug for Message {
     }
 }
 
+/// What stands before the payload of a binary message in two parts.
+pub type Prefix = [u8; 18];
+
 /// What a connection yields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
@@ -73,6 +76,11 @@ pub trait Connection: Send + Unpin + 'static {
     /// Takes one message to be sent. To be called only after [`poll_ready`](Self::poll_ready) was ready, once for
     /// each time. After [`close`](Self::close) the message is dropped.
     fn send(&mut self, message: Message);
+
+    /// [`send`](Self::send), of a binary message in two parts: `payload` is not copied to put `prefix` before it.
+    fn send_binary(&mut self, prefix: Prefix, payload: Bytes) {
+        self.send(Message::Binary([&prefix[..], &payload].concat().into()));
+    }
 
     /// Sends a ping, ahead of what is not yet in the write buffer: between two fragments of a large message. Where
     /// the transport has no pings (stdio), nothing.
@@ -152,6 +160,10 @@ impl Connection for Box<dyn Connection> {
 
     fn send(&mut self, message: Message) {
         (**self).send(message);
+    }
+
+    fn send_binary(&mut self, prefix: Prefix, payload: Bytes) {
+        (**self).send_binary(prefix, payload);
     }
 
     fn ping(&mut self) {

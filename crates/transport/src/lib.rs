@@ -39,7 +39,7 @@ pub use access::{
     TokenDigest, Tokens, Unauthorized, mint_jwt, new_token,
 };
 pub use closed::{CloseReason, Closed};
-pub use connection::{Connection, HIGH_WATER, Message, Received};
+pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received};
 pub use dial::{BearerToken, ClientIdentity, DialConfig, DialError, Pin, Proxy, dial};
 pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
 pub use stdio::{Stdio, stdio};

@@ -8,8 +8,8 @@ mod incoming;
 mod mask;
 mod outgoing;
 
-use crate::{CloseReason, Closed, Connection, Message, Received, buffer::ReadBuffer};
-use bytes::BytesMut;
+use crate::{CloseReason, Closed, Connection, Message, Prefix, Received, buffer::ReadBuffer};
+use bytes::{Bytes, BytesMut};
 use incoming::{Event, Failure, Incoming};
 use outgoing::Outgoing;
 use std::{
@@ -178,6 +178,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
 
     fn send(&mut self, message: Message) {
         self.outgoing.message(message);
+    }
+
+    fn send_binary(&mut self, prefix: Prefix, payload: Bytes) {
+        self.outgoing.binary(prefix, payload);
     }
 
     fn ping(&mut self) {

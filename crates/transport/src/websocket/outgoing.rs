@@ -1,5 +1,5 @@
 use super::{FRAGMENT, Role, mask};
-use crate::{HIGH_WATER, Message, buffer::WriteBuffer};
+use crate::{HIGH_WATER, Message, Prefix, buffer::WriteBuffer};
 use bytes::{BufMut, Bytes, BytesMut};
 use tungstenite::protocol::frame::{
     FrameHeader,
@@ -33,6 +33,7 @@ pub(super) struct Outgoing {
 /// What of a message has no frame yet.
 struct Rest {
     opcode: Data,
+    prefix: Option<Prefix>,
     bytes: Bytes,
 }
 
@@ -75,15 +76,24 @@ impl Outgoing {
     }
 
     pub(super) fn message(&mut self, message: Message) {
-        if self.is_closing() {
-            return;
-        }
-        debug_assert!(self.message.is_none(), "poll_ready comes before send");
         let (opcode, bytes) = match message {
             Message::Text(bytes) => (Data::Text, bytes),
             Message::Binary(bytes) => (Data::Binary, bytes),
         };
-        self.message = Some(Rest { opcode, bytes });
+        self.take(Rest { opcode, prefix: None, bytes });
+    }
+
+    /// A binary message whose first bytes are `prefix`.
+    pub(super) fn binary(&mut self, prefix: Prefix, payload: Bytes) {
+        self.take(Rest { opcode: Data::Binary, prefix: Some(prefix), bytes: payload });
+    }
+
+    fn take(&mut self, message: Rest) {
+        if self.is_closing() {
+            return;
+        }
+        debug_assert!(self.message.is_none(), "poll_ready comes before send");
+        self.message = Some(message);
         self.encode();
     }
 
@@ -142,20 +152,21 @@ impl Outgoing {
                 return;
             }
             if let Some(payload) = self.pong.take() {
-                self.frame(OpCode::Control(Control::Pong), true, payload);
+                self.frame(OpCode::Control(Control::Pong), true, &[], payload);
             } else if std::mem::take(&mut self.ping) {
-                self.frame(OpCode::Control(Control::Ping), true, Bytes::new());
-            } else if let Some(Rest { opcode, mut bytes }) = self.message.take() {
+                self.frame(OpCode::Control(Control::Ping), true, &[], Bytes::new());
+            } else if let Some(Rest { opcode, prefix, mut bytes }) = self.message.take() {
                 let fragment = bytes.split_to(fragment_length(bytes.len()));
                 let last = bytes.is_empty();
                 if !last {
-                    self.message = Some(Rest { opcode: Data::Continue, bytes });
+                    self.message = Some(Rest { opcode: Data::Continue, prefix: None, bytes });
                 }
-                self.frame(OpCode::Data(opcode), last, fragment);
+                let prefix = prefix.as_ref().map_or(&[][..], |prefix| prefix);
+                self.frame(OpCode::Data(opcode), last, prefix, fragment);
             } else if let Close::Queued(payload) = &mut self.close {
                 let payload = std::mem::take(payload);
                 self.close = Close::Encoded;
-                self.frame(OpCode::Control(Control::Close), true, payload);
+                self.frame(OpCode::Control(Control::Close), true, &[], payload);
             } else {
                 return;
             }
@@ -167,25 +178,28 @@ impl Outgoing {
         self.buffer.has_large() || self.masking.is_some()
     }
 
-    fn frame(&mut self, opcode: OpCode, last: bool, payload: Bytes) {
+    /// One frame of `prefix` and `payload`. The prefix is always copied.
+    fn frame(&mut self, opcode: OpCode, last: bool, prefix: &[u8], payload: Bytes) {
         let mask = self.masks.as_mut().map(|keys| keys.next());
         let header = FrameHeader { is_final: last, opcode, mask, ..FrameHeader::default() };
         let small = self.buffer.small();
         let copied = payload.len() <= COPIED;
-        small.reserve(14 + if copied { payload.len() } else { 0 });
+        small.reserve(14 + prefix.len() + if copied { payload.len() } else { 0 });
         header
-            .format(payload.len() as u64, &mut small.writer())
+            .format((prefix.len() + payload.len()) as u64, &mut small.writer())
             .expect("a buffer in memory takes every write");
+        let start = small.len();
+        small.extend_from_slice(prefix);
         match mask {
             None if copied => small.extend_from_slice(&payload),
             None => self.buffer.put_large(payload),
             Some(key) if copied => {
-                let start = small.len();
                 small.extend_from_slice(&payload);
                 mask::apply(&mut small[start..], key);
             }
             Some(key) => {
-                self.masking = Some((payload, key));
+                mask::apply(&mut small[start..], key);
+                self.masking = Some((payload, mask::advanced(key, prefix.len())));
                 return;
             }
         }

@@ -124,3 +124,27 @@ async fn the_independent_implementation_enforces_masking_too() {
     unmasked.send(tungstenite::Message::text("from a server")).await.unwrap();
     assert!(soon(server.receive()).await.is_err());
 }
+
+/// Proves that a binary message in two parts arrives as one, masked or not, whatever its size.
+#[test]
+fn a_message_in_two_parts_arrives_as_one() {
+    run(async {
+        for sender in [Role::Client, Role::Server] {
+            let receiver = if sender == Role::Client { Role::Server } else { Role::Client };
+            let (ours, theirs) = duplex(50_000);
+            let mut from = WebSocket::new(ours, BytesMut::new(), sender, LIMIT);
+            let mut to = WebSocket::new(theirs, BytesMut::new(), receiver, LIMIT);
+            let prefix: [u8; 18] = std::array::from_fn(|at| at as u8);
+            for size in [0, 1, 5000, 16 * 1024 + 1, 256 * 1024, 600_000] {
+                let payload: Bytes = (0..size).map(|at| (at * 7) as u8).collect::<Vec<_>>().into();
+                std::future::poll_fn(|cx| from.poll_ready(cx)).await.unwrap();
+                from.send_binary(prefix, payload.clone());
+                let flushed = std::future::poll_fn(|cx| from.poll_flush(cx));
+                let (flushed, mut received) = tokio::join!(flushed, receive_all(&mut to, 1));
+                flushed.unwrap();
+                let expected = Message::Binary([&prefix[..], &payload].concat().into());
+                assert!(received.pop() == Some(expected), "{size} bytes from {sender:?}");
+            }
+        }
+    });
+}

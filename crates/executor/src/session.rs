@@ -1,0 +1,178 @@
+use crate::{
+    executor::Inner,
+    sessions::{NoSession, Sessions},
+    shared::{Shared, now},
+};
+use afield_exchange::Error;
+use afield_protocol::{
+    RpcError,
+    error::INVALID_REQUEST,
+    json::RpcId,
+    resumable::{DIALECT, ResumableServer, WINDOW_RANGE},
+    server::Server,
+    wire::{InitializeParams, InitializeResult},
+};
+use afield_transport::{Authorization, Principal};
+use std::sync::Arc;
+
+/// The session of one connection.
+pub(crate) enum Session {
+    /// `initialize` has not succeeded.
+    None,
+    /// In the base dialect.
+    Base { id: String },
+    /// In afield/1, with the number of this connection at it.
+    Resumable { id: String, shared: Arc<Shared>, epoch: u64 },
+}
+
+impl Session {
+    /// Finds or makes the session that `initialize` asks for, and answers. An error is for the caller to answer with.
+    pub fn begin(
+        id: &RpcId,
+        params: InitializeParams,
+        inner: &Inner,
+        principal: &Principal,
+        connection: &Arc<Shared>,
+        has_binary: bool,
+    ) -> Result<Self, RpcError> {
+        if params.resume_session_id.is_none() && inner.is_draining() {
+            return Err(RpcError::from_error(&Error::overloaded("the executor is stopping")));
+        }
+        let offered =
+            params.dialects.as_ref().is_some_and(|offered| offered.iter().any(|one| one == DIALECT));
+        if offered && has_binary {
+            Self::begin_resumable(id, params, inner, principal)
+        } else {
+            Self::begin_base(id, params, inner, principal, connection)
+        }
+    }
+
+    fn begin_base(
+        id: &RpcId,
+        params: InitializeParams,
+        inner: &Inner,
+        principal: &Principal,
+        connection: &Arc<Shared>,
+    ) -> Result<Self, RpcError> {
+        let sessions = &inner.sessions;
+        let session = match params.resume_session_id {
+            Some(session) => sessions.resume(&session, principal, connection, now()).map(|()| session),
+            None => sessions.create(principal, connection, now()),
+        };
+        let session = session.map_err(NoSession::into_rpc_error)?;
+        if let Server::Base(base) = &mut connection.lock().server {
+            base.accept(id, &result(&session, inner));
+        }
+        Ok(Self::Base { id: session })
+    }
+
+    fn begin_resumable(
+        id: &RpcId,
+        params: InitializeParams,
+        inner: &Inner,
+        principal: &Principal,
+    ) -> Result<Self, RpcError> {
+        let attempt = params.attempt.unwrap_or_default();
+        let resumable = |session: &str, resumed| InitializeResult {
+            dialect: Some(DIALECT.to_owned()),
+            window_bytes: Some(inner.window()),
+            resumed: Some(resumed),
+            ..result(session, inner)
+        };
+        let (session, shared, epoch) = match params.resume_session_id {
+            Some(session) => {
+                let attach = |shared: &Arc<Shared>| {
+                    let epoch = shared.attach(id, attempt, &resumable(&session, true))?;
+                    Ok((shared.clone(), epoch))
+                };
+                let attached = inner.sessions.resume_resumable(&session, principal, now(), attach);
+                let (shared, epoch) = attached.map_err(NoSession::into_rpc_error)??;
+                (session, shared, epoch)
+            }
+            None => {
+                let window = params.window_bytes.unwrap_or(1024 * 1024);
+                let config = inner.session_config(window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()));
+                let shared = Shared::new(Server::Resumable(Box::new(ResumableServer::new(config))));
+                let session = inner.sessions.create_resumable(principal, shared.clone(), now());
+                let session = session.map_err(NoSession::into_rpc_error)?;
+                inner.register(&shared);
+                let epoch = shared.attach(id, attempt, &resumable(&session, false))?;
+                (session, shared, epoch)
+            }
+        };
+        Ok(Self::Resumable { id: session, shared, epoch })
+    }
+
+    pub fn is_resumable(&self) -> bool {
+        matches!(self, Self::Resumable { .. })
+    }
+
+    /// The dialect, for the log.
+    pub fn dialect(&self) -> &'static str {
+        if self.is_resumable() { DIALECT } else { "base" }
+    }
+
+    /// The connection is gone. Returns the session if it goes on without one: in afield/1, unless the client has said
+    /// farewell or another connection has taken it.
+    pub fn left(self, sessions: &Sessions, connection: &Arc<Shared>, farewell: bool) -> Self {
+        match &self {
+            Self::None => {}
+            Self::Base { id } => sessions.detach(id, connection, now()),
+            Self::Resumable { id, epoch, .. } if farewell => sessions.end_resumable(id, *epoch),
+            Self::Resumable { id, epoch, .. } => {
+                if sessions.detach_resumable(id, *epoch, now()) {
+                    return self;
+                }
+            }
+        }
+        Self::None
+    }
+
+    /// What let the connection in has ended, and the session with it: nobody can resume it any more.
+    pub fn end(self, sessions: &Sessions, connection: &Arc<Shared>) -> Self {
+        match &self {
+            Self::None => {}
+            Self::Base { id } => sessions.end(id, connection),
+            Self::Resumable { id, epoch, .. } => sessions.end_resumable(id, *epoch),
+        }
+        Self::None
+    }
+
+    /// Waits for the grace, or until what let its last connection in ends, and then ends the session with its requests, if
+    /// no connection has come for it meanwhile.
+    pub async fn linger(self, inner: &Inner, authorization: &Authorization) {
+        let Self::Resumable { id, shared, epoch } = self else { return };
+        drop(shared);
+        tokio::select! {
+            () = tokio::time::sleep(inner.sessions.grace()) => {}
+            _ = authorization.ended() => {}
+            () = inner.over.cancelled() => return,
+        }
+        inner.sessions.end_resumable(&id, epoch);
+    }
+}
+
+fn result(session: &str, inner: &Inner) -> InitializeResult {
+    InitializeResult {
+        session_id: session.to_owned(),
+        environment_info: inner.environment.clone(),
+        dialect: None,
+        window_bytes: None,
+        resumed: None,
+        limits: Some(inner.limits().clone()),
+    }
+}
+
+impl NoSession {
+    fn into_rpc_error(self) -> RpcError {
+        match self {
+            Self::Unknown(id) => {
+                let shown: String = id.chars().take(64).collect();
+                RpcError::new(INVALID_REQUEST, format!("unknown session id {}", shown.escape_debug()))
+            }
+            Self::TooMany(most) => RpcError::from_error(&Error::overloaded(format!(
+                "there are {most} sessions, the most there may be: try again later"
+            ))),
+        }
+    }
+}
