@@ -144,6 +144,9 @@ fn late() -> Error {
 }
 
 fn aborted(why: &BodyError) -> Error {
+    if let Some(error) = why.downcast_ref::<Error>() {
+        return error.clone();
+    }
     Error::new(Kind::Cancelled, Blame::Caller, Retry::Safe, format!("the request body failed: {why}"))
         .with_detail(detail::REQUEST_BODY)
         .with_phase(Phase::Request)

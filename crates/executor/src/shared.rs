@@ -1,4 +1,5 @@
 use crate::calls::Calls;
+use afield_exchange::Error;
 use afield_protocol::{
     RpcError,
     json::RpcId,
@@ -106,7 +107,7 @@ impl Shared {
     }
 
     /// The next of an upload: `None` at its clean end.
-    pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
+    pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         self.with(|state, now| match state.server.read_upload(now, call) {
             Some(read) => Poll::Ready(read),
             None => {

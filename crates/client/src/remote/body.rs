@@ -14,6 +14,12 @@ impl Body {
     pub fn of(call: Call) -> ResponseBody {
         ResponseBody::new(Self(Some(call)))
     }
+
+    /// A body that came with its head.
+    pub fn whole(bytes: Bytes) -> ResponseBody {
+        let bytes = (!bytes.is_empty()).then_some(Ok(bytes));
+        ResponseBody::new(futures_util::stream::iter(bytes))
+    }
 }
 
 impl Stream for Body {

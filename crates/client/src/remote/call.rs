@@ -1,6 +1,7 @@
 use super::{
     deadline::{Deadline, Watch, unanswered},
-    link::Link,
+    link::{Begun, Link},
+    upload::Pump,
 };
 use afield_exchange::{Error, Phase, Retry};
 use afield_protocol::client::{CallId, Raw};
@@ -18,13 +19,32 @@ pub(crate) struct Call {
     id: CallId,
     over: bool,
     watch: Watch,
+    /// Brings the request body, as long as somebody wants the answer.
+    _pump: Option<Pump>,
     /// Its place among the exchanges that may be under way.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Call {
-    pub fn new(link: Arc<Link>, id: CallId, deadline: Deadline, permit: OwnedSemaphorePermit) -> Self {
-        Self { link, id, over: false, watch: deadline.watch(), _permit: permit }
+    pub fn new(link: Arc<Link>, begun: Begun, deadline: Deadline, permit: OwnedSemaphorePermit) -> Self {
+        let Begun { id, pump } = begun;
+        Self { link, id, over: false, watch: deadline.watch(), _pump: pump, _permit: permit }
+    }
+
+    /// The largest response body that is read whole.
+    pub fn body_limit(&self) -> usize {
+        self.link.body_limit
+    }
+
+    /// Whether the body of an answer that is not marked as complete is still to come though the call is a buffered one.
+    pub fn is_resumable(&self) -> bool {
+        self.link.is_resumable()
+    }
+
+    /// The answer was whole.
+    pub fn done(mut self) {
+        self.over = true;
+        self.link.shared.done(self.id);
     }
 
     /// The answer. A buffered call is over with it.

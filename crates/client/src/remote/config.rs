@@ -1,13 +1,48 @@
 use afield_egress::CaPolicy;
-use afield_exchange::{Error, Limits, Retry, redacted_url};
+use afield_exchange::{Error, Kind, Limits, Retry, redacted_url};
 use afield_transport::{BearerToken, ClientIdentity, DialError, Pin, Proxy};
 use std::{fmt, time::Duration};
+
+/// Where an executor is.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// `ws:` or `wss:`; `http:` and `https:` mean the same; `unix:PATH`. Userinfo is refused: see
+    /// [`RemoteConfig::token`].
+    Url(String),
+    /// A program that speaks the protocol on its standard input and output, such as `ssh host afield serve --listen stdio`.
+    /// It is started for each connection, without a shell, and killed when that ends. Only the base dialect goes over it.
+    Command {
+        /// The program, looked for in `PATH`.
+        program: String,
+        /// Its arguments. They are not shown in logs or errors.
+        arguments: Vec<String>,
+    },
+}
+
+/// Which dialects are offered to an executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// `afield/1`, with base for executors that do not know it.
+    #[default]
+    Auto,
+    /// Base only: nothing is offered.
+    Base,
+}
+
+impl Dialect {
+    /// Whether `afield/1` is offered.
+    pub(super) fn offers_resumable(self) -> bool {
+        self == Self::Auto
+    }
+}
 
 /// How to reach an executor.
 #[derive(Clone)]
 pub struct RemoteConfig {
-    /// `ws:` or `wss:`; `http:` and `https:` mean the same; `unix:PATH`. Userinfo is refused: see [`token`](Self::token).
-    pub url: String,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What is spoken with it.
+    pub dialect: Dialect,
     /// The token, if the executor wants one.
     pub token: Option<BearerToken>,
     /// The roots that a `wss:` executor's certificate is checked against, read anew for each connection. Default: by
@@ -31,17 +66,29 @@ pub struct RemoteConfig {
     /// Send the token over `ws:` to an address that is not loopback, where whoever listens on the way can read it.
     /// Default: no.
     pub allow_plaintext_token: bool,
-    /// Limits of this side: `message_bytes` on one message in, `buffered_body_bytes` on a request body,
-    /// `session_requests` on exchanges under way. The others are the executor's.
+    /// Limits of this side: `message_bytes` on one message in, `session_requests` on exchanges under way, `window_bytes` on
+    /// what of one response body may be unread (64 KiB to 16 MiB), and, in base, `buffered_body_bytes` on a request body.
+    /// `grace` is how long a lost connection is sought if the executor does not say how long it waits. The others are the
+    /// executor's.
     pub limits: Limits,
 }
 
 impl RemoteConfig {
     /// This URL with the defaults: no token, the usual roots, 10 s to connect, trying again meanwhile.
     pub fn new(url: impl Into<String>) -> Self {
+        Self::at(Endpoint::Url(url.into()))
+    }
+
+    /// A program that speaks the protocol on its standard input and output, with the same defaults.
+    pub fn command(program: impl Into<String>, arguments: Vec<String>) -> Self {
+        Self::at(Endpoint::Command { program: program.into(), arguments })
+    }
+
+    fn at(endpoint: Endpoint) -> Self {
         let limits = Limits::default();
         Self {
-            url: url.into(),
+            endpoint,
+            dialect: Dialect::default(),
             token: None,
             ca: CaPolicy::default(),
             pins: Vec::new(),
@@ -59,12 +106,22 @@ impl RemoteConfig {
 impl fmt::Debug for RemoteConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteConfig")
-            .field("url", &redacted_url(&self.url))
+            .field("endpoint", &self.endpoint)
+            .field("dialect", &self.dialect)
             .field("token", &self.token)
             .field("connect_timeout", &self.connect_timeout)
             .field("wait", &self.wait)
             .field("client_name", &self.client_name)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(&redacted_url(url)),
+            Self::Command { program, .. } => write!(f, "{program} …"),
+        }
     }
 }
 
@@ -74,6 +131,15 @@ pub enum ConnectError {
     /// No WebSocket could be opened.
     #[error(transparent)]
     Dial(#[from] DialError),
+    /// The program could not be started.
+    #[error("{program} could not be started: {error}")]
+    Command {
+        /// The program.
+        program: String,
+        /// Why not.
+        #[source]
+        error: std::io::Error,
+    },
     /// The roots cannot be used.
     #[error(transparent)]
     Roots(#[from] afield_egress::ConfigError),
@@ -97,6 +163,15 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// What an error in answer to `initialize` means.
+    pub(super) fn of_refusal(error: Error) -> Self {
+        let message = error.message().to_owned();
+        match error.kind() {
+            Kind::Overloaded => Self::Busy(message),
+            _ => Self::Refused(message),
+        }
+    }
+
     /// Whether trying again may help.
     pub(super) fn is_passing(&self) -> bool {
         use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
@@ -110,7 +185,9 @@ impl ConnectError {
                 _ => false,
             },
             Self::Busy(_) | Self::Ended(_) => true,
-            Self::Roots(_) | Self::Refused(_) | Self::Timeout(_) | Self::Evicted => false,
+            Self::Command { .. } | Self::Roots(_) | Self::Refused(_) | Self::Timeout(_) | Self::Evicted => {
+                false
+            }
         }
     }
 
@@ -118,12 +195,9 @@ impl ConnectError {
     /// `unauthorized` where the executor did not accept the token, else `session_lost`.
     pub fn to_error(&self) -> Error {
         match self {
-            Self::Dial(DialError::Refused { status: 401, .. }) => Error::new(
-                afield_exchange::Kind::Unauthorized,
-                afield_exchange::Blame::Caller,
-                Retry::Safe,
-                self.to_string(),
-            ),
+            Self::Dial(DialError::Refused { status: 401, .. }) => {
+                Error::new(Kind::Unauthorized, afield_exchange::Blame::Caller, Retry::Safe, self.to_string())
+            }
             _ => Error::session_lost(Retry::Safe, format!("no session with the executor: {self}")),
         }
     }

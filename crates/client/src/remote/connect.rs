@@ -2,6 +2,7 @@ use super::{
     backoff::Backoff,
     config::{ConnectError, RemoteConfig},
     link::Link,
+    state::ConnectionState,
 };
 use afield_exchange::{Error, Retry};
 use futures_util::{
@@ -13,11 +14,15 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 /// Keeps one connection, and makes another when that is lost.
 pub(crate) struct Connector {
-    pub config: RemoteConfig,
+    pub config: Arc<RemoteConfig>,
+    state: watch::Sender<ConnectionState>,
     slot: Mutex<Slot>,
 }
 
@@ -32,7 +37,12 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Arc<Link>, Error>> + Send>>;
 
 impl Connector {
     pub fn new(config: RemoteConfig) -> Self {
-        Self { config, slot: Mutex::default() }
+        Self { config: Arc::new(config), state: watch::Sender::default(), slot: Mutex::default() }
+    }
+
+    /// How the connection stands, and will.
+    pub fn watch(&self) -> watch::Receiver<ConnectionState> {
+        self.state.subscribe()
     }
 
     /// The connection, if there is one that is not over.
@@ -81,7 +91,7 @@ impl Connector {
         let deadline = now.checked_add(self.config.connect_timeout).unwrap_or(now + FAR);
         let mut backoff = Backoff::default();
         loop {
-            let error = match Link::open(&self.config, deadline).await {
+            let error = match Link::open(&self.config, deadline, &self.state).await {
                 Ok(link) => return Ok(self.keep(link)),
                 Err(error) => error,
             };

@@ -1,5 +1,9 @@
-use super::{config::ConnectError, shared::Shared};
-use afield_protocol::{BASE_SILENCE, Liveness, Verdict, client::decode};
+use super::shared::{Shared, now};
+use afield_protocol::{
+    BASE_SILENCE, Liveness, SILENCE, Verdict,
+    client::{Client, decode},
+    resumable::{BodyMessage, MalformedBody, Transmit},
+};
 use afield_transport::{CloseReason, Closed, Connection, Message, Received};
 use std::{
     future::{Future, poll_fn},
@@ -19,13 +23,20 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The close code by which an executor says that another connection has taken the session.
 const RESUMED_ELSEWHERE: u16 = 4001;
 
+/// How long after a connection was lost the executor may take to bring both ends in step again.
+const SYNC: Duration = Duration::from_secs(10);
+
 /// Drives one connection: reads it, writes it, keeps its timers. One task, which never waits for a caller: what is
 /// unread is bounded for each call by the machine.
 pub(crate) struct Driver<C> {
     connection: C,
     shared: Arc<Shared>,
-    liveness: Liveness,
+    is_base: bool,
+    /// Absent where the transport has no pings.
+    liveness: Option<Liveness>,
     heard: u64,
+    /// Until when the session must be in step.
+    sync_by: Instant,
     timer: Pin<Box<Sleep>>,
     armed: Instant,
     /// Runs once the connection is to end.
@@ -34,57 +45,83 @@ pub(crate) struct Driver<C> {
     woken: Vec<Waker>,
 }
 
-enum End {
+/// Why a connection has come to its end.
+pub(crate) enum End {
+    /// The connection did.
     Lost(Closed),
+    /// The executor does not answer.
     Silent,
+    /// The executor breaks the protocol.
+    Broken(&'static str),
+    /// Nobody needs it any more.
     Closing,
+}
+
+impl End {
+    /// Whether another connection has taken the session.
+    pub fn is_eviction(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(Closed { reason: CloseReason::Peer { code: Some(RESUMED_ELSEWHERE), .. }, .. })
+        )
+    }
+
+    /// Whether the session may go on over another connection.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Silent) && !self.is_eviction()
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lost(closed) => closed.fmt(f),
+            Self::Silent => f.write_str("the executor does not answer"),
+            Self::Broken(why) => write!(f, "the executor breaks the protocol: {why}"),
+            Self::Closing => f.write_str("it was closed here"),
+        }
+    }
 }
 
 impl<C: Connection> Driver<C> {
     pub fn new(connection: C, shared: Arc<Shared>) -> Self {
-        let liveness = Liveness::new(now(), BASE_SILENCE);
-        let armed = liveness.poll_timeout();
-        let timer = Box::pin(tokio::time::sleep_until(armed.into()));
-        Self { connection, shared, liveness, heard: 0, timer, armed, farewell: None, woken: Vec::new() }
+        let now = now();
+        let is_base = matches!(shared.lock().client, Client::Base(_));
+        let silence = if is_base { BASE_SILENCE } else { SILENCE };
+        Self {
+            liveness: connection.has_pings().then(|| Liveness::new(now, silence)),
+            connection,
+            shared,
+            is_base,
+            heard: 0,
+            sync_by: now + SYNC,
+            timer: Box::pin(tokio::time::sleep_until(now.into())),
+            armed: now,
+            farewell: None,
+            woken: Vec::new(),
+        }
     }
 
-    /// Runs until the connection ends, and tells everybody who waits.
-    pub async fn run(mut self) {
+    /// Runs until the connection ends. `told` tells those who wait before the connection is taken down, which may take a
+    /// moment.
+    pub async fn run(mut self, told: impl FnOnce(&End)) -> End {
         let end = poll_fn(|cx| self.poll(cx)).await;
-        let (why, evicted) = match &end {
-            End::Lost(closed) => {
-                let code = if let CloseReason::Peer { code, .. } = &closed.reason { *code } else { None };
-                (closed.to_string(), code == Some(RESUMED_ELSEWHERE))
-            }
-            End::Silent => ("the executor does not answer".to_owned(), false),
-            End::Closing => ("it was closed here".to_owned(), false),
-        };
-        tracing::debug!(why, "the connection to the executor ended");
-        self.tell_everybody(&why, evicted);
-        if matches!(end, End::Silent) {
-            return;
+        tracing::debug!(why = %end, "the connection to the executor ended");
+        told(&end);
+        match end {
+            End::Silent => return end,
+            End::Broken(why) => self.connection.close(1008, why),
+            // A session that may go on is not closed: its executor would forget it.
+            End::Lost(_) if !self.is_base => return end,
+            End::Lost(_) | End::Closing => self.connection.close(1000, ""),
         }
-        self.connection.close(1000, "");
         let mut farewell = self.farewell.take().unwrap_or_else(farewell);
         poll_fn(|cx| match self.connection.poll_closed(cx) {
             Poll::Ready(()) => Poll::Ready(()),
             Poll::Pending => farewell.as_mut().poll(cx),
         })
         .await;
-    }
-
-    fn tell_everybody(&mut self, why: &str, evicted: bool) {
-        let mut state = self.shared.lock();
-        state.over = Some(why.into());
-        state.evicted = evicted;
-        state.client.lost(why);
-        if state.session.is_none() {
-            state.session = Some(Err(ConnectError::Ended(why.to_owned())));
-        }
-        self.woken.extend(state.wakers.drain().map(|(_, waker)| waker));
-        self.woken.extend(state.connecting.take());
-        drop(state);
-        self.wake();
+        end
     }
 
     fn wake(&mut self) {
@@ -101,7 +138,10 @@ impl<C: Connection> Driver<C> {
             Ok(all_written) => all_written,
             Err(closed) => return Poll::Ready(End::Lost(self.last_words(cx).unwrap_or(closed))),
         };
-        if all_read && self.keep_time(cx) {
+        if let Some(why) = self.shared.lock().broken {
+            return Poll::Ready(End::Broken(why));
+        }
+        if self.keep_time(cx, all_read) {
             return Poll::Ready(End::Silent);
         }
         if !(all_read && all_written) {
@@ -149,20 +189,27 @@ impl<C: Connection> Driver<C> {
             }
             if !self.shared.lock().client.wants_input() {
                 // Nothing can be heard while nothing is read: that is no sign of death.
-                self.liveness.heard(now());
+                self.hear();
                 return Ok(true);
             }
             let received = self.connection.poll_receive(cx);
             let heard = self.connection.bytes_received();
             if heard != self.heard {
                 self.heard = heard;
-                self.liveness.heard(now());
+                self.hear();
             }
             match received {
                 Poll::Pending => return Ok(true),
                 Poll::Ready(received) => match received? {
-                    Received::Pong => self.liveness.pong(now()),
+                    Received::Pong => {
+                        if let Some(liveness) = &mut self.liveness {
+                            liveness.pong(now());
+                        }
+                    }
                     Received::Malformed => {}
+                    Received::Message(Message::Binary(bytes)) if !self.is_base => {
+                        self.take_body(BodyMessage::decode(&bytes));
+                    }
                     Received::Message(message) => self.take(&message),
                 },
             }
@@ -170,10 +217,30 @@ impl<C: Connection> Driver<C> {
         Ok(false)
     }
 
+    fn hear(&mut self) {
+        if let Some(liveness) = &mut self.liveness {
+            liveness.heard(now());
+        }
+    }
+
     fn take(&mut self, message: &Message) {
         let inbound = decode(message.bytes());
         let mut state = self.shared.lock();
         state.client.handle(inbound);
+        state.take_woken(&mut self.woken);
+        drop(state);
+        self.wake();
+    }
+
+    fn take_body(&mut self, message: Result<BodyMessage, MalformedBody>) {
+        let mut state = self.shared.lock();
+        match message {
+            Ok(message) => state.client.handle_body(message),
+            Err(malformed) => {
+                tracing::debug!(%malformed, "the executor breaks the protocol");
+                state.broken = Some("a malformed body message");
+            }
+        }
         state.take_woken(&mut self.woken);
         drop(state);
         self.wake();
@@ -195,7 +262,10 @@ impl<C: Connection> Driver<C> {
                 all = true;
                 break;
             };
-            self.connection.send(Message::Text(outgoing.encode()));
+            match outgoing {
+                Transmit::Text(text) => self.connection.send(Message::Text(text)),
+                Transmit::Body(body) => self.connection.send_binary(body.header(), body.payload),
+            }
         }
         match self.connection.poll_flush(cx) {
             Poll::Ready(flushed) => flushed?,
@@ -204,20 +274,37 @@ impl<C: Connection> Driver<C> {
         Ok(all)
     }
 
-    /// Returns whether the executor is gone.
-    fn keep_time(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Says what is due to be said, and judges whether the executor is gone, which can be told only when all was read.
+    fn keep_time(&mut self, cx: &mut Context<'_>, all_read: bool) -> bool {
         let now = now();
-        if now >= self.liveness.poll_timeout() {
-            match self.liveness.handle_timeout(now) {
-                Verdict::Dead => return true,
-                Verdict::Ping => {
-                    self.connection.ping();
+        let (due, is_live) = {
+            let mut state = self.shared.lock();
+            if state.client.poll_timeout().is_some_and(|due| due <= now) {
+                state.client.handle_timeout(now);
+                if state.client.queued() > 0 {
                     cx.waker().wake_by_ref();
                 }
-                Verdict::Wait => {}
+            }
+            (state.client.poll_timeout(), state.client.is_live())
+        };
+        if all_read {
+            if let Some(liveness) = self.liveness.as_mut().filter(|liveness| now >= liveness.poll_timeout()) {
+                match liveness.handle_timeout(now) {
+                    Verdict::Dead => return true,
+                    Verdict::Ping => {
+                        self.connection.ping();
+                        cx.waker().wake_by_ref();
+                    }
+                    Verdict::Wait => {}
+                }
+            }
+            if !is_live && now >= self.sync_by {
+                return true;
             }
         }
-        let due = self.liveness.poll_timeout();
+        let silence = self.liveness.as_ref().map(Liveness::poll_timeout);
+        let sync = (!is_live).then_some(self.sync_by);
+        let Some(due) = [due, silence, sync].into_iter().flatten().min() else { return false };
         if due != self.armed {
             self.armed = due;
             self.timer.as_mut().reset(due.into());
@@ -227,11 +314,6 @@ impl<C: Connection> Driver<C> {
         }
         false
     }
-}
-
-/// The runtime's clock, which tests can stop.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 fn farewell() -> Pin<Box<Sleep>> {

@@ -1,85 +1,113 @@
 use super::{
     config::{ConnectError, RemoteConfig},
-    driver::Driver,
+    endpoint,
+    session::Session,
     shared::Shared,
+    state::ConnectionState,
+    upload,
 };
-use afield_egress::{CaPolicy, tls_client_config};
-use afield_exchange::{Blame, Error, Kind, Request, Retry, detail};
+use afield_exchange::{Blame, Error, Kind, Request, RequestBody, Retry, detail};
 use afield_protocol::{
-    client::{BaseClient, CallId, Connected},
-    wire::InitializeParams,
+    client::{BaseClient, CallId, Client, Connected},
+    resumable::{CallText, ClientConfig, DIALECT, End, ResumableClient, WINDOW_RANGE},
 };
-use afield_transport::{DialConfig, dial};
-use std::{
-    future::poll_fn,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, timeout_at},
-};
+use futures_util::future::poll_immediate;
+use std::sync::{Arc, Mutex};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-/// One connection with a session on it. Calls and bodies hold it; when the last lets go, it closes: what is queued
-/// (cancels, above all) is still written, and its task ends within 2 s.
+/// One session: in the base dialect one connection, in afield/1 as many as it takes. Calls and bodies hold it; when the
+/// last lets go, it closes: what is queued (cancels, above all) is still written, and its task ends within 2 s.
 pub(crate) struct Link {
     pub shared: Arc<Shared>,
     pub connected: Connected,
     /// The largest message that the executor takes.
     message_bytes: usize,
-    driver: Mutex<Option<JoinHandle<()>>>,
+    /// The largest response body that is read whole.
+    pub body_limit: usize,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A call that was begun.
+pub(crate) struct Begun {
+    pub id: CallId,
+    /// What still brings its body.
+    pub pump: Option<upload::Pump>,
 }
 
 impl Link {
     /// Dials and begins a session, in one attempt. Cancel safe: dropping the future closes what was opened.
-    pub async fn open(config: &RemoteConfig, deadline: Instant) -> Result<Self, ConnectError> {
-        let mut dialling = DialConfig::new(&config.url);
-        dialling.token = config.token.clone();
-        dialling.connect_timeout = round_up(deadline.saturating_duration_since(Instant::now()));
-        dialling.message_bytes = config.limits.message_bytes;
-        dialling.allow_plaintext_token = config.allow_plaintext_token;
-        dialling.pins = config.pins.clone();
-        dialling.identity = config.identity.clone();
-        dialling.proxy = config.proxy.clone();
-        if is_tls(&config.url) && (config.pins.is_empty() || !matches!(config.ca, CaPolicy::Environment)) {
-            dialling.tls = Some(tls_client_config(&config.ca)?);
-        }
-        let connection = dial(&dialling).await?;
-        let params = InitializeParams {
-            client_name: config.client_name.clone(),
-            resume_session_id: None,
-            attempt: None,
-            dialects: None,
-            window_bytes: None,
-        };
-        let shared = Arc::new(Shared::new(BaseClient::new(&params)));
-        let driver = tokio::spawn(Driver::new(connection, shared.clone()).run());
-        let mut opening = Opening { shared, driver: Some(driver) };
-        let session = timeout_at(deadline, poll_fn(|cx| opening.shared.poll_session(cx)));
-        let connected = session.await.map_err(|_| ConnectError::Timeout(config.connect_timeout))??;
-        let driver = opening.driver.take();
-        let message_bytes = message_limit(&connected, config.limits.message_bytes);
+    pub async fn open(
+        config: &Arc<RemoteConfig>,
+        deadline: Instant,
+        state: &watch::Sender<ConnectionState>,
+    ) -> Result<Self, ConnectError> {
+        let opened = endpoint::open(config, deadline, None).await?;
+        let connected = *opened.connected;
+        let client = machine(&connected, config)?;
+        let shared = Arc::new(Shared::new(client));
+        let session = Session::new(config.clone(), &connected, shared.clone(), state.clone());
+        let mut session = Box::pin(session.run(opened.connection));
+        // What came in one breath with the answer, the connection's end above all, is seen before the first call.
+        let _ = poll_immediate(&mut session).await;
+        let task = tokio::spawn(session);
         Ok(Self {
-            shared: opening.shared.clone(),
-            connected: *connected,
-            message_bytes,
-            driver: Mutex::new(driver),
+            shared,
+            message_bytes: limit(&connected, "messageBytes", config.limits.message_bytes),
+            body_limit: limit(&connected, "bufferedBodyBytes", config.limits.buffered_body_bytes),
+            connected,
+            task: Mutex::new(Some(task)),
         })
     }
 
-    /// Starts a call. An error says that nothing of it was sent.
-    pub fn start(&self, request: &Request, streamed: bool) -> Result<CallId, Error> {
-        let id = self.shared.lock().client.reserve();
+    /// Whether sessions of this kind outlive their connections, and bodies go as they are.
+    pub fn is_resumable(&self) -> bool {
+        self.connected.dialect.as_deref() == Some(DIALECT)
+    }
+
+    /// Begins a call. An error says that nothing of it was sent.
+    pub fn begin(&self, request: &mut Request, streamed: bool) -> Result<Begun, Error> {
+        if self.is_resumable() { self.begin_resumable(request) } else { self.begin_base(request, streamed) }
+    }
+
+    fn begin_base(&self, request: &Request, streamed: bool) -> Result<Begun, Error> {
+        let id = match &mut self.shared.lock().client {
+            Client::Base(base) => base.reserve(),
+            Client::Resumable(_) => return Err(Error::internal("the session is of another dialect")),
+        };
         // Written outside the lock: it may be large.
         let text = BaseClient::encode(id, request, streamed);
         if text.len() > self.message_bytes {
             return Err(too_large(request, text.len(), self.message_bytes));
         }
         self.shared.call(id, text, streamed)?;
-        Ok(id)
+        Ok(Begun { id, pump: None })
     }
 
-    /// Whether the connection is over, or about to be: it takes no more calls.
+    fn begin_resumable(&self, request: &mut Request) -> Result<Begun, Error> {
+        let text = CallText::new(request);
+        if text.len() > self.message_bytes {
+            return Err(too_large(request, text.len(), self.message_bytes));
+        }
+        let has_upload = CallText::has_upload(request);
+        let id = self.shared.call_resumable(text, has_upload)?;
+        if !has_upload {
+            return Ok(Begun { id, pump: None });
+        }
+        let pump = match std::mem::take(&mut request.body) {
+            RequestBody::Empty => None,
+            RequestBody::Bytes(bytes) => {
+                self.shared.upload(id, bytes);
+                self.shared.finish_upload(id, End::Complete);
+                None
+            }
+            RequestBody::Stream { length, stream } => {
+                Some(upload::pump(self.shared.clone(), id, length, stream))
+            }
+        };
+        Ok(Begun { id, pump })
+    }
+
+    /// Whether the session is over, or about to be: it takes no more calls.
     pub fn is_over(&self) -> bool {
         self.shared.lock().over.is_some()
     }
@@ -87,9 +115,9 @@ impl Link {
     /// Closes and waits until the connection has ended, at most 2 s.
     pub async fn close(&self) {
         self.shared.with(|state| state.close("it was closed here"));
-        let driver = self.driver.lock().expect("nothing panics while holding the handle").take();
-        if let Some(driver) = driver {
-            let _ = driver.await;
+        let task = self.task.lock().expect("nothing panics while holding the handle").take();
+        if let Some(task) = task {
+            let _ = task.await;
         }
     }
 }
@@ -100,34 +128,28 @@ impl Drop for Link {
     }
 }
 
-/// A connection whose session has not begun: dropping it ends it at once.
-struct Opening {
-    shared: Arc<Shared>,
-    driver: Option<JoinHandle<()>>,
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        if let Some(driver) = self.driver.take() {
-            driver.abort();
+/// The machine of the dialect that the executor has chosen.
+fn machine(connected: &Connected, config: &RemoteConfig) -> Result<Client, ConnectError> {
+    match connected.dialect.as_deref() {
+        None => Ok(Client::Base(BaseClient::new(connected))),
+        Some(DIALECT) if config.dialect.offers_resumable() => {
+            let window = config.limits.window_bytes as u64;
+            Ok(Client::Resumable(Box::new(ResumableClient::new(ClientConfig {
+                window_bytes: window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()),
+                server_window_bytes: connected.window_bytes.unwrap_or(*WINDOW_RANGE.start()),
+                body_message_bytes: limit(connected, "bodyMessageBytes", config.limits.body_message_bytes),
+            }))))
         }
+        Some(other) => Err(ConnectError::Refused(format!(
+            "it chose the dialect {:?}, which was not offered",
+            other.chars().take(32).collect::<String>()
+        ))),
     }
 }
 
-fn is_tls(url: &str) -> bool {
-    let scheme = url.split(':').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("wss") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// Whole milliseconds, for messages that a person reads.
-fn round_up(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
-}
-
 /// What the executor says that it takes, or else what we do.
-fn message_limit(connected: &Connected, ours: usize) -> usize {
-    let reported = connected.limits.as_ref().and_then(|limits| limits.get("messageBytes")?.as_u64());
-    reported.map_or(ours, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+fn limit(connected: &Connected, name: &str, ours: usize) -> usize {
+    connected.limit(name).map_or(ours, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
 /// Sent nevertheless, it would end the connection for everybody.

@@ -7,34 +7,46 @@ mod config;
 mod connect;
 mod deadline;
 mod driver;
+mod endpoint;
 mod link;
+mod session;
 mod shared;
+mod state;
 mod upload;
+mod whole;
 
-pub use config::{ConnectError, RemoteConfig};
+pub use config::{ConnectError, Dialect, Endpoint, RemoteConfig};
+pub use state::ConnectionState;
 
 use crate::{Exchange, HttpClient};
-use afield_exchange::{Buffered, Error, Request, Response};
+use afield_exchange::{Buffered, Error, Head, Request, Response};
 use afield_protocol::client::Connected;
 use body::Body;
+use bytes::Bytes;
 use call::Call;
 use connect::Connector;
 use deadline::Deadline;
+use link::Link;
 use std::{fmt, sync::Arc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Exchanges performed by an executor.
 ///
 /// One connection carries all of them, concurrently. Clones share it; it closes when the last clone, exchange and body
-/// is gone.
+/// is gone. What is spoken on it is settled when it begins: `afield/1` with executors that know it, else base.
 ///
 /// # When the connection is lost
 ///
-/// The exchanges on it fail with kind `session_lost`: `retry` is `safe` for those of which nothing was sent, `unknown`
-/// for the others. Nothing is ever sent a second time. The next exchange connects anew; all that need a connection at
-/// that time share one attempt and its outcome. A connection whose session another connection has taken (close code
-/// 4001) is not replaced: exchanges fail until [`close`](Self::close) is called, since coming back would take the session
-/// from its new owner, and so on for ever.
+/// In `afield/1` exchanges go on: the executor keeps performing them, the client reconnects (at once, then after 100 ms
+/// doubling up to 5 s, with jitter), and both ends bring each other in step. Nobody sees anything of it but
+/// [`watch`](Self::watch)ers: no byte is lost or repeated, and no request is sent twice. That goes on for as long as the
+/// executor keeps the session, 60 s by default; when it is gone, or the executor was restarted, the exchanges fail.
+///
+/// In base they fail at once. Either way: with kind `session_lost`, and `retry` is `safe` for those of which nothing was
+/// sent, `unknown` for the others. Nothing is ever sent a second time. The next exchange connects anew; all that need a
+/// connection at that time share one attempt and its outcome. A connection whose session another connection has taken
+/// (close code 4001) is not replaced: exchanges fail until [`close`](Self::close) is called, since coming back would take
+/// the session from its new owner, and so on for ever.
 ///
 /// # Cancelling
 ///
@@ -49,7 +61,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// # Limits
 ///
 /// At most [`Limits::session_requests`](afield_exchange::Limits::session_requests) exchanges are under way; more wait. An
-/// exchange counts until its body is read to the end or dropped. A request body is sent whole, of at most
+/// exchange counts until its body is read to the end or dropped.
+///
+/// In `afield/1` a request body is of any length, and is read from its stream as fast as the origin takes it; a response
+/// body that is not read holds back its own origin and nobody else, at one window
+/// ([`Limits::window_bytes`](afield_exchange::Limits::window_bytes)).
+///
+/// In base a request body is sent whole, of at most
 /// [`Limits::buffered_body_bytes`](afield_exchange::Limits::buffered_body_bytes). A response body that is not read holds
 /// the executor back while its exchange is the only one; beside others it is kept up to 16 MiB, then it fails, alone, with
 /// kind `too_large` and detail `unread`.
@@ -91,6 +109,12 @@ impl Remote {
         self.0.connector.present().map(|link| link.connected.clone())
     }
 
+    /// How the connection stands, from now on. The receiver's [`changed`](watch::Receiver::changed) waits for the next
+    /// change; changes in quick succession may be seen as one.
+    pub fn watch(&self) -> watch::Receiver<ConnectionState> {
+        self.0.connector.watch()
+    }
+
     /// Closes the connection, and ends what is under way on it with `session_lost`. Cancels that are queued are written
     /// first, requests that are queued are not. Takes at most 2 s. The next exchange connects anew.
     ///
@@ -110,19 +134,29 @@ impl Remote {
 
     async fn send(&self, mut request: Request, streamed: bool, deadline: Deadline) -> Result<Call, Error> {
         let permit = self.permit().await;
-        upload::make_whole(&mut request, self.0.body_limit).await?;
-        let mut link = self.0.connector.link().await?;
+        let mut link = self.link_for(&mut request).await?;
         deadline.write_to(&mut request);
-        let id = match link.start(&request, streamed) {
+        let begun = match link.begin(&mut request, streamed) {
             // It ended in this very moment: nothing was sent.
             Err(error) if link.is_over() => {
                 drop(error);
-                link = self.0.connector.link().await?;
-                link.start(&request, streamed)?
+                link = self.link_for(&mut request).await?;
+                link.begin(&mut request, streamed)?
             }
-            started => started?,
+            begun => begun?,
         };
-        Ok(Call::new(link, id, deadline, permit))
+        Ok(Call::new(link, begun, deadline, permit))
+    }
+
+    /// A connection for this request. In base its body must be whole before.
+    async fn link_for(&self, request: &mut Request) -> Result<Arc<Link>, Error> {
+        let link = self.0.connector.link().await?;
+        if link.is_resumable() {
+            return Ok(link);
+        }
+        whole::make_whole(request, self.0.body_limit).await?;
+        // Reading it may have taken long.
+        self.0.connector.link().await
     }
 
     async fn permit(&self) -> OwnedSemaphorePermit {
@@ -134,7 +168,11 @@ impl HttpClient for Remote {
     fn stream(&self, request: Request) -> Exchange<'_, Response> {
         Box::pin(async move {
             let mut call = self.start(request, true).await?;
-            let (head, _) = call.answer().await?.into_answer()?;
+            let (head, body, is_complete) = call.answer().await?.into_answer()?;
+            if is_complete {
+                call.done();
+                return Ok(Response { head, body: Body::whole(body) });
+            }
             Ok(Response { head, body: Body::of(call) })
         })
     }
@@ -142,10 +180,26 @@ impl HttpClient for Remote {
     fn call(&self, request: Request) -> Exchange<'_, Buffered> {
         Box::pin(async move {
             let mut call = self.start(request, false).await?;
-            let (head, body) = call.answer().await?.into_answer()?;
+            let (head, body, is_complete) = call.answer().await?.into_answer()?;
+            if is_complete {
+                call.done();
+            } else if call.is_resumable() {
+                let body = collect(&head, call).await?;
+                return Ok(Buffered { head, body });
+            }
             Ok(Buffered { head, body })
         })
     }
+}
+
+/// Reads a body that follows its head, under the executor's limit on bodies that are read whole.
+async fn collect(head: &Head, call: Call) -> Result<Bytes, Error> {
+    let limit = call.body_limit();
+    let announced = head.header("content-length").and_then(|length| std::str::from_utf8(&length.value).ok());
+    if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+        return Err(Error::response_body_too_large(limit as u64));
+    }
+    Body::of(call).collect(limit).await
 }
 
 impl fmt::Debug for Remote {

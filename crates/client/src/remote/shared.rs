@@ -1,44 +1,47 @@
-use super::config::ConnectError;
-use afield_exchange::{Error, Kind, Retry};
-use afield_protocol::client::{BaseClient, CallId, Connected, Event, HeadPoll, Raw};
+use afield_exchange::{Error, Retry};
+use afield_protocol::{
+    client::{CallId, Client, Event, HeadPoll, Raw},
+    resumable::{CallText, Drained, End},
+};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
-/// What a connection's driver and its calls share: the machine, and who waits for what.
+/// What a session's task and its calls share: the machine, and who waits for what.
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub driver: AtomicWaker,
 }
 
 pub(crate) struct State {
-    pub client: BaseClient,
-    pub wakers: HashMap<CallId, Waker>,
-    /// How `initialize` was answered; taken by whoever connects.
-    pub session: Option<Result<Box<Connected>, ConnectError>>,
-    pub connecting: Option<Waker>,
-    /// Why the connection takes no more calls, once it does not: it has ended, or is about to.
+    pub client: Client,
+    wakers: HashMap<CallId, Waker>,
+    uploads: HashMap<CallId, Waker>,
+    /// Why the session takes no more calls, once it does not: it has ended, or is about to.
     pub over: Option<Arc<str>>,
     /// Whether it was another connection that ended it.
     pub evicted: bool,
     /// Whether to end the connection, once control is written.
     pub closing: bool,
+    /// What the executor has done that the protocol does not allow.
+    pub broken: Option<&'static str>,
 }
 
 impl Shared {
-    pub fn new(client: BaseClient) -> Self {
+    pub fn new(client: Client) -> Self {
         let state = State {
             client,
             wakers: HashMap::new(),
-            session: None,
-            connecting: None,
+            uploads: HashMap::new(),
             over: None,
             evicted: false,
             closing: false,
+            broken: None,
         };
         Self { state: Mutex::new(state), driver: AtomicWaker::new() }
     }
@@ -54,32 +57,26 @@ impl Shared {
         result
     }
 
-    pub fn poll_session(&self, cx: &mut Context<'_>) -> Poll<Result<Box<Connected>, ConnectError>> {
-        let mut state = self.lock();
-        match state.session.take() {
-            Some(session) => Poll::Ready(session),
-            None => {
-                match &mut state.connecting {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
-                }
-                Poll::Pending
+    /// Starts a call in the base dialect; `text` is what the machine's `encode` wrote. Fails, with the request certainly
+    /// not sent, if the connection is over.
+    pub fn call(&self, call: CallId, text: Bytes, streamed: bool) -> Result<(), Error> {
+        self.with(|state| {
+            state.check()?;
+            if let Client::Base(base) = &mut state.client {
+                base.call(call, text, streamed);
             }
-        }
+            Ok(())
+        })
     }
 
-    /// Starts a call; `text` is what [`BaseClient::encode`] wrote. Fails, with the request certainly not sent, if the
-    /// connection is over.
-    pub fn call(&self, call: CallId, text: Bytes, streamed: bool) -> Result<(), Error> {
-        self.with(|state| match &state.over {
-            None => {
-                state.client.call(call, text, streamed);
-                Ok(())
-            }
-            Some(why) => Err(Error::session_lost(
-                Retry::Safe,
-                format!("the connection to the executor was lost: {why}"),
-            )),
+    /// Starts a call in afield/1. Fails, with the request certainly not sent, if the session is over.
+    pub fn call_resumable(&self, text: CallText, upload: bool) -> Result<CallId, Error> {
+        self.with(|state| {
+            state.check()?;
+            state
+                .client
+                .call(text, upload)
+                .ok_or_else(|| Error::internal("the session is of another dialect"))
         })
     }
 
@@ -95,41 +92,82 @@ impl Shared {
             HeadPoll::Failed(error) => Err(error),
         };
         let over = !state.client.is_active(call);
-        self.see_to_wear(&state);
+        self.see_to_driver(&state, over);
         Poll::Ready((answer, over))
     }
 
     pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let now = now();
         let mut state = self.lock();
-        let held_back = !state.client.wants_input();
-        let Some(read) = state.client.poll_body(call) else {
+        let (held_back, due) = (!state.client.wants_input(), state.client.poll_timeout());
+        let Some(read) = state.client.poll_body(now, call) else {
             state.wait(call, cx);
             return Poll::Pending;
         };
-        if held_back && state.client.wants_input() {
-            self.driver.wake();
-        }
-        self.see_to_wear(&state);
+        // Reading may have made room, something to say, or something to say later.
+        let moved = held_back || state.client.poll_timeout() != due || state.client.queued() > 0;
+        self.see_to_driver(&state, moved);
         Poll::Ready(read)
     }
 
-    /// Lets the driver know of a connection that is to be replaced.
-    fn see_to_wear(&self, state: &State) {
-        if state.is_spent() {
+    /// Lets the driver know of what it cannot see by itself.
+    fn see_to_driver(&self, state: &State, moved: bool) {
+        if moved || state.is_spent() {
             self.driver.wake();
         }
+    }
+
+    /// The call's answer was taken whole.
+    pub fn done(&self, call: CallId) {
+        self.with(|state| {
+            state.forget(call);
+            state.client.done(call);
+        });
     }
 
     pub fn cancel(&self, call: CallId) {
         self.with(|state| {
-            state.wakers.remove(&call);
+            state.forget(call);
             state.client.cancel(call);
         });
+    }
+
+    /// Adds to a call's upload.
+    pub fn upload(&self, call: CallId, bytes: Bytes) -> Drained {
+        self.with(|state| state.client.upload(call, bytes))
+    }
+
+    /// Ends a call's upload.
+    pub fn finish_upload(&self, call: CallId, end: End) {
+        self.with(|state| state.client.finish_upload(call, end));
+    }
+
+    /// Ready when there is room in a call's upload, or when nobody wants more of it: then with `false`.
+    pub fn poll_upload_room(&self, call: CallId, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.lock();
+        match state.client.upload_room(call) {
+            Drained::Room => Poll::Ready(true),
+            Drained::Unwanted => Poll::Ready(false),
+            Drained::Full => {
+                state.uploads.insert(call, cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 }
 
 impl State {
-    /// Ends the connection as soon as control is written. Calls that have not been sent fail, as such.
+    fn check(&self) -> Result<(), Error> {
+        match &self.over {
+            None => Ok(()),
+            Some(why) => Err(Error::session_lost(
+                Retry::Safe,
+                format!("the connection to the executor was lost: {why}"),
+            )),
+        }
+    }
+
+    /// Ends the session as soon as control is written. Calls that have not been sent fail, as such.
     pub fn close(&mut self, why: &str) {
         if self.over.is_none() {
             self.over = Some(why.into());
@@ -138,33 +176,39 @@ impl State {
         self.client.withdraw(why);
     }
 
+    /// The session is gone.
+    pub fn lost(&mut self, why: &str, evicted: bool) {
+        self.over = Some(why.into());
+        self.evicted = evicted;
+        self.client.lost(why);
+    }
+
     /// Sees to what has changed, and hands over whom that concerns.
     pub fn take_woken(&mut self, woken: &mut Vec<Waker>) {
         while let Some(event) = self.client.poll_event() {
-            let waker = match event {
-                Event::Readable(call) => self.wakers.remove(&call),
-                Event::Connected(connected) => {
-                    self.session = Some(Ok(connected));
-                    self.connecting.take()
-                }
-                Event::Refused(error) => {
-                    let error = error.into_error();
-                    let message = error.message().to_owned();
-                    self.session = Some(Err(match error.kind() {
-                        Kind::Overloaded => ConnectError::Busy(message),
-                        _ => ConnectError::Refused(message),
-                    }));
-                    self.connecting.take()
-                }
-            };
-            woken.extend(waker);
+            match event {
+                Event::Readable(call) => woken.extend(self.wakers.remove(&call)),
+                Event::UploadWritable(call) => woken.extend(self.uploads.remove(&call)),
+                Event::Synced => {}
+                Event::Broken(why) => self.broken = Some(why),
+            }
         }
+    }
+
+    /// Hands over everybody who waits.
+    pub fn take_all(&mut self, woken: &mut Vec<Waker>) {
+        woken.extend(self.wakers.drain().chain(self.uploads.drain()).map(|(_, waker)| waker));
     }
 
     /// Whether the connection is to be replaced: the executor goes on with calls that were given up, and no other is
     /// under way.
     pub fn is_spent(&self) -> bool {
         self.client.is_worn() && self.client.active() == 0
+    }
+
+    fn forget(&mut self, call: CallId) {
+        self.wakers.remove(&call);
+        self.uploads.remove(&call);
     }
 
     fn wait(&mut self, call: CallId, cx: &Context<'_>) {
@@ -175,4 +219,9 @@ impl State {
             }
         }
     }
+}
+
+/// The runtime's clock, which tests can stop.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

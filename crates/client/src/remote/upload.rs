@@ -1,58 +1,53 @@
-use afield_exchange::{Blame, BodyStream, Error, Kind, Phase, Request, RequestBody, Retry, detail};
-use bytes::{Bytes, BytesMut};
-use std::future::poll_fn;
+use super::{shared::Shared, whole};
+use afield_exchange::{BodyStream, Error};
+use afield_protocol::{
+    RpcError,
+    client::CallId,
+    resumable::{Drained, End},
+};
+use std::{future::poll_fn, sync::Arc};
+use tokio::task::JoinHandle;
 
-/// The base dialect carries a request body whole: reads one that is streamed, up to `limit` bytes. Cancel safe in that
-/// nothing has been sent.
-pub(crate) async fn make_whole(request: &mut Request, limit: usize) -> Result<(), Error> {
-    match &mut request.body {
-        RequestBody::Empty => {}
-        RequestBody::Bytes(bytes) if bytes.len() > limit => return Err(too_large(limit)),
-        RequestBody::Bytes(_) => {}
-        RequestBody::Stream { length, stream } => {
-            request.body = RequestBody::Bytes(read(*length, stream, limit).await?);
+/// Brings a request body to the session as fast as the origin takes it. Dropping it stops that.
+pub(crate) struct Pump(JoinHandle<()>);
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Starts to bring a call's body.
+pub(crate) fn pump(shared: Arc<Shared>, call: CallId, length: Option<u64>, stream: BodyStream) -> Pump {
+    Pump(tokio::spawn(bring(shared, call, length, stream)))
+}
+
+async fn bring(shared: Arc<Shared>, call: CallId, length: Option<u64>, mut stream: BodyStream) {
+    let mut sent = 0;
+    loop {
+        if !poll_fn(|cx| shared.poll_upload_room(call, cx)).await {
+            return;
         }
+        let next = poll_fn(|cx| stream.as_mut().poll_next(cx)).await;
+        let failed = match next {
+            Some(Ok(bytes)) => {
+                sent += bytes.len() as u64;
+                if length.is_none_or(|length| sent <= length) {
+                    match shared.upload(call, bytes) {
+                        Drained::Unwanted => return,
+                        Drained::Room | Drained::Full => continue,
+                    }
+                }
+                whole::wrong_length("longer")
+            }
+            Some(Err(why)) => whole::aborted(&why),
+            None if length.is_some_and(|length| sent < length) => whole::wrong_length("shorter"),
+            None => return shared.finish_upload(call, End::Complete),
+        };
+        return shared.finish_upload(call, End::Abort(abort(&failed)));
     }
-    Ok(())
 }
 
-async fn read(length: Option<u64>, stream: &mut BodyStream, limit: usize) -> Result<Bytes, Error> {
-    if length.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(limit));
-    }
-    let mut body = BytesMut::new();
-    while let Some(bytes) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
-        let bytes = bytes.map_err(|error| {
-            failed(Kind::Cancelled, Retry::Safe, format!("the request body failed: {error}"))
-        })?;
-        let read = body.len() + bytes.len();
-        if length.is_some_and(|length| read as u64 > length) {
-            return Err(wrong_length("longer"));
-        }
-        if read > limit {
-            return Err(too_large(limit));
-        }
-        body.extend_from_slice(&bytes);
-    }
-    if length.is_some_and(|length| length > body.len() as u64) {
-        return Err(wrong_length("shorter"));
-    }
-    Ok(body.freeze())
-}
-
-fn too_large(limit: usize) -> Error {
-    let message =
-        format!("a request body of more than {limit} bytes: an executor takes it whole, and no more of it");
-    Error::new(Kind::TooLarge, Blame::Caller, Retry::No, message).with_detail(detail::REQUEST_BODY)
-}
-
-fn wrong_length(how: &str) -> Error {
-    failed(Kind::InvalidRequest, Retry::No, format!("the request body is {how} than announced"))
-}
-
-fn failed(kind: Kind, retry: Retry, message: String) -> Error {
-    Error::new(kind, Blame::Caller, retry, message)
-        .with_detail(detail::REQUEST_BODY)
-        .with_phase(Phase::Request)
-        .with_hop(0)
+fn abort(error: &Error) -> bytes::Bytes {
+    serde_json::to_vec(&RpcError::from_error(error)).unwrap_or_default().into()
 }

@@ -1,6 +1,6 @@
 //! Many calls over one connection.
 
-use crate::support::{Running, any, config, connect, done, next_call, session};
+use crate::support::{Running, any, config, connect, connect_base, done, next_call, session};
 use afield_client::{HttpClient, Remote};
 use afield_exchange::{Kind, Request, RequestBody, detail};
 use afield_testkit::{Origin, PeerServer, Toxic, origin::Outcome, pattern, within};
@@ -108,12 +108,12 @@ async fn exchanges_under_way_are_bounded() {
     assert!(answer.is_ok());
 }
 
-/// Proves that a stream nobody reads fails alone when 16 MiB of it wait, through to the origin's socket, and that others
+/// Proves that, in base, a stream nobody reads fails alone when 16 MiB of it wait, through to the origin's socket, and that others
 /// go on meanwhile and after.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_left_unread_fails_alone() {
     let (origin, executor) = tokio::join!(Origin::start(), Running::start());
-    let remote = connect(executor.url()).await;
+    let remote = connect_base(executor.url()).await;
     let unread = remote.stream(Request::get(origin.url("/endless"))).await.unwrap();
     let endless = origin.request(0).await;
     let mut read = remote.stream(Request::get(origin.url("/sse-open"))).await.unwrap();

@@ -1,6 +1,6 @@
-//! A lost connection: what it means for calls on it, and how the next ones get another.
+//! A lost connection in base: what it means for calls on it, and how the next ones get another.
 
-use crate::support::{Running, any, config, connect, done, lost, next_call, played, session};
+use crate::support::{Running, any, base, config, connect_base, done, lost, next_call, played, session};
 use afield_client::{HttpClient, Remote};
 use afield_exchange::{Kind, Phase, Request, RequestBody, Retry};
 use afield_executor::Config;
@@ -18,7 +18,7 @@ use serde_json::json;
 async fn through_toxic() -> (Running, Toxic, Remote) {
     let executor = Running::start().await;
     let toxic = Toxic::start(executor.address).await;
-    let remote = connect(format!("ws://{}", toxic.address())).await;
+    let remote = connect_base(format!("ws://{}", toxic.address())).await;
     (executor, toxic, remote)
 }
 
@@ -91,7 +91,7 @@ async fn fifty_calls_make_one_connection() {
     }
     assert_eq!((toxic.accepted(), origin.executions("fifty")), (2, 50));
 
-    let lazy = Remote::new(config(format!("ws://{}", toxic.address())));
+    let lazy = Remote::new(base(format!("ws://{}", toxic.address())));
     let calls = (0..50).map(|_| lazy.call(Request::get(origin.url("/count?key=lazy"))));
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     assert_eq!((toxic.accepted(), origin.executions("lazy")), (3, 50));
@@ -102,7 +102,7 @@ async fn fifty_calls_make_one_connection() {
 async fn fifty_calls_share_a_failure() {
     let server = PeerServer::start().await;
     let toxic = Toxic::start(server.address()).await;
-    let remote = Remote::new(config(format!("ws://{}", toxic.address())));
+    let remote = Remote::new(base(format!("ws://{}", toxic.address())));
     let calls = join_all((0..50).map(|_| remote.call(any())));
     let refuse = server.answer_with("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n");
     let (results, _) = tokio::join!(calls, refuse);
@@ -154,7 +154,7 @@ async fn an_attempt_belongs_to_all_who_wait_for_it() {
 async fn case_107_an_executor_that_was_restarted_is_found_again() {
     let origin = Origin::start().await;
     let executor = Running::start().await;
-    let mut config = config(executor.url());
+    let mut config = base(executor.url());
     config.wait = true;
     let remote = Remote::connect(config).await.unwrap();
     let mut response = remote.stream(Request::get(origin.url("/sse-open"))).await.unwrap();

@@ -148,7 +148,11 @@ fn wrong_length(how: &str) -> Error {
         .with_phase(Phase::Request)
 }
 
+/// What becomes of a body that its producer gave up. One that says so in our own words is believed.
 fn aborted(why: &BodyError) -> Error {
+    if let Some(error) = why.downcast_ref::<Error>() {
+        return error.clone();
+    }
     Error::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, format!("the request body failed: {why}"))
         .with_detail(detail::REQUEST_BODY)
         .with_phase(Phase::Request)

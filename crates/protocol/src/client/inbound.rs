@@ -74,6 +74,9 @@ pub fn decode(text: &Bytes) -> Inbound {
         Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::BODY_DELTA => {
             Delta::decode(params).map_or_else(|| malformed_delta(params.get()), Inbound::Delta)
         }
+        Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::CONSUMED => {
+            serde_json::from_str(params.get()).map_or(Inbound::Ignored, Inbound::Consumed)
+        }
         // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
         Err(Malformed { answers: Some(id), .. }) => {
             Inbound::Response { id, result: Err(RpcError::from_error(&wrong_shape())) }

@@ -12,7 +12,7 @@ use crate::{
         response_error,
     },
 };
-use afield_exchange::{Error, Request, RequestBody};
+use afield_exchange::{Blame, Error, Kind, Phase, Request, RequestBody, Retry, detail};
 use bytes::Bytes;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
@@ -96,7 +96,7 @@ struct Incoming {
     /// Whether the request still wants its body.
     wanted: bool,
     /// Why the body cannot be made whole.
-    broken: Option<String>,
+    broken: Option<Error>,
 }
 
 /// The executor's end of a session in afield/1. It outlives its connections: while none is attached, requests go on and
@@ -282,7 +282,8 @@ impl ResumableServer {
             Ok(true) => self.events.push_back(ServerEvent::UploadReadable(call)),
             Ok(false) => {}
             Err(broken) => {
-                upload.broken = Some(broken.to_string());
+                upload.broken =
+                    Some(Error::invalid(detail::REQUEST_BODY, broken.to_string()).with_phase(Phase::Request));
                 self.events.push_back(ServerEvent::UploadReadable(call));
             }
         }
@@ -517,9 +518,9 @@ impl ResumableServer {
 
     // --- uploads
 
-    /// The next of a request's upload: `None` while there is nothing, `Some(None)` at the clean end, an error text if
-    /// the upload failed. A request that was cancelled has nothing.
-    pub fn read_upload(&mut self, now: Instant, call: u64) -> Option<Option<Result<Bytes, String>>> {
+    /// The next of a request's upload: `None` while there is nothing, `Some(None)` at the clean end, an error if the
+    /// upload failed. A request that was cancelled has nothing.
+    pub fn read_upload(&mut self, now: Instant, call: u64) -> Option<Option<Result<Bytes, Error>>> {
         let upload = self.calls.get_mut(&call)?.upload.as_mut()?;
         if let Some(broken) = &upload.broken {
             return Some(Some(Err(broken.clone())));
@@ -532,8 +533,12 @@ impl ResumableServer {
         }
         Some(read.map(|read| {
             read.map_err(|error| match serde_json::from_slice::<RpcError>(&error) {
-                Ok(error) => error.message.into_owned(),
-                Err(_) => "the request body was aborted".to_owned(),
+                Ok(error) => error.into_error(),
+                Err(_) => {
+                    Error::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, "the request body was aborted")
+                        .with_detail(detail::REQUEST_BODY)
+                        .with_phase(Phase::Request)
+                }
             })
         }))
     }

@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// The next of a call's upload; see [`ResumableServer::read_upload`].
-    pub fn read_upload(&mut self, now: Instant, call: CallId) -> Option<Option<Result<Bytes, String>>> {
+    pub fn read_upload(&mut self, now: Instant, call: CallId) -> Option<Option<Result<Bytes, Error>>> {
         match self {
             Self::Base(_) => None,
             Self::Resumable(session) => session.read_upload(now, call.0),

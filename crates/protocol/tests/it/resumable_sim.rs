@@ -135,6 +135,8 @@ struct World {
     callers: BTreeMap<u64, Caller>,
     plans: BTreeMap<u64, Plan>,
     cuts: u32,
+    /// Whether everything is being brought to its end.
+    settling: bool,
 }
 
 fn byte(id: u64, offset: u64) -> u8 {
@@ -164,6 +166,7 @@ impl World {
             callers: BTreeMap::new(),
             plans: BTreeMap::new(),
             cuts: 0,
+            settling: false,
         };
         world.server.attach(&RpcId::Integer(1), 0, &session()).unwrap();
         world.server.handle(world.now, server::decode(r#"{"method":"initialized"}"#));
@@ -404,7 +407,8 @@ impl World {
 
     fn origin(&mut self, id: u64) {
         let step = 1 + self.rng.below(900);
-        let (reads, early) = (self.rng.chance(60), self.rng.chance(5));
+        // At the end every body is wanted: one that is short of credit would never come.
+        let (reads, early) = (self.rng.chance(60), self.rng.chance(5) && !self.settling);
         let origin = self.origins.get_mut(&id).unwrap();
         if let (Some(got), false) = (&mut origin.upload, origin.upload_over)
             && reads
@@ -524,6 +528,7 @@ impl World {
 
     /// Brings everything to its end and proves that nothing is left behind.
     fn settle(&mut self) {
+        self.settling = true;
         if self.link.is_none() {
             self.reconnect();
         }

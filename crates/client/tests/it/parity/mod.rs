@@ -2,9 +2,9 @@
 //!
 //! What differs, and why:
 //!
-//! - **A streamed body that fails** has no `hop`: in the base dialect only the text of such a failure crosses the wire.
+//! - **A streamed body that fails** has no `hop` in base: only the text of such a failure crosses the wire.
 //!   Kind, blame, retry, phase and detail are known again from the text.
-//! - **A request body that is a stream** is announced to the origin with its length, and limited: the base dialect
+//! - **A request body that is a stream** is announced to the origin with its length, and limited, in base: that
 //!   carries it whole (`uploads`). If it fails, `Remote` knows that nothing was sent.
 //! - **`Error::log`** is the executor's alone.
 //! - **A deadline** that passes while the executor is out of reach is an error of its own (`deadlines`).
@@ -18,7 +18,7 @@ use outcome::{Outcome, buffered, streamed};
 use std::collections::HashSet;
 use world::World;
 
-/// Proves that every exchange of the table, buffered and streamed, ends for a caller of `Remote` as for one of `Local`:
+/// Proves that every exchange of the table, buffered and streamed, ends for a caller of `Remote`, in either dialect, as for one of `Local`:
 /// the same status, headers, body bytes, and the same error in all its parts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_executor_s_exchanges_cannot_be_told_from_local_ones() {
@@ -26,16 +26,24 @@ async fn an_executor_s_exchanges_cannot_be_told_from_local_ones() {
     let mut kinds = HashSet::new();
     for case in cases(&world).await {
         let name = case.name;
-        let (local, remote) =
-            tokio::join!(buffered(&world.local, case.request()), buffered(&world.remote, case.request()));
-        assert_eq!(remote, local, "{name}, buffered: right is local");
+        let (local, remote, base) = tokio::join!(
+            buffered(&world.local, case.request()),
+            buffered(&world.remote, case.request()),
+            buffered(&world.base, case.request())
+        );
+        assert_eq!(remote, local, "{name}, buffered, in afield/1: right is local");
+        assert_eq!(base, local, "{name}, buffered, in base: right is local");
         case.check(&local);
         kinds.extend(local.kind());
 
-        let (local, remote) =
-            tokio::join!(streamed(&world.local, case.request()), streamed(&world.remote, case.request()));
+        let (local, remote, base) = tokio::join!(
+            streamed(&world.local, case.request()),
+            streamed(&world.remote, case.request()),
+            streamed(&world.base, case.request())
+        );
         kinds.extend(local.kind());
-        assert_eq!(remote, local.without_hop_of_body(), "{name}, streamed: right is local");
+        assert_eq!(remote, local, "{name}, streamed, in afield/1: right is local");
+        assert_eq!(base, local.without_hop_of_body(), "{name}, streamed, in base: right is local");
     }
     let kinds: HashSet<_> = kinds.into_iter().map(|kind| format!("{kind:?}")).collect();
     let expected =

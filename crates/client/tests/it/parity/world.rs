@@ -1,4 +1,4 @@
-use crate::support::{Running, connect};
+use crate::support::{Running, connect, connect_base};
 use afield_client::{Local, Remote};
 use afield_egress::{
     CaPolicy, EgressConfig, HeaderVariables, Policy, Preset, Resolve, Resolving, Rule, VariableError,
@@ -11,10 +11,12 @@ use std::{io, sync::Arc, time::Duration};
 /// The largest body that is read whole here.
 pub const BUFFERED: usize = 256 * 1024;
 
-/// Two clients under one configuration, one of them at an executor's, and origins for both.
+/// Clients under one configuration, all but one of them at an executor's, and origins for all.
 pub struct World {
     pub local: Local,
+    /// In afield/1.
     pub remote: Remote,
+    pub base: Remote,
     pub origin: Origin,
     pub secure: Origin,
     /// Its certificate is for another name.
@@ -74,6 +76,7 @@ impl World {
         Self {
             local: Local::new(config()).unwrap(),
             remote: connect(executor.url()).await,
+            base: connect_base(executor.url()).await,
             origin: Origin::start().await,
             secure: secure(&ca, "127.0.0.1").await,
             misnamed: secure(&ca, "other.test").await,

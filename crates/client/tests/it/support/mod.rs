@@ -6,7 +6,7 @@ mod scripted;
 pub use executor::Running;
 pub use scripted::{Played, delta, done, end, head_only, next_call, played, result, session};
 
-use afield_client::{Remote, RemoteConfig};
+use afield_client::{Dialect, Remote, RemoteConfig};
 use afield_exchange::{Error, Kind, Phase, Request, Retry};
 use std::time::Duration;
 
@@ -21,6 +21,16 @@ pub fn config(url: impl Into<String>) -> RemoteConfig {
 /// A client of this URL, connected.
 pub async fn connect(url: impl Into<String>) -> Remote {
     Remote::connect(config(url)).await.expect("the executor takes the session")
+}
+
+/// A configuration for tests of the base dialect with an executor that could do better.
+pub fn base(url: impl Into<String>) -> RemoteConfig {
+    RemoteConfig { dialect: Dialect::Base, ..config(url) }
+}
+
+/// A client of this URL, connected, in the base dialect.
+pub async fn connect_base(url: impl Into<String>) -> Remote {
+    Remote::connect(base(url)).await.expect("the executor takes the session")
 }
 
 /// A request that a scripted executor answers as it likes.
