@@ -4,7 +4,7 @@ use afield_exchange::{Error, Limits};
 use afield_protocol::{
     client,
     json::{self, Envelope},
-    server::{self, BaseServer, BaseServerConfig, CallId, Event, Outgoing},
+    server::{self, BaseServer, BaseServerConfig, CallId, Encoded, Event, Outgoing},
     wire::{Capabilities, EnvironmentInfo, InitializeResult, Shell},
 };
 use bytes::Bytes;
@@ -102,6 +102,9 @@ impl Connection {
                 Event::Start { call, .. } => assert!(self.active.insert(call), "a call starts once"),
                 Event::Cancel(call) => assert!(self.active.remove(&call), "only an active call is cancelled"),
                 Event::Writable(_) => {}
+                event @ (Event::UploadReadable(_) | Event::Broken(_)) => {
+                    panic!("{event:?} in the base dialect")
+                }
             }
         }
         while let Some(message) = self.server.poll_transmit(self.now) {
@@ -110,7 +113,7 @@ impl Connection {
     }
 
     fn check(&mut self, message: Outgoing) {
-        let bytes = message.encode();
+        let Encoded::Text(bytes) = message.encode() else { panic!("a body message in the base dialect") };
         let text = std::str::from_utf8(&bytes).expect("what is sent is UTF-8");
         match json::decode(text) {
             Ok(Envelope::Response { .. }) => self.answers += 1,

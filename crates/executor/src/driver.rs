@@ -4,6 +4,7 @@ use crate::{
     session::Session,
     shared::{Ending, Owner, Shared, State, now},
 };
+use afield_egress::Egress;
 use afield_exchange::{Blame, Error, Kind, Retry};
 use afield_protocol::{
     BASE_SILENCE, Liveness, SILENCE, Verdict,
@@ -40,6 +41,8 @@ pub(crate) struct Driver<C> {
     owner: Option<Owner>,
     inner: Arc<Inner>,
     principal: Principal,
+    /// What performs its requests.
+    egress: Egress,
     /// Ends when what let the connection in does.
     credential: Pin<Box<dyn Future<Output = CredentialEnd> + Send>>,
     session: Session,
@@ -93,6 +96,7 @@ impl<C: Connection> Driver<C> {
             owner: Some(Owner(shared.clone())),
             shared,
             epoch: 0,
+            egress: inner.egress.for_principal(principal.name()),
             principal,
             credential: Box::pin(async move { authorization.ended().await }),
             session: Session::None,
@@ -312,7 +316,7 @@ impl<C: Connection> Driver<C> {
                     };
                     let collected = self.inner.limits().buffered_body_bytes;
                     let work = Call { id: call, request: *request, upload, collected, reply, manner };
-                    let work = work.perform(self.inner.egress.clone(), self.shared.clone());
+                    let work = work.perform(self.egress.clone(), self.shared.clone());
                     state.calls.begin(call, permit, work);
                 }
                 Event::Cancel(call) => state.forget(call),

@@ -66,7 +66,21 @@ impl Link {
 
     /// Begins a call. An error says that nothing of it was sent.
     pub fn begin(&self, request: &mut Request, streamed: bool) -> Result<Begun, Error> {
+        self.check_secrets(request)?;
         if self.is_resumable() { self.begin_resumable(request) } else { self.begin_base(request, streamed) }
+    }
+
+    /// An executor that does not know of secrets would send the header without its secret.
+    fn check_secrets(&self, request: &Request) -> Result<(), Error> {
+        let Some(header) = request.headers.iter().find(|header| header.secret.is_some()) else {
+            return Ok(());
+        };
+        if self.connected.capabilities().http_header_secrets {
+            return Ok(());
+        }
+        let message =
+            format!("header {} names a secret of the executor, and this executor has none", header.name);
+        Err(Error::new(Kind::InvalidRequest, Blame::Operator, Retry::No, message).with_detail(detail::SECRET))
     }
 
     fn begin_base(&self, request: &Request, streamed: bool) -> Result<Begun, Error> {
