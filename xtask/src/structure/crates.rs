@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("afield-executor", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
     ("afield-client", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
     ("afield-mcp", &["afield-exchange", "afield-client"]),
+    ("afield-gateway", &["afield-exchange", "afield-transport", "afield-egress", "afield-client"]),
     (
         "afield",
         &[
@@ -22,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "afield-client",
             "afield-mcp",
             "afield-config",
+            "afield-gateway",
         ],
     ),
     ("afield-config", &["afield-exchange"]),

@@ -1,0 +1,125 @@
+//! Who may use the gateway.
+
+use crate::{
+    config::Config,
+    host::{Host, name},
+    refusal::Refusal,
+};
+use afield_exchange::{Blame, Error, Kind, Retry};
+use afield_transport::{Authenticate, TokenDigest, Unauthorized};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{HOST, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION},
+};
+
+/// The field that carries the gateway's token to a route.
+pub(crate) static TOKEN: HeaderName = HeaderName::from_static("afield-gateway-token");
+
+/// Lets requests in or refuses them.
+pub(crate) struct Access {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    /// Whether any address may stand in `Host`: nobody can make an address lead elsewhere.
+    any_address: bool,
+    token: Option<TokenDigest>,
+}
+
+impl Access {
+    pub fn new(config: &Config) -> Self {
+        let origin = |text: &String| text.trim_end_matches('/').to_ascii_lowercase();
+        Self {
+            hosts: config.allowed_hosts.iter().map(|text| name(text)).collect(),
+            origins: config.allowed_origins.iter().map(origin).collect(),
+            any_address: !config.listen.ip().is_loopback(),
+            token: config.token.clone(),
+        }
+    }
+
+    /// Refuses a request that reached this listener by a name that is not the gateway's (DNS rebinding).
+    pub fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let malformed = || {
+            let message = "send one Host header of the form name, name:port, address or address:port";
+            refused(StatusCode::BAD_REQUEST, Kind::InvalidRequest, "host", message)
+        };
+        let host = only(headers, &HOST).and_then(|value| Host::of_authority(value.as_bytes()));
+        let allowed = match host.ok_or_else(malformed)? {
+            host if host.is_loopback() => true,
+            Host::Address(_) => self.any_address,
+            Host::Name(name) => self.hosts.contains(&name),
+        };
+        match allowed {
+            true => Ok(()),
+            false => {
+                let message =
+                    "address the gateway by its IP address, as localhost, or by a name it was told to allow";
+                Err(refused(StatusCode::FORBIDDEN, Kind::PolicyDenied, "host", message))
+            }
+        }
+    }
+
+    /// Refuses a web page, unless it is one of this machine's or allowed by name.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let known = |origin: &HeaderValue| {
+            let is_allowed = |text: &str| self.origins.contains(&text.to_ascii_lowercase());
+            Host::of_origin(origin.as_bytes()).is_some_and(|host| host.is_loopback())
+                || origin.to_str().is_ok_and(is_allowed)
+        };
+        match headers.get_all(ORIGIN).iter().all(known) {
+            true => Ok(()),
+            false => {
+                let message =
+                    "only pages of this machine may use the gateway, and origins it was told to allow";
+                Err(refused(StatusCode::FORBIDDEN, Kind::PolicyDenied, "origin", message))
+            }
+        }
+    }
+
+    /// Refuses who does not present the token, where there is one. The status is 407, for 401 is the origin's.
+    pub fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(token) = &self.token else { return Ok(()) };
+        token.authenticate(presented(headers).as_deref()).map(drop).map_err(|unauthorized| {
+            let message = match unauthorized {
+                Unauthorized::Missing => {
+                    "send the gateway's token in the header Afield-Gateway-Token, or as the password of the proxy"
+                }
+                Unauthorized::Wrong => "the token is not this gateway's",
+            };
+            let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+            refused(status, Kind::Unauthorized, "token", message)
+                .with(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"afield gateway\""))
+        })
+    }
+}
+
+fn refused(status: StatusCode, kind: Kind, detail: &'static str, message: &'static str) -> Refusal {
+    Refusal::new(status, Error::new(kind, Blame::Caller, Retry::No, message).with_detail(detail))
+}
+
+/// The token that the caller presents: in the gateway's own field, or to the proxy.
+fn presented(headers: &HeaderMap) -> Option<String> {
+    if let Some(token) = headers.get(&TOKEN) {
+        return Some(token.to_str().ok()?.to_owned());
+    }
+    let (scheme, rest) = only(headers, &PROXY_AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+    // `http://TOKEN@127.0.0.1:7412` means the same as `http://any:TOKEN@127.0.0.1:7412`.
+    match pair.split_once(':') {
+        Some((user, "")) => Some(user.to_owned()),
+        Some((_, password)) => Some(password.to_owned()),
+        None => Some(pair),
+    }
+}
+
+/// The value of a field that is there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}

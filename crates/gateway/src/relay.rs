@@ -1,0 +1,115 @@
+//! A request made an exchange, and its answer.
+
+use crate::{
+    answer::{self, Asked},
+    authorize::{Authorize, Secret},
+    body::Body,
+    gateway::Shared,
+    headers, index,
+    refusal::Refusal,
+    route::Route,
+    socket::Socket,
+    target::{self, Target},
+    upload,
+};
+use afield_client::HttpClient;
+use afield_exchange::{Error, Header, RedirectPolicy, Request, Response};
+use http::{StatusCode, header::AUTHORIZATION, request::Parts};
+use hyper::body::Incoming;
+
+/// Answers a request, with whatever there is to be said. Dropping the future cancels the exchange.
+pub(crate) async fn answer(
+    shared: &Shared,
+    socket: &Socket,
+    request: http::Request<Incoming>,
+) -> http::Response<Body> {
+    match relay(shared, socket, request).await {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            let error = refusal.error();
+            tracing::debug!(status = refusal.status().as_u16(), ?error, "answered without the origin");
+            refusal.response()
+        }
+    }
+}
+
+async fn relay(
+    shared: &Shared,
+    socket: &Socket,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Body>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let has_proxy = shared.proxy.is_some();
+    let (client, route, url) = match target::of(&parts, &shared.access, &shared.routes, has_proxy)? {
+        Target::Index => return Ok(index::index(&shared.routes, has_proxy)),
+        Target::Ready => return Ok(index::ready(&parts.method)),
+        Target::Route(route, url) => (route.client(), Some(route), url),
+        Target::Proxy(url) => (shared.proxy.as_ref().expect("asked for only where there is one"), None, url),
+    };
+    shared.own.check(&url)?;
+    let asked = Asked { method: parts.method.clone(), version: parts.version };
+    let request = Request {
+        headers: fields(&parts, route),
+        body: upload::take(body).await?,
+        redirect: RedirectPolicy::Stop,
+        ..Request::new(parts.method.as_str(), url)
+    };
+    let response = match route.and_then(Route::authorizer) {
+        Some(authorize) if !has_authorization(&request) => authorized(&**client, authorize, request).await?,
+        _ => client.stream(request).await?,
+    };
+    Ok(answer::of(response, &asked, socket).await?)
+}
+
+/// What the caller sent, and what its route adds.
+fn fields(parts: &Parts, route: Option<&Route>) -> Vec<Header> {
+    let mut fields = headers::of_request(&parts.headers);
+    let given = fields.len();
+    for header in route.into_iter().flat_map(Route::headers) {
+        if !fields[..given].iter().any(|field| field.is(&header.name)) {
+            fields.push(header.clone());
+        }
+    }
+    fields
+}
+
+fn has_authorization(request: &Request) -> bool {
+    request.headers.iter().any(|header| header.is(AUTHORIZATION.as_str()))
+}
+
+/// Sends the request with the route's token; once more if the origin refuses the token and there is another.
+async fn authorized(
+    client: &dyn HttpClient,
+    authorize: &dyn Authorize,
+    mut request: Request,
+) -> Result<Response, Error> {
+    let Some(token) = authorize.bearer().await? else { return client.stream(request).await };
+    let repeated = repeated(&request);
+    request.headers.push(authorization(&token));
+    let response = client.stream(request).await?;
+    if response.head.status != StatusCode::UNAUTHORIZED.as_u16() || !authorize.refused(&token).await {
+        return Ok(response);
+    }
+    match (repeated, authorize.bearer().await?) {
+        (Some(mut repeated), Some(token)) => {
+            drop(response);
+            repeated.headers.push(authorization(&token));
+            client.stream(repeated).await
+        }
+        _ => Ok(response),
+    }
+}
+
+fn authorization(token: &Secret) -> Header {
+    Header::new(AUTHORIZATION.as_str(), format!("Bearer {}", token.expose()))
+}
+
+/// The request once more, if its body can be had once more.
+fn repeated(request: &Request) -> Option<Request> {
+    Some(Request {
+        headers: request.headers.clone(),
+        body: upload::again(&request.body)?,
+        redirect: request.redirect,
+        ..Request::new(request.method.clone(), request.url.clone())
+    })
+}
