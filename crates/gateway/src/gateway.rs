@@ -2,6 +2,7 @@ use crate::{
     access::Access,
     config::{Config, StartError},
     connection,
+    opening::Openings,
     own::Own,
     route::{Route, Routes},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub routes: Routes,
     pub proxy: Option<Arc<dyn HttpClient>>,
     pub own: Own,
+    pub openings: Openings,
     pub head_timeout: Duration,
     pub head_bytes: usize,
     /// Cancelled when no further requests are taken.
@@ -70,6 +72,7 @@ impl Gateway {
             routes,
             proxy: config.proxy,
             own: Own::new(config.own_listeners, address, &config.allowed_hosts),
+            openings: Openings::default(),
             head_timeout: config.head_timeout,
             head_bytes: config.head_bytes,
             draining: CancellationToken::new(),

@@ -21,7 +21,8 @@
 //!
 //! 1. `gateway` accepts a connection; `connection` serves it, and notices when the caller leaves.
 //! 2. `access` lets the request in or not; `target` says what it is for.
-//! 3. `relay` makes an exchange of it: `headers` and `upload` say what of it goes on, `authorize` adds a token.
+//! 3. `relay` makes an exchange of it, in its turn (`opening`): `headers` and `upload` say what of it goes on, `authorize`
+//!    adds a token.
 //! 4. `answer` and `body` hand the response back; `refusal` says why there is none.
 //!
 //! [`HttpClient`]: afield_client::HttpClient
@@ -36,6 +37,7 @@ mod gateway;
 mod headers;
 mod host;
 mod index;
+mod opening;
 mod own;
 mod refusal;
 mod relay;

@@ -47,17 +47,19 @@ async fn relay(
         Target::Proxy(url) => (shared.proxy.as_ref().expect("asked for only where there is one"), None, url),
     };
     shared.own.check(&url)?;
+    let _turn = shared.openings.turn(&parts.method, &parts.headers, &url).await;
     let asked = Asked { method: parts.method.clone(), version: parts.version };
     let request = Request {
         headers: fields(&parts, route),
         body: upload::take(body).await?,
         redirect: RedirectPolicy::Stop,
-        ..Request::new(parts.method.as_str(), url)
+        ..Request::new(parts.method.as_str(), url.clone())
     };
     let response = match route.and_then(Route::authorizer) {
         Some(authorize) if !has_authorization(&request) => authorized(&**client, authorize, request).await?,
         _ => client.stream(request).await?,
     };
+    shared.openings.answered(&url, &parts.headers, &response.head);
     Ok(answer::of(response, &asked, socket).await?)
 }
 
