@@ -4,9 +4,9 @@ use crate::{
     config::Config,
     host::{Host, name},
     refusal::Refusal,
+    token::TokenDigest,
 };
 use afield_exchange::{Blame, Error, Kind, Retry};
-use afield_transport::{Authenticate, TokenDigest, Unauthorized};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -78,17 +78,16 @@ impl Access {
     /// Refuses who does not present the token, where there is one. The status is 407, for 401 is the origin's.
     pub fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.token else { return Ok(()) };
-        token.authenticate(presented(headers).as_deref()).map(drop).map_err(|unauthorized| {
-            let message = match unauthorized {
-                Unauthorized::Missing => {
-                    "send the gateway's token in the header Afield-Gateway-Token, or as the password of the proxy"
-                }
-                Unauthorized::Wrong => "the token is not this gateway's",
-            };
-            let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-            refused(status, Kind::Unauthorized, "token", message)
-                .with(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"afield gateway\""))
-        })
+        let message = match presented(headers) {
+            Some(presented) if token.accepts(&presented) => return Ok(()),
+            Some(_) => "the token is not this gateway's",
+            None => {
+                "send the gateway's token in the header Afield-Gateway-Token, or as the password of the proxy"
+            }
+        };
+        let challenge = HeaderValue::from_static("Basic realm=\"afield gateway\"");
+        Err(refused(StatusCode::PROXY_AUTHENTICATION_REQUIRED, Kind::Unauthorized, "token", message)
+            .with(PROXY_AUTHENTICATE, challenge))
     }
 }
 

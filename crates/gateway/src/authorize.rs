@@ -1,4 +1,4 @@
-use afield_exchange::Error;
+use afield_exchange::{Error, Head};
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 /// A bearer token. `Debug` does not show it.
@@ -30,16 +30,26 @@ pub type Authorizing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// It is asked for every request that brings no `Authorization` of its own, by many at once.
 pub trait Authorize: Send + Sync {
-    /// The token to send; `None`: none is needed, or there is none and the origin's challenge is to reach the caller.
+    /// The token to send to this URL; `None`: none is needed, or there is none and the origin's challenge is to reach the
+    /// caller.
     ///
     /// # Errors
     ///
     /// Why the request cannot be sent; its text is the caller's answer, and says what to do.
-    fn bearer(&self) -> Authorizing<'_, Result<Option<Secret>, Error>>;
+    fn bearer<'a>(&'a self, url: &'a str) -> Authorizing<'a, Result<Option<Secret>, Error>>;
 
-    /// The origin has answered 401 to this token. Whether there is another one by now: then the request is sent once
-    /// more, if its body can be.
-    fn refused<'a>(&'a self, token: &'a Secret) -> Authorizing<'a, bool>;
+    /// The origin has answered 401 or 403 to a request that had this token, or none: the token to send the request once
+    /// more with, if its body can be. `None`: the answer is the caller's.
+    ///
+    /// # Errors
+    ///
+    /// As [`bearer`](Self::bearer).
+    fn refused<'a>(
+        &'a self,
+        url: &'a str,
+        sent: Option<&'a Secret>,
+        answer: &'a Head,
+    ) -> Authorizing<'a, Result<Option<Secret>, Error>>;
 }
 
 #[cfg(test)]

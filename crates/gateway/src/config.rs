@@ -1,7 +1,9 @@
-use crate::route::{Route, RouteError};
+use crate::{
+    route::{Route, RouteError},
+    token::TokenDigest,
+};
 use afield_client::HttpClient;
 use afield_egress::OwnListeners;
-use afield_transport::TokenDigest;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 /// How a gateway runs. The default has no route, no proxy and no token, and listens on `127.0.0.1:7412`.

@@ -8,9 +8,11 @@
 //!
 //! # What is promised
 //!
-//! - **It relays HTTP and knows nothing of what is inside.** Method, header fields, status and bodies pass as they are, both
+//! - **It relays HTTP and never looks inside.** Method, header fields, status and bodies pass as they are, both
 //!   ways and as they come; redirects and challenges are the caller's to act upon. Only what concerns a single
 //!   connection (RFC 9110, section 7.6.1) stays behind.
+//! - **In order.** Requests of an MCP session wait for the session's stream, for half a second at most: what many relays get
+//!   wrong. All that is looked at is the field `Mcp-Session-Id`.
 //! - **Nothing is added**: no `Via`, no `Forwarded`, no `Date`.
 //! - **A body that broke off breaks the caller's connection**; it never ends as if it were whole.
 //! - **A caller that leaves cancels**, through to the origin's socket. One that closes its sending side has left.
@@ -44,9 +46,11 @@ mod relay;
 mod route;
 mod socket;
 mod target;
+mod token;
 mod upload;
 
 pub use authorize::{Authorize, Authorizing, Secret};
 pub use config::{Config, StartError};
 pub use gateway::Gateway;
 pub use route::{Route, RouteError};
+pub use token::TokenDigest;

@@ -79,27 +79,28 @@ fn has_authorization(request: &Request) -> bool {
     request.headers.iter().any(|header| header.is(AUTHORIZATION.as_str()))
 }
 
-/// Sends the request with the route's token; once more if the origin refuses the token and there is another.
+/// Sends the request with the route's token; once more if the origin refuses it and there is another.
 async fn authorized(
     client: &dyn HttpClient,
     authorize: &dyn Authorize,
     mut request: Request,
 ) -> Result<Response, Error> {
-    let Some(token) = authorize.bearer().await? else { return client.stream(request).await };
-    let repeated = repeated(&request);
-    request.headers.push(authorization(&token));
+    let url = request.url.clone();
+    let again = repeated(&request);
+    let token = authorize.bearer(&url).await?;
+    request.headers.extend(token.as_ref().map(authorization));
     let response = client.stream(request).await?;
-    if response.head.status != StatusCode::UNAUTHORIZED.as_u16() || !authorize.refused(&token).await {
+    let is_refusal = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN]
+        .iter()
+        .any(|status| response.head.status == status.as_u16());
+    if !is_refusal {
         return Ok(response);
     }
-    match (repeated, authorize.bearer().await?) {
-        (Some(mut repeated), Some(token)) => {
-            drop(response);
-            repeated.headers.push(authorization(&token));
-            client.stream(repeated).await
-        }
-        _ => Ok(response),
-    }
+    let better = authorize.refused(&url, token.as_ref(), &response.head).await?;
+    let (Some(better), Some(mut again)) = (better, again) else { return Ok(response) };
+    drop(response);
+    again.headers.push(authorization(&better));
+    client.stream(again).await
 }
 
 fn authorization(token: &Secret) -> Header {

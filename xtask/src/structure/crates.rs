@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("afield-executor", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
     ("afield-client", &["afield-exchange", "afield-protocol", "afield-transport", "afield-egress"]),
     ("afield-mcp", &["afield-exchange", "afield-client"]),
-    ("afield-gateway", &["afield-exchange", "afield-transport", "afield-egress", "afield-client"]),
+    ("afield-gateway", &["afield-exchange", "afield-egress", "afield-client"]),
     (
         "afield",
         &[

@@ -1,9 +1,8 @@
 //! Who gets in.
 
 use crate::support::{Place, Running, Setup};
-use afield_gateway::Config;
+use afield_gateway::{Config, TokenDigest};
 use afield_testkit::Origin;
-use afield_transport::TokenDigest;
 
 async fn gateway(origin: &Origin) -> Running {
     Setup::at(Place::Here).route("r", origin.url("/echo")).start().await

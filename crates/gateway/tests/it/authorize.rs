@@ -1,7 +1,7 @@
 //! Tokens that the gateway adds.
 
 use crate::support::{Place, Running, Setup};
-use afield_exchange::{Blame, Error, Kind, Retry};
+use afield_exchange::{Blame, Error, Head, Kind, Retry};
 use afield_gateway::{Authorize, Authorizing, Config, Route, Secret};
 use afield_testkit::{RawOrigin, Script};
 use std::sync::{
@@ -27,7 +27,7 @@ impl Tokens {
 }
 
 impl Authorize for Tokens {
-    fn bearer(&self) -> Authorizing<'_, Result<Option<Secret>, Error>> {
+    fn bearer<'a>(&'a self, _: &'a str) -> Authorizing<'a, Result<Option<Secret>, Error>> {
         Box::pin(async {
             match self.now() {
                 Some("!") => {
@@ -39,11 +39,19 @@ impl Authorize for Tokens {
         })
     }
 
-    fn refused<'a>(&'a self, token: &'a Secret) -> Authorizing<'a, bool> {
+    fn refused<'a>(
+        &'a self,
+        url: &'a str,
+        sent: Option<&'a Secret>,
+        answer: &'a Head,
+    ) -> Authorizing<'a, Result<Option<Secret>, Error>> {
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        assert_eq!(answer.header("www-authenticate").unwrap().text(), Some("Bearer x"));
+        let Some(sent) = sent else { return Box::pin(async { Ok(None) }) };
         Box::pin(async {
-            self.refused.lock().unwrap().push(token.expose().to_owned());
+            self.refused.lock().unwrap().push(sent.expose().to_owned());
             self.at.fetch_add(1, Ordering::SeqCst);
-            self.now().is_some()
+            Ok(self.now().map(Secret::new))
         })
     }
 }

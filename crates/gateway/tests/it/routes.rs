@@ -4,7 +4,7 @@ use crate::support::{PLACES, Place, Setup};
 use afield_client::Local;
 use afield_egress::EgressConfig;
 use afield_exchange::Header;
-use afield_gateway::{Config, Gateway, Route, StartError};
+use afield_gateway::{Config, Gateway, Route, StartError, TokenDigest};
 use afield_testkit::Origin;
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ async fn a_routes_fields_are_added_where_the_caller_has_none() {
 /// Proves that an address which others can reach is refused, unless it is wanted and there is a token.
 #[tokio::test]
 async fn an_exposed_address_needs_a_token_and_a_word() {
-    let token = || Some(afield_transport::TokenDigest::of("t"));
+    let token = || Some(TokenDigest::of("t"));
     for (exposed, token, fine) in
         [(false, None, false), (true, None, false), (false, token(), false), (true, token(), true)]
     {
