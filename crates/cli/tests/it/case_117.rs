@@ -50,9 +50,9 @@ async fn ctrl_c_works_whatever_is_waited_for() {
     for place in Place::both().await {
         let origin = Origin::start().await;
         for path in ["/slow-head", "/endless"] {
+            let index = origin.requests().len();
             let mut command = place.request(&["-s", &origin.url(path)]);
             let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-            let index = origin.requests().len();
             let request = origin.request(index).await;
             signal(&child, Signal::INT);
             assert_eq!(end(&mut child).await, Some(130), "{path} from {}", place.name());
