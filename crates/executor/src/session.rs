@@ -92,7 +92,7 @@ impl Session {
             None => {
                 let window = params.window_bytes.unwrap_or(1024 * 1024);
                 let config = inner.session_config(window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()));
-                let shared = Shared::new(Server::Resumable(Box::new(ResumableServer::new(config))));
+                let shared = Shared::new(Server::Resumable(ResumableServer::new(config)));
                 let session = inner.sessions.create_resumable(principal, shared.clone(), now());
                 let session = session.map_err(NoSession::into_rpc_error)?;
                 inner.register(&shared);

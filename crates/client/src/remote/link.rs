@@ -148,11 +148,11 @@ fn machine(connected: &Connected, config: &RemoteConfig) -> Result<Client, Conne
         None => Ok(Client::Base(BaseClient::new(connected))),
         Some(DIALECT) if config.dialect.offers_resumable() => {
             let window = config.limits.window_bytes as u64;
-            Ok(Client::Resumable(Box::new(ResumableClient::new(ClientConfig {
+            Ok(Client::Resumable(ResumableClient::new(ClientConfig {
                 window_bytes: window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()),
                 server_window_bytes: connected.window_bytes.unwrap_or(*WINDOW_RANGE.start()),
                 body_message_bytes: limit(connected, "bodyMessageBytes", config.limits.body_message_bytes),
-            }))))
+            })))
         }
         Some(other) => Err(ConnectError::Refused(format!(
             "it chose the dialect {:?}, which was not offered",

@@ -10,7 +10,7 @@ pub enum Client {
     /// Of one connection.
     Base(BaseClient),
     /// Of a session, which outlives its connections.
-    Resumable(Box<ResumableClient>),
+    Resumable(ResumableClient),
 }
 
 impl Client {

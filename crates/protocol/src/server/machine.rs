@@ -10,7 +10,7 @@ pub enum Server {
     /// Of one connection.
     Base(BaseServer),
     /// Of a session, which outlives its connections.
-    Resumable(Box<ResumableServer>),
+    Resumable(ResumableServer),
 }
 
 impl Server {
