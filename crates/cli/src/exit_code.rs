@@ -95,6 +95,8 @@ exit_codes! {
     Unauthorized = 105,
     /// The request was cancelled by somebody else.
     Cancelled = 106,
+    /// The login at an MCP server failed, or a new one is needed.
+    LoginFailed = 107,
     /// A defect in afield or in the executor. Please report it.
     Internal = 120,
     /// Interrupted by Ctrl-C (SIGINT); the request was cancelled through to the origin.

@@ -53,6 +53,9 @@ fn dispatch(flags: Flags) -> ExitCode {
             in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(*flags, signals))
         }
         Command::Token(flags) => finish(token::run(flags)),
+        Command::Mcp(flags) if flags.waits() => {
+            in_runtime(log, "warn", Builder::new_multi_thread(), |signals| mcp::ask(flags, signals))
+        }
         Command::Mcp(flags) => finish(mcp::run(flags)),
         Command::Executor(flags) => finish(executor::run(flags)),
         Command::Config(flags) => finish(config::run(flags)),

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | a proper origin, HTTP/1.1 or HTTP/2, plain or TLS, whose connections and requests can be inspected | [`Origin`] |
 //! | an origin that sends any bytes in any rhythm, and records every byte it gets | [`RawOrigin`], [`Script`], [`raw::frames`] |
+//! | an authorization server, and an MCP server it protects | [`oauth::Site`] |
 //! | certificates, good and bad | [`tls::Ca`], [`tls::Identity`] |
 //! | addresses that refuse, or never answer | [`dead::Refusing`], [`dead::Blackhole`] |
 //! | a resolver with scripted answers | [`Names`] |
@@ -54,6 +55,7 @@
 pub mod dead;
 mod gate;
 pub mod names;
+pub mod oauth;
 pub mod origin;
 pub mod pattern;
 pub mod peer;

@@ -7,7 +7,7 @@ use crate::{
 use afield_client::{ConnectError, HttpClient, Local, Remote, RemoteConfig};
 use afield_egress::{CaPolicy, EgressConfig};
 use afield_transport::{BearerToken, DialError};
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// What performs exchanges, here or over there.
 pub(crate) enum Client {
@@ -55,6 +55,14 @@ impl Client {
         match self {
             Self::Local(local) => local,
             Self::Remote(remote) => remote,
+        }
+    }
+
+    /// The same client, to be held on to.
+    pub fn shared(&self) -> Arc<dyn HttpClient> {
+        match self {
+            Self::Local(local) => Arc::new(local.clone()),
+            Self::Remote(remote) => Arc::new(remote.clone()),
         }
     }
 

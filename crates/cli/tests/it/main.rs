@@ -7,6 +7,7 @@ mod case_117;
 mod configuration;
 mod demo;
 mod failures;
+mod login;
 mod output;
 mod parity;
 mod secrets;

@@ -8,7 +8,6 @@ mod person;
 mod placement;
 mod processes;
 mod secrecy;
-mod site;
 mod store;
 
 use afield_client::{HttpClient, Local};
@@ -17,9 +16,9 @@ use afield_mcp::{
     HttpTransport,
     login::{Authorizer, ClientSettings, LoggedIn, Login, LoginError, Protection, Server, TokenStore},
 };
+use afield_testkit::oauth::Site;
 use person::Person;
 use rmcp::transport::streamable_http_client::StreamableHttpClient;
-use site::Site;
 use std::{collections::HashMap, path::Path, sync::Arc};
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! Where the requests of a login leave from.
 
-use super::{person::Person, ping, site::Site, token};
+use super::{person::Person, ping, token};
 use afield_client::{HttpClient, Remote, RemoteConfig};
 use afield_egress::{EgressConfig, Resolve, Resolving};
 use afield_executor::{Config, Executor, Listen};
@@ -10,7 +10,7 @@ use afield_mcp::{
         Authorizer, ClientSettings, LoggedOut, Login, LoginError, Protection, Server, TokenStore, logout,
     },
 };
-use afield_testkit::Names;
+use afield_testkit::{Names, oauth::Site};
 use std::{io, sync::Arc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

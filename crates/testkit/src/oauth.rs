@@ -1,4 +1,9 @@
 //! An authorization server that revokes a whole family when a refresh token is used twice, and an MCP server it protects.
+//!
+//! It checks what a client has to do right (PKCE, the resource, redirect URIs, client authentication), counts what it is
+//! asked, and puts the word `canary` into every secret that it gives out.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Request, Response, StatusCode};
@@ -9,8 +14,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -20,13 +25,15 @@ use std::{
 use tokio::{net::TcpListener, task::JoinSet};
 
 type Answer = Response<Full<Bytes>>;
+/// The fields of a form, or of a query.
 pub type Form = HashMap<String, String>;
 type Hook = Box<dyn Fn() + Send>;
 
 /// How the site behaves. A test changes it before or in between.
 pub struct Behaviour {
-    /// Lifetime of the first token and of renewed ones.
+    /// Lifetime of the first token, in seconds.
     pub first_lasts: u64,
+    /// Lifetime of renewed ones, in seconds.
     pub renewed_lasts: u64,
     /// Whether a refresh brings a new refresh token.
     pub rotates: bool,
@@ -44,6 +51,7 @@ pub struct Behaviour {
     pub spent: Option<Hook>,
     /// Metadata fields that take the place of others.
     pub metadata: Value,
+    /// What `/mcp` says that it is, in place of its URL.
     pub resource: Option<String>,
 }
 
@@ -89,6 +97,7 @@ pub struct Site {
 }
 
 impl Site {
+    /// A site on a free port of loopback, that calls itself by its address.
     pub async fn start() -> Self {
         Self::named(None).await
     }
@@ -117,18 +126,22 @@ impl Site {
         Self { address, base, state, _serving: serving }
     }
 
+    /// The URL of the MCP server.
     pub fn url(&self) -> String {
         format!("{}/mcp", self.base)
     }
 
+    /// The authorization server, which is the issuer too.
     pub fn base(&self) -> &str {
         &self.base
     }
 
+    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// Changes how it behaves from here on.
     pub fn set(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.state().behaviour);
     }
@@ -141,10 +154,12 @@ impl Site {
         self.state().log.iter().filter(wanted).count()
     }
 
+    /// How often a refresh token was presented.
     pub fn refreshes(&self) -> usize {
         self.count("/token", Some("refresh_token"))
     }
 
+    /// What a path was asked with, in order.
     pub fn forms(&self, path: &str) -> Vec<Form> {
         self.state().log.iter().filter(|(seen, _)| seen == path).map(|(_, form)| form.clone()).collect()
     }
@@ -164,6 +179,7 @@ impl Site {
         self.state().access.clear();
     }
 
+    /// Whether `/mcp` takes this token.
     pub fn is_good(&self, token: &str) -> bool {
         let state = self.state();
         state.access.get(token).is_some_and(|(family, _)| !state.revoked.contains(family))
@@ -338,7 +354,7 @@ fn token(state: &mut State, base: &str, fields: &Form) -> Answer {
     match grant {
         "authorization_code" => {
             let Some(asked) = state.codes.remove(&fields["code"]) else { return refusal("invalid_grant") };
-            let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, fields["code_verifier"].as_bytes()));
+            let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(fields["code_verifier"].as_bytes()));
             let fits = challenge == asked["code_challenge"]
                 && fields["redirect_uri"] == asked["redirect_uri"]
                 && asked["client_id"] == client

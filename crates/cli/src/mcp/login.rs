@@ -1,0 +1,166 @@
+use super::placed;
+use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, request::Client};
+use afield_client::HttpClient;
+use afield_config::{McpServer, OAuth, Variables};
+use afield_mcp::login::{
+    Authorizer, ClientCredentials, ClientProof, ClientSettings, LoggedOut, Login, LoginError, Secret, Server,
+    SystemBrowser, TokenStore, logout,
+};
+use clap::Args;
+use std::sync::Arc;
+use tokio::io::BufReader;
+
+/// Which server to log in at, and how, as typed.
+#[derive(Debug, Args)]
+pub(super) struct Flags {
+    /// The server's name.
+    name: String,
+
+    /// Print the address to sign in at, and take the address that the browser ended at: for machines without a browser.
+    #[arg(long)]
+    headless: bool,
+
+    /// Ask for these scopes, in place of those configured or asked for by the server.
+    #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<String>,
+
+    /// Have the browser come back to this loopback port. Default: the configured one, else any that is free.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+}
+
+/// Which server to log out of, as typed.
+#[derive(Debug, Args)]
+pub(super) struct LogoutFlags {
+    /// The server's name.
+    name: String,
+}
+
+/// A server of the configuration, as a login needs it.
+struct Meant {
+    client: Client,
+    http: Arc<dyn HttpClient>,
+    server: Server,
+    store: TokenStore,
+    oauth: OAuth,
+    settings: ClientSettings,
+}
+
+pub(super) async fn login(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
+    let meant = Meant::find(config, &flags.name).await?;
+    let done = meant.login(flags).await;
+    meant.client.close().await;
+    done
+}
+
+pub(super) async fn out(config: &ConfigFlags, flags: &LogoutFlags) -> Result<(), Failure> {
+    let meant = Meant::find(config, &flags.name).await?;
+    let done = logout(&*meant.http, &meant.server, &meant.store, &meant.settings).await;
+    meant.client.close().await;
+    let name = &flags.name;
+    match done.map_err(|error| failed(name, &error))? {
+        LoggedOut::NothingThere => eprintln!("{name}: nobody was logged in"),
+        LoggedOut::Revoked => eprintln!("{name}: logged out, and the tokens were taken back"),
+        LoggedOut::RemovedHere => eprintln!(
+            "{name}: logged out here; the authorization server cannot take tokens back, so they are good until they end"
+        ),
+        LoggedOut::NotRevoked(error) => {
+            eprintln!("{name}: logged out here, but the tokens are still good: {error}")
+        }
+    }
+    Ok(())
+}
+
+impl Meant {
+    async fn find(config: &ConfigFlags, name: &str) -> Result<Self, Failure> {
+        let loaded = config.load()?;
+        let server = loaded.mcp_server(name).map_err(|error| Failure::usage(error.to_string()))?;
+        let wrong = |problem: &dyn std::fmt::Display| Failure::new(ExitCode::Config, problem.to_string());
+        let placement = server.placement().map_err(|problem| wrong(problem))?;
+        if server.sets_authorization() {
+            let why = format!(
+                "{name}: the configuration says what `Authorization` is, so a login has no part in it"
+            );
+            return Err(Failure::usage(why).with_hint("take that header off the server"));
+        }
+        let oauth = server.oauth.clone().unwrap_or_default();
+        let settings = settings(&oauth).map_err(|why| wrong(&format_args!("{name}: {why}")))?;
+        let store = TokenStore::of_the_user().map_err(|error| failed(name, &error.into()))?;
+        let meant = identity(server, placement.name())?;
+        let client = placed::open(placement).await?;
+        let http = client.shared();
+        Ok(Self { client, http, server: meant, store, oauth, settings })
+    }
+
+    async fn login(&self, flags: &Flags) -> Result<(), Failure> {
+        let (name, failed) = (&flags.name, |error: &LoginError| failed(&flags.name, error));
+        if let (true, Some(id), Some(secret)) =
+            (self.oauth.client_credentials, &self.settings.id, &self.settings.secret)
+        {
+            let client = ClientCredentials {
+                id: id.clone(),
+                proof: ClientProof::Secret(secret.clone()),
+                scopes: self.oauth.scopes.clone(),
+                resource: self.oauth.resource.as_ref().map(ToString::to_string),
+            };
+            let parts = (self.http.clone(), self.server.clone(), self.store.clone());
+            let authorizer = Authorizer::for_client(parts.0, parts.1, parts.2, client);
+            let got = authorizer.bearer().await;
+            authorizer.settle().await;
+            got.map_err(|error| Failure::new(ExitCode::LoginFailed, format!("{name}: {error}")))?;
+            eprintln!("{name}: logged in as {id}");
+            return Ok(());
+        }
+        let login = self.as_configured(flags);
+        let tell = |line: &str| eprintln!("{line}");
+        let got = if flags.headless {
+            login.headless(&mut BufReader::new(tokio::io::stdin()), &tell).await
+        } else {
+            login.in_browser(&SystemBrowser, &tell).await
+        };
+        let got = got.map_err(|error| failed(&error))?;
+        let scopes =
+            if got.scopes.is_empty() { String::new() } else { format!(" for {}", got.scopes.join(", ")) };
+        eprintln!("{name}: logged in at {}{scopes}", got.issuer);
+        if !got.renewable {
+            eprintln!("  hint: there is no refresh token, so a new login is needed when this one ends");
+        }
+        Ok(())
+    }
+
+    fn as_configured(&self, flags: &Flags) -> Login {
+        let mut login = Login::new(self.http.clone(), self.server.clone(), self.store.clone())
+            .with_client(self.settings.clone())
+            .with_scopes(if flags.scopes.is_empty() {
+                self.oauth.scopes.clone()
+            } else {
+                flags.scopes.clone()
+            });
+        if let Some(port) = flags.port.or(self.oauth.redirect_port) {
+            login = login.with_port(port);
+        }
+        if let Some(resource) = &self.oauth.resource {
+            login = login.with_resource(resource.to_string());
+        }
+        login
+    }
+}
+
+fn identity(server: &McpServer, placement: &str) -> Result<Server, Failure> {
+    Server::new(server.url.as_str(), placement).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// What the configuration says of the client.
+fn settings(oauth: &OAuth) -> Result<ClientSettings, String> {
+    let secret = oauth.client_secret.as_ref().map(|secret| secret.read(&Variables::of_process()));
+    Ok(ClientSettings {
+        id: oauth.client_id.clone(),
+        secret: secret.transpose()?.map(|secret| Secret::new(secret.expose())),
+        metadata_url: oauth.client_metadata_url.as_ref().map(ToString::to_string),
+        ..ClientSettings::default()
+    })
+}
+
+fn failed(name: &str, error: &LoginError) -> Failure {
+    Failure::new(ExitCode::LoginFailed, format!("{name}: {error}"))
+}
