@@ -4,6 +4,7 @@
 
 mod access;
 mod case_117;
+mod chaos;
 mod configuration;
 mod demo;
 mod failures;
