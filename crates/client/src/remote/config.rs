@@ -191,6 +191,11 @@ impl ConnectError {
         }
     }
 
+    /// Whether trying again may help to get a session back: also where a connection, or an answer, just did not come.
+    pub(super) fn leaves_hope(&self) -> bool {
+        self.is_passing() || matches!(self, Self::Timeout(_) | Self::Dial(DialError::Timeout { .. }))
+    }
+
     /// What it means for a request that was to be sent: it was not, so that `retry` is `safe`. The kind is
     /// `unauthorized` where the executor did not accept the token, else `session_lost`.
     pub fn to_error(&self) -> Error {

@@ -108,7 +108,7 @@ impl Session {
             };
             tracing::debug!(error = %failed, "could not resume the session with the executor");
             let next = Instant::now() + backoff.next();
-            if !failed.is_passing() {
+            if !failed.leaves_hope() {
                 return Err(failed.to_string());
             }
             if next >= deadline {

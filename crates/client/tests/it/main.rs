@@ -10,6 +10,7 @@ mod deadlines;
 mod losing;
 mod misbehaviour;
 mod parity;
+mod resuming;
 mod streams;
 mod support;
 mod tls;
