@@ -77,9 +77,9 @@ exit_codes! {
     BadEncoding = 61,
     /// Something is over a limit: the request, the response, or what it decodes to.
     TooLarge = 63,
-    /// What `afield serve` was told makes no sense or is refused, such as an address that others can reach (`EX_USAGE`).
+    /// What `afield serve` or `afield gateway` was told makes no sense or is refused, such as an address that others can reach (`EX_USAGE`).
     ServeUsage = 64,
-    /// `afield serve` could not start: its address is taken, or may not be used.
+    /// `afield serve` or `afield gateway` could not start: its address is taken, or may not be used.
     ServeUnavailable = 69,
     /// The configuration says something wrong (`EX_CONFIG`).
     Config = 78,

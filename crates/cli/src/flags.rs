@@ -1,4 +1,4 @@
-use crate::{config, demo, executor, mcp, request, serve, token};
+use crate::{config, demo, executor, gateway, mcp, request, serve, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "afield", version, max_term_width = 100, args_override_self = true)]
 pub(crate) struct Flags {
     /// What to log to stderr: `off`, `error`, `warn`, `info`, `debug`, `trace`, or targets such as
-    /// `info,afield_egress=debug`. Default: `info` for `serve`, `off` for the others.
+    /// `info,afield_egress=debug`. Default: `info` for `serve` and `gateway`, `off` for the others.
     #[arg(long, env = "AFIELD_LOG", value_name = "LEVEL", global = true)]
     pub log: Option<String>,
 
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Request(Box<request::Flags>),
     /// Run an executor: perform requests for whoever connects.
     Serve(Box<serve::Flags>),
+    /// Put servers that only an executor can reach on a port of this machine, for programs that know nothing of afield.
+    Gateway(Box<gateway::Flags>),
     /// Make tokens for executors.
     Token(token::TokenFlags),
     /// The MCP servers: which there are, and where each is reached from.

@@ -4,7 +4,7 @@
 //! flags ── plan ── command
 //! ```
 //!
-//! Each command has a room of its own: `request` sends one request with curl's flags, `serve` runs an executor,
+//! Each command has a room of its own: `request` sends one request with curl's flags, `serve` runs an executor, `gateway` a gateway,
 //! `mcp`, `executor` and `config` see to the configuration, `demo` shows a request at work. What a command's end means is [`ExitCode`].
 
 mod config;
@@ -14,6 +14,7 @@ mod executor;
 mod exit_code;
 mod failure;
 mod flags;
+mod gateway;
 mod logging;
 mod mcp;
 mod place;

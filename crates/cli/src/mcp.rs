@@ -4,8 +4,8 @@ mod add;
 mod export;
 mod import;
 mod list;
-mod login;
-mod placed;
+pub(crate) mod login;
+pub(crate) mod placed;
 mod remove;
 
 use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, signals::Signals, start::report};

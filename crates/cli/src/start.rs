@@ -2,7 +2,7 @@ use crate::{
     ExitCode, config, demo, executor,
     failure::Failure,
     flags::{Command, Flags},
-    logging, mcp, request, serve,
+    gateway, logging, mcp, request, serve,
     signals::Signals,
     token,
 };
@@ -51,6 +51,9 @@ fn dispatch(flags: Flags) -> ExitCode {
         },
         Command::Serve(flags) => {
             in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(*flags, signals))
+        }
+        Command::Gateway(flags) => {
+            in_runtime(log, "info", Builder::new_multi_thread(), |signals| gateway::run(*flags, signals))
         }
         Command::Token(flags) => finish(token::run(flags)),
         Command::Mcp(flags) if flags.waits() => {

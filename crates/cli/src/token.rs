@@ -16,10 +16,15 @@ impl Token {
     /// The token that `file` holds, else the one in the variable `AFIELD_TOKEN`, else none. White space around it is
     /// not part of it.
     pub fn find(file: Option<&Path>) -> Result<Option<Self>, Failure> {
+        Self::find_in(file, "AFIELD_TOKEN")
+    }
+
+    /// The token that `file` holds, else the one in this variable, else none.
+    pub fn find_in(file: Option<&Path>, variable: &str) -> Result<Option<Self>, Failure> {
         match file.filter(|file| !file.as_os_str().is_empty()) {
             Some(file) => Self::read(file).map(Some),
-            None => match std::env::var("AFIELD_TOKEN") {
-                Ok(text) if !text.trim().is_empty() => Self::parse(&text, "AFIELD_TOKEN").map(Some),
+            None => match std::env::var(variable) {
+                Ok(text) if !text.trim().is_empty() => Self::parse(&text, variable).map(Some),
                 _ => Ok(None),
             },
         }

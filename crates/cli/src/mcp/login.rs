@@ -151,7 +151,7 @@ fn identity(server: &McpServer, placement: &str) -> Result<Server, Failure> {
 }
 
 /// What the configuration says of the client.
-fn settings(oauth: &OAuth) -> Result<ClientSettings, String> {
+pub(crate) fn settings(oauth: &OAuth) -> Result<ClientSettings, String> {
     let secret = oauth.client_secret.as_ref().map(|secret| secret.read(&Variables::of_process()));
     Ok(ClientSettings {
         id: oauth.client_id.clone(),

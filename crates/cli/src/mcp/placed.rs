@@ -4,8 +4,8 @@ use crate::{
     failure::Failure,
     request::{Client, failure as exchange_failure},
 };
-use afield_client::{ConnectError, Local, Remote, RemoteConfig};
-use afield_config::{Executor, Placement, Reach, Variables};
+use afield_client::{ConnectError, Dialect, Local, Remote, RemoteConfig};
+use afield_config::{Dialect as Spoken, Executor, Placement, Reach, Variables};
 use afield_egress::{CaPolicy, EgressConfig};
 use afield_transport::{BearerToken, ClientIdentity, Proxy};
 
@@ -17,23 +17,27 @@ pub(super) async fn open(placement: &Placement) -> Result<Client, Failure> {
             local.map(Client::Local).map_err(|error| Failure::usage(error.to_string()))
         }
         Placement::Executor(executor) => {
-            let connected = Remote::connect(reach(executor)?).await;
+            let config = RemoteConfig { wait: false, ..reach(executor)? };
+            let connected = Remote::connect(config).await;
             connected.map(Client::Remote).map_err(|error| unreachable(&executor.name, &error))
         }
     }
 }
 
-fn reach(executor: &Executor) -> Result<RemoteConfig, Failure> {
+/// How an executor of the configuration is reached.
+pub(crate) fn reach(executor: &Executor) -> Result<RemoteConfig, Failure> {
     let refused = |why: String| Failure::usage(format!("the executor {}: {why}", executor.name));
-    let url = match &executor.reach {
-        Reach::Url(url) => url.as_str().to_owned(),
-        Reach::Unix(path) => format!("unix:{}", path.display()),
+    let mut config = match &executor.reach {
+        Reach::Url(url) => RemoteConfig::new(url.as_str()),
+        Reach::Unix(path) => RemoteConfig::new(format!("unix:{}", path.display())),
+        Reach::Command(start) if start.env.is_empty() => {
+            RemoteConfig::command(&*start.program, start.args.clone())
+        }
         Reach::Command(_) => {
-            return Err(refused("it is started by a command, which this command does not do".into())
-                .with_hint("start it with a URL (`afield serve`), and configure that"));
+            return Err(refused("variables for its command (env) cannot be set".into())
+                .with_hint("set them in a script, and have command start that"));
         }
     };
-    let mut config = RemoteConfig::new(url);
     if let Some(token) = &executor.token {
         let token = token.read(&Variables::of_process()).map_err(refused)?;
         config.token = Some(BearerToken::new(token.expose()));
@@ -49,7 +53,9 @@ fn reach(executor: &Executor) -> Result<RemoteConfig, Failure> {
     config.proxy = proxy.transpose().map_err(|why| refused(format!("the proxy: {why}")))?;
     config.allow_plaintext_token = executor.allow_plaintext_token;
     config.connect_timeout = executor.connect_timeout;
-    config.wait = false;
+    if executor.dialect == Spoken::Base {
+        config.dialect = Dialect::Base;
+    }
     Ok(config)
 }
 

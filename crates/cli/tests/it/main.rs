@@ -8,6 +8,7 @@ mod chaos;
 mod configuration;
 mod demo;
 mod failures;
+mod gateway;
 mod login;
 mod output;
 mod parity;

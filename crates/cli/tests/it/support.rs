@@ -1,5 +1,7 @@
 //! Runs the binary, an executor, and curl.
 
+pub mod home;
+
 use afield_testkit::{PATIENCE, within};
 use std::{
     path::PathBuf,

@@ -1,0 +1,83 @@
+//! `afield gateway`: servers that only an executor can reach, on a port of this machine, until it is told to stop.
+
+mod clients;
+mod flags;
+mod login;
+mod plan;
+mod said;
+
+use crate::{ExitCode, failure::Failure, signals::Signals, start::report};
+use afield_egress::OwnListeners;
+use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest};
+use clients::{Clients, nowhere};
+use login::Logins;
+use plan::{Plan, Wanted};
+
+pub(crate) use flags::Flags;
+
+/// Runs the gateway and answers with the exit code once it has drained.
+pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
+    match gateway(flags, signals).await {
+        Ok(()) => ExitCode::Success,
+        Err(failure) => report(&failure),
+    }
+}
+
+async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
+    let plan = Plan::of(flags)?;
+    let own_listeners = OwnListeners::default();
+    let mut clients = Clients::new(plan.access.clone(), own_listeners.clone());
+    let mut logins = Logins::default();
+    let mut routes = Vec::new();
+    for wanted in &plan.routes {
+        routes.push(route(wanted, &mut clients, &mut logins)?);
+    }
+    let proxy = plan.proxy.as_ref().map(|place| clients.at(place)).transpose()?;
+    let config = Config {
+        listen: plan.listen,
+        exposed: plan.exposed,
+        token: plan.token.as_ref().map(|token| TokenDigest::of(token)),
+        allowed_hosts: plan.allowed_hosts.clone(),
+        allowed_origins: plan.allowed_origins.clone(),
+        routes,
+        proxy,
+        own_listeners,
+        grace: plan.grace,
+        ..Config::default()
+    };
+    let gateway = Gateway::bind(config).await.map_err(|error| cannot_start(&error))?;
+    said::listening(&plan, &gateway);
+    clients.probe(signals.token());
+    gateway.run(signals.token()).await;
+    // A refresh token that was spent must not be lost with the process.
+    logins.settle().await;
+    clients.close().await;
+    Ok(())
+}
+
+/// A server that cannot be used keeps its route, which says why, and fails alone.
+fn route(wanted: &Wanted, clients: &mut Clients, logins: &mut Logins) -> Result<Route, Failure> {
+    let mut client = clients.at(&wanted.place)?;
+    let login = wanted.login.as_ref().map(|login| logins.authorizer(wanted, login, client.clone()));
+    let login = login.transpose().unwrap_or_else(|why| {
+        client = nowhere(format!("the server {:?} cannot be used: {why}", wanted.name));
+        None
+    });
+    let route = Route::new(&*wanted.name, &*wanted.url, client).map_err(|error| misnamed(&error))?;
+    let route = wanted.headers.iter().cloned().fold(route, Route::header);
+    Ok(login.into_iter().fold(route, Route::authorize))
+}
+
+fn misnamed(error: &RouteError) -> Failure {
+    Failure::new(ExitCode::ServeUsage, error.to_string())
+}
+
+fn cannot_start(error: &StartError) -> Failure {
+    match error {
+        StartError::Bind { .. } => Failure::new(ExitCode::ServeUnavailable, error.to_string())
+            .with_hint("is another gateway running there? `--listen 127.0.0.1:0` picks a free port"),
+        StartError::Exposed(_) => Failure::new(ExitCode::ServeUsage, error.to_string())
+            .with_hint("to allow it, give --expose and --gateway-token-file"),
+        StartError::Route(error) => misnamed(error),
+    }
+}

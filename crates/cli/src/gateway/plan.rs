@@ -1,0 +1,184 @@
+use super::flags::Flags;
+use crate::{
+    ExitCode, config_flags,
+    failure::Failure,
+    place::{Place, Reach},
+    token::Token,
+};
+use afield_config::{Config, Executor, McpServer, OAuth, Placement, Variables};
+use afield_exchange::Header;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+/// What flags and configuration mean.
+pub(super) struct Plan {
+    pub listen: SocketAddr,
+    pub exposed: bool,
+    pub token: Option<String>,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    pub routes: Vec<Wanted>,
+    /// Where the forward proxy's requests leave from, if there is one.
+    pub proxy: Option<At>,
+    pub grace: Duration,
+    pub access: Access,
+}
+
+/// How executors and origins are reached as far as flags say it.
+#[derive(Clone)]
+pub(super) struct Access {
+    pub reach: Reach,
+    pub token: Option<Token>,
+    pub ca: Option<PathBuf>,
+}
+
+/// Where requests leave from.
+#[derive(Clone)]
+pub(super) enum At {
+    Here,
+    /// The executor at this URL, reached as the flags say.
+    Url(String),
+    /// An executor of the configuration.
+    Named(Arc<Executor>),
+    /// Nowhere: the reason is what every request is answered with.
+    Nowhere(String),
+}
+
+/// One route.
+pub(super) struct Wanted {
+    pub name: String,
+    pub url: String,
+    pub place: At,
+    pub headers: Vec<Header>,
+    /// How its token is come by; `None` where a login is none of the gateway's business.
+    pub login: Option<OAuth>,
+}
+
+impl Plan {
+    pub fn of(flags: Flags) -> Result<Self, Failure> {
+        let config = flags.config.load()?;
+        config_flags::warn(config.warnings.iter().chain(config.faults()));
+        let variables = Variables::of_process();
+        let place = place(&flags, &config)?;
+        let mut routes: Vec<Wanted> = config
+            .mcp_servers
+            .values()
+            .filter(|server| server.enabled)
+            .map(|server| of_server(server, &variables))
+            .collect();
+        let more =
+            config.gateway.routes.iter().map(|(name, url)| Ok((name.clone(), url.as_str().to_owned())));
+        for route in more.chain(flags.route.iter().map(|text| name_and_url(text))) {
+            let (name, url) = route?;
+            routes.retain(|known| known.name != name);
+            routes.push(Wanted { name, url, place: place.clone(), headers: Vec::new(), login: None });
+        }
+        let reach = flags.place.reach.reach()?;
+        let token = Token::find(flags.place.token_file.as_deref())?;
+        Ok(Self {
+            listen: match &flags.listen {
+                Some(text) => listen(text)?,
+                None => config.gateway.listen,
+            },
+            exposed: flags.expose,
+            token: gateway_token(&flags, &config, &variables)?,
+            allowed_hosts: [flags.allow_host, config.gateway.allowed_hosts].concat(),
+            allowed_origins: flags.allow_origin,
+            routes,
+            proxy: (!flags.no_proxy).then_some(place),
+            grace: Duration::from_secs(flags.grace),
+            access: Access { reach, token, ca: flags.place.ca },
+        })
+    }
+}
+
+/// Where routes without a place of their own, and the proxy, leave from.
+fn place(flags: &Flags, config: &Config) -> Result<At, Failure> {
+    if flags.place.executor.is_none() {
+        return Ok(match config.gateway.placement() {
+            Ok(placement) => at(placement),
+            Err(problem) => At::Nowhere(problem.to_string()),
+        });
+    }
+    match flags.place.place() {
+        Place::Local => Ok(At::Here),
+        Place::Executor(url) if url.contains(':') => Ok(At::Url(url)),
+        Place::Executor(name) => match config.placement(&name) {
+            Ok(placement) => Ok(at(&placement)),
+            Err(missing) => Err(Failure::usage(missing.to_string())
+                .with_hint("--executor takes a URL, or the name of an executor in the configuration")),
+        },
+    }
+}
+
+fn at(placement: &Placement) -> At {
+    match placement {
+        Placement::Local => At::Here,
+        Placement::Executor(executor) => At::Named(executor.clone()),
+    }
+}
+
+/// A server that cannot be used fails alone, and never leaves from elsewhere instead.
+fn of_server(server: &McpServer, variables: &Variables) -> Wanted {
+    let mut place = match server.placement() {
+        Ok(placement) => at(placement),
+        Err(problem) => At::Nowhere(problem.to_string()),
+    };
+    let headers = server.resolve_headers(variables).unwrap_or_else(|error| {
+        eprintln!("warning: the server {:?} cannot be used: {error}", server.name);
+        place = At::Nowhere(format!("the server {:?} cannot be used: {error}", server.name));
+        Vec::new()
+    });
+    let login = (!server.sets_authorization()).then(|| server.oauth.clone().unwrap_or_default());
+    Wanted { name: server.name.clone(), url: server.url.as_str().to_owned(), place, headers, login }
+}
+
+fn name_and_url(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((name, url)) => Ok((name.to_owned(), url.to_owned())),
+        None => Err(Failure::new(ExitCode::ServeUsage, "--route wants a name and a URL")
+            .with_hint("write --route docs=http://docs.internal/mcp")),
+    }
+}
+
+fn listen(text: &str) -> Result<SocketAddr, Failure> {
+    let address = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let address =
+        address.strip_prefix("localhost:").map_or(address.to_owned(), |port| format!("127.0.0.1:{port}"));
+    address.parse().map_err(|_| {
+        Failure::new(
+            ExitCode::ServeUsage,
+            format!("cannot listen on {text:?}: an IP address and a port are wanted"),
+        )
+        .with_hint("write 127.0.0.1:7412, or 127.0.0.1:0 for any free port")
+    })
+}
+
+fn gateway_token(flags: &Flags, config: &Config, variables: &Variables) -> Result<Option<String>, Failure> {
+    if flags.gateway_token_file.is_some() || variables.text("AFIELD_GATEWAY_TOKEN").is_some() {
+        let token = Token::find_in(flags.gateway_token_file.as_deref(), "AFIELD_GATEWAY_TOKEN")?;
+        return Ok(token.map(|token| token.expose().to_owned()));
+    }
+    let secret = config.gateway.token.as_ref().map(|credential| credential.read(variables)).transpose();
+    let secret = secret.map_err(|why| Failure::new(ExitCode::Read, format!("gateway: {why}")))?;
+    Ok(secret.map(|secret| secret.expose().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves which addresses are understood, and that others are refused as usage.
+    #[test]
+    fn listen_takes_an_address_and_a_port() {
+        for (text, address) in [
+            ("127.0.0.1:7412", "127.0.0.1:7412"),
+            ("http://[::1]:0/", "[::1]:0"),
+            ("localhost:80", "127.0.0.1:80"),
+        ] {
+            assert_eq!(listen(text).unwrap(), address.parse().unwrap());
+        }
+        for text in ["", "7412", "host:1", "ws://127.0.0.1:1", "127.0.0.1:1/x"] {
+            assert_eq!(listen(text).unwrap_err().code, ExitCode::ServeUsage, "{text}");
+        }
+    }
+}
