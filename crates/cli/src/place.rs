@@ -1,4 +1,5 @@
 use crate::failure::Failure;
+use afield_client::Dialect;
 use afield_transport::{ClientIdentity, Pin, Proxy};
 use clap::Args;
 use std::path::PathBuf;
@@ -42,6 +43,19 @@ pub(crate) struct ReachFlags {
     /// Reach the executor through this HTTP proxy: `http://[USER:PASSWORD@]HOST:PORT`.
     #[arg(long, env = "AFIELD_EXECUTOR_PROXY", value_name = "URL", hide_env_values = true)]
     pub executor_proxy: Option<String>,
+
+    /// What to speak with the executor: `auto` is afield/1 where it knows it (requests survive a lost connection, bodies are
+    /// of any size), `base` forces the older dialect.
+    #[arg(long, env = "AFIELD_DIALECT", value_name = "auto|base", default_value = "auto")]
+    pub dialect: DialectFlag,
+}
+
+/// A dialect, as typed.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum DialectFlag {
+    #[default]
+    Auto,
+    Base,
 }
 
 /// How an executor is reached, as meant.
@@ -50,6 +64,7 @@ pub(crate) struct Reach {
     pub pins: Vec<Pin>,
     pub identity: Option<ClientIdentity>,
     pub proxy: Option<Proxy>,
+    pub dialect: Dialect,
 }
 
 impl ReachFlags {
@@ -63,7 +78,11 @@ impl ReachFlags {
         let identity = identity.map(|(certificate, key)| ClientIdentity { certificate, key });
         let proxy = self.executor_proxy.as_deref().filter(|url| !url.is_empty()).map(Proxy::parse);
         let proxy = proxy.transpose().map_err(|why| Failure::usage(format!("--executor-proxy: {why}")))?;
-        Ok(Reach { pins, identity, proxy })
+        let dialect = match self.dialect {
+            DialectFlag::Auto => Dialect::Auto,
+            DialectFlag::Base => Dialect::Base,
+        };
+        Ok(Reach { pins, identity, proxy, dialect })
     }
 }
 

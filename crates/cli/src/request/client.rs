@@ -1,10 +1,10 @@
-use super::{exit, plan::Plan};
+use super::{exit, plan::Plan, verbose::Story};
 use crate::{
     failure::Failure,
     place::{Place, Reach},
     token::Token,
 };
-use afield_client::{ConnectError, HttpClient, Local, Remote, RemoteConfig};
+use afield_client::{ConnectError, ConnectionState, HttpClient, Local, Remote, RemoteConfig};
 use afield_egress::{CaPolicy, EgressConfig};
 use afield_transport::{BearerToken, DialError};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -42,7 +42,12 @@ impl Client {
                 let mut config = RemoteConfig::new(url);
                 config.token = token.map(|token| BearerToken::new(token.expose()));
                 config.ca = ca;
-                Reach { pins: config.pins, identity: config.identity, proxy: config.proxy } = reach;
+                Reach {
+                    pins: config.pins,
+                    identity: config.identity,
+                    proxy: config.proxy,
+                    dialect: config.dialect,
+                } = reach;
                 // Without being told how long to wait, a person wants to know at once.
                 config.wait = connect_timeout.is_some();
                 config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);
@@ -77,6 +82,31 @@ impl Client {
         let system =
             info.as_ref().and_then(|info| info.platform_os.as_deref()).unwrap_or("an unknown system");
         Some(format!("connected to executor {version} on {system}, dialect {dialect}"))
+    }
+
+    /// Tells what becomes of the connection meanwhile, for ever.
+    pub async fn narrate(&self, story: &Story) -> std::convert::Infallible {
+        let Self::Remote(remote) = self else { return std::future::pending().await };
+        let mut watch = remote.watch();
+        while watch.changed().await.is_ok() {
+            match &*watch.borrow_and_update() {
+                ConnectionState::Reconnecting { why, attempts: 0 } => {
+                    story.tell(&format!(
+                        "lost the connection to the executor ({why}); the request goes on there"
+                    ));
+                }
+                ConnectionState::Reconnecting { attempts, .. } => {
+                    story.tell(&format!(
+                        "the executor is out of reach still: {attempts} attempts have failed"
+                    ));
+                }
+                ConnectionState::Connected { resumed: 1.., .. } => {
+                    story.tell("connected again; the session goes on where it was");
+                }
+                _ => {}
+            }
+        }
+        std::future::pending().await
     }
 
     /// Says goodbye. What was cancelled just before is still said, within 2 s.

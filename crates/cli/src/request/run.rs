@@ -37,6 +37,7 @@ pub(crate) async fn run(mut plan: Plan, signals: Signals) -> ExitCode {
             let result = tokio::select! {
                 result = exchange::perform(plan, &client, &story, &mut outcome) => result,
                 code = signals.first() => Err(interrupted(code)),
+                never = client.narrate(&story) => match never {},
             };
             // Dropped above, the exchange is cancelled; closing lets the word of it go out.
             client.close().await;

@@ -7,6 +7,7 @@ mod case_117;
 mod chaos;
 mod configuration;
 mod demo;
+mod dialects;
 mod failures;
 mod gateway;
 mod login;
