@@ -10,7 +10,7 @@ pub enum Subject {
     Direct,
     /// An afield executor driven in the base dialect, by the same driver as the reference.
     Afield,
-    /// An afield executor driven by afield's own client.
+    /// An afield executor driven by afield's own client, in afield/1.
     Client,
     /// The reference executor, base dialect.
     Reference,

@@ -16,6 +16,14 @@ pub fn verdicts(medians: &Medians) -> Vec<Verdict> {
     let ratio = |scenario, metric| {
         Some(afield(scenario, metric)? / medians.get(scenario, Subject::Reference, metric)?)
     };
+    // Of afield/1, which only afield's own client speaks.
+    let own = |scenario, metric, of| {
+        Some(medians.get(scenario, Subject::Client, metric)? / medians.get(scenario, of, metric)?)
+    };
+    let added = || {
+        let p50 = |subject| medians.get(Scenario::BufferedC1, subject, Metric::P50Ms);
+        Some(p50(Subject::Client)? - p50(Subject::Direct)?)
+    };
     let below = |value: Option<f64>, limit: f64, unit: &str| {
         value.map(|value| (format!("{value:.2} {unit}"), value < limit))
     };
@@ -41,6 +49,35 @@ pub fn verdicts(medians: &Medians) -> Vec<Verdict> {
             what: "four large streams in base, MB/s, to the reference's",
             wanted: "at least 1.5 times",
             measured: times(ratio(Scenario::Bulk4, Metric::MegabytesPerSecond), |value| value >= 1.5),
+        },
+        Verdict {
+            what: "afield/1: one large stream, MB/s, to direct",
+            wanted: "at least 0.4 times",
+            measured: times(own(Scenario::Bulk1, Metric::MegabytesPerSecond, Subject::Direct), |v| v >= 0.4),
+        },
+        Verdict {
+            what: "afield/1: one large stream, MB/s, to the reference's",
+            wanted: "at least 4 times",
+            measured: times(own(Scenario::Bulk1, Metric::MegabytesPerSecond, Subject::Reference), |v| {
+                v >= 4.0
+            }),
+        },
+        Verdict {
+            what: "afield/1: small calls a second, 32 at a time, to direct",
+            wanted: "at least 0.6 times",
+            measured: times(own(Scenario::BufferedC32, Metric::CallsPerSecond, Subject::Direct), |v| {
+                v >= 0.6
+            }),
+        },
+        Verdict {
+            what: "afield/1: what is added to a small call, p50",
+            wanted: "under 0.09 ms",
+            measured: below(added(), 0.09, "ms"),
+        },
+        Verdict {
+            what: "afield/1: upload, MB/s, to direct",
+            wanted: "at least 0.4 times",
+            measured: times(own(Scenario::Upload, Metric::MegabytesPerSecond, Subject::Direct), |v| v >= 0.4),
         },
         Verdict {
             what: "resident at rest",
