@@ -215,7 +215,9 @@ impl Plan {
             .scenarios
             .iter()
             .flat_map(|&scenario| self.subjects.iter().map(move |&subject| (scenario, subject)));
-        pairs.filter(|(scenario, subject)| scenario.makes_calls() || subject.is_executor())
+        pairs
+            .filter(|(scenario, subject)| scenario.makes_calls() || subject.is_executor())
+            .filter(|(scenario, subject)| !scenario.takes_credit() || *subject == Subject::Client)
     }
 
     async fn sample(&self, scenario: Scenario, subject: Subject, origin: &Origin) -> Result<Metrics> {

@@ -27,6 +27,10 @@ pub enum Scenario {
     Bulk1,
     /// Four large streams at once.
     Bulk4,
+    /// A hundred streams at once.
+    Crowd,
+    /// The same, beside one that is never read.
+    Stalled,
     /// POSTs of 4 MiB, one after another, inline in base.
     Upload,
     /// 1,000 SSE streams that stay silent, on one connection: memory for each.
@@ -38,18 +42,21 @@ pub enum Scenario {
 const SMALL: u64 = 1024;
 const UPLOAD: usize = 4 << 20;
 const IDLE_STREAMS: usize = 1000;
+const CROWD: usize = 100;
 /// How long an executor is left alone before its memory is read: long enough to start or to settle.
 const SETTLE: Duration = Duration::from_millis(500);
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::BufferedC1,
         Self::BufferedC32,
         Self::StreamedC1,
         Self::StreamedC32,
         Self::Bulk1,
         Self::Bulk4,
+        Self::Crowd,
+        Self::Stalled,
         Self::Upload,
         Self::Idle,
         Self::Rest,
@@ -64,6 +71,8 @@ impl Scenario {
             Self::StreamedC32 => "streamed-c32",
             Self::Bulk1 => "bulk-1",
             Self::Bulk4 => "bulk-4",
+            Self::Crowd => "crowd",
+            Self::Stalled => "stalled",
             Self::Upload => "upload",
             Self::Idle => "idle",
             Self::Rest => "rest",
@@ -79,6 +88,8 @@ impl Scenario {
             Self::StreamedC32 => "streamed GET, 1 KiB, 32 at a time",
             Self::Bulk1 => "one large stream",
             Self::Bulk4 => "four large streams",
+            Self::Crowd => "a hundred streams",
+            Self::Stalled => "a hundred streams, and one never read",
             Self::Upload => "POST of 4 MiB",
             Self::Idle => "1,000 silent SSE streams",
             Self::Rest => "at rest",
@@ -100,13 +111,19 @@ impl Scenario {
 
     /// Whether its rate is one of bytes.
     pub fn is_bulk(self) -> bool {
-        matches!(self, Self::Bulk1 | Self::Bulk4 | Self::Upload)
+        matches!(self, Self::Bulk1 | Self::Bulk4 | Self::Crowd | Self::Stalled | Self::Upload)
+    }
+
+    /// Whether it takes credit for each stream, which only afield/1 has.
+    pub fn takes_credit(self) -> bool {
+        matches!(self, Self::Crowd | Self::Stalled)
     }
 
     fn parallel(self) -> usize {
         match self {
             Self::BufferedC32 | Self::StreamedC32 => 32,
             Self::Bulk4 => 4,
+            Self::Crowd | Self::Stalled => CROWD,
             _ => 1,
         }
     }
@@ -124,6 +141,10 @@ impl Scenario {
             Self::StreamedC1 | Self::StreamedC32 => get("/bytes/1024", true, SMALL),
             Self::Bulk1 => get(&format!("/bytes/{}", size.bulk), true, size.bulk),
             Self::Bulk4 => get(&format!("/bytes/{}", size.bulk / 4), true, size.bulk / 4),
+            Self::Crowd | Self::Stalled => {
+                let bytes = size.bulk / CROWD as u64;
+                get(&format!("/bytes/{bytes}"), true, bytes)
+            }
             Self::Upload => Call {
                 method: "POST",
                 url: origin.url("/upload"),
@@ -139,6 +160,7 @@ impl Scenario {
         match self {
             Self::Bulk1 => Stop::Calls(1),
             Self::Bulk4 => Stop::Calls(4),
+            Self::Crowd | Self::Stalled => Stop::Calls(CROWD),
             Self::Upload => Stop::Calls(size.uploads),
             _ => Stop::After(size.time),
         }
@@ -207,9 +229,14 @@ pub async fn client(
     let client = OwnClient::connect(executor.authority()).await?;
     let warm_up = if scenario.is_bulk() { Stop::Calls(1) } else { Stop::After(size.time / 10) };
     client.run(&call, scenario.parallel(), warm_up).await?;
+    let unread = match scenario {
+        Scenario::Stalled => Some(client.open(&origin.url(&format!("/bytes/{}", size.bulk))).await?),
+        _ => None,
+    };
     let (driver, before) = (Usage::own()?, executor.usage()?);
     let outcome = client.run(&call, scenario.parallel(), scenario.stop(size)).await?;
     let (driven, after) = (Usage::own()?, executor.usage()?);
+    drop(unread);
     let mut metrics = Metrics::of_load(scenario, &outcome, UPLOAD);
     metrics.add_driver(&outcome, driver, driven);
     metrics.add_executor(scenario, &outcome, before, after, UPLOAD);

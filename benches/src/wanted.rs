@@ -24,6 +24,10 @@ pub fn verdicts(medians: &Medians) -> Vec<Verdict> {
         let p50 = |subject| medians.get(Scenario::BufferedC1, subject, Metric::P50Ms);
         Some(p50(Subject::Client)? - p50(Subject::Direct)?)
     };
+    let stalled = |metric| {
+        let of = |scenario| medians.get(scenario, Subject::Client, metric);
+        Some(of(Scenario::Stalled)? / of(Scenario::Crowd)?)
+    };
     let below = |value: Option<f64>, limit: f64, unit: &str| {
         value.map(|value| (format!("{value:.2} {unit}"), value < limit))
     };
@@ -78,6 +82,16 @@ pub fn verdicts(medians: &Medians) -> Vec<Verdict> {
             what: "afield/1: upload, MB/s, to direct",
             wanted: "at least 0.4 times",
             measured: times(own(Scenario::Upload, Metric::MegabytesPerSecond, Subject::Direct), |v| v >= 0.4),
+        },
+        Verdict {
+            what: "afield/1: a hundred streams beside one that is never read, MB/s, to without it",
+            wanted: "at least 0.9 times",
+            measured: times(stalled(Metric::MegabytesPerSecond), |v| v >= 0.9),
+        },
+        Verdict {
+            what: "afield/1: resident then, to without it",
+            wanted: "at most 1.1 times",
+            measured: times(stalled(Metric::ResidentMegabytes), |v| v <= 1.1),
         },
         Verdict {
             what: "resident at rest",

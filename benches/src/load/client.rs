@@ -3,7 +3,7 @@
 use super::{Call, Outcome, Pace, Stop};
 use crate::Result;
 use afield_client::{HttpClient as _, Remote, RemoteConfig};
-use afield_exchange::{Request, RequestBody};
+use afield_exchange::{Request, RequestBody, Response};
 use futures_util::future;
 use std::{cell::RefCell, time::Instant};
 
@@ -29,6 +29,11 @@ impl OwnClient {
         });
         future::try_join_all(workers).await?;
         Ok(pace.into_inner().outcome())
+    }
+
+    /// A stream of which nothing is read.
+    pub async fn open(&self, url: &str) -> Result<Response> {
+        Ok(self.0.stream(Request::get(url)).await?)
     }
 
     async fn exchange(&self, call: &Call) -> Result<u64> {
