@@ -97,6 +97,10 @@ exit_codes! {
     Cancelled = 106,
     /// The login at an MCP server failed, or a new one is needed.
     LoginFailed = 107,
+    /// The MCP tool was executed and says that it failed.
+    ToolFailed = 108,
+    /// An MCP server could not be used, or refused the call.
+    McpFailed = 109,
     /// A defect in afield or in the executor. Please report it.
     Internal = 120,
     /// Interrupted by Ctrl-C (SIGINT); the request was cancelled through to the origin.

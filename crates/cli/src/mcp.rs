@@ -1,12 +1,19 @@
 //! `afield mcp`: the MCP servers of the configuration.
 
 mod add;
+mod call;
+mod connect;
+mod doctor;
 mod export;
 mod import;
 mod list;
 pub(crate) mod login;
 pub(crate) mod placed;
 mod remove;
+mod session;
+mod status;
+mod told;
+mod tools;
 
 use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, signals::Signals, start::report};
 use clap::{Args, Subcommand};
@@ -37,22 +44,44 @@ enum Command {
     Login(login::Flags),
     /// Have a server's tokens taken back, and forget them.
     Logout(login::LogoutFlags),
+    /// Connect to the servers, and say how each of them is.
+    Status(status::Flags),
+    /// List the tools of a server.
+    Tools(tools::Flags),
+    /// Call a tool.
+    Call(call::Flags),
+    /// Put a server on standard input and output, for programs that only start commands.
+    Connect(connect::Flags),
+    /// Find out where servers fail, and what to do.
+    Doctor(doctor::Flags),
 }
 
 impl Flags {
     /// Whether the command asks somebody else, and so has to wait.
     pub fn waits(&self) -> bool {
-        matches!(self.command, Command::Login(_) | Command::Logout(_))
+        use Command::{Call, Connect, Doctor, Login, Logout, Status, Tools};
+        matches!(self.command, Login(_) | Logout(_) | Status(_) | Tools(_) | Call(_) | Connect(_) | Doctor(_))
     }
 }
 
 /// Runs a command that waits. A signal ends it.
 pub(crate) async fn ask(flags: Flags, signals: Signals) -> ExitCode {
     let config = &flags.config;
+    if let Command::Connect(flags) = &flags.command {
+        // It ends its session before it ends.
+        return match connect::run(config, flags, &signals).await {
+            Ok(()) => ExitCode::Success,
+            Err(failure) => report(&failure),
+        };
+    }
     let done = async {
         match &flags.command {
             Command::Login(flags) => login::login(config, flags).await,
             Command::Logout(flags) => login::out(config, flags).await,
+            Command::Status(flags) => status::run(config, flags).await,
+            Command::Tools(flags) => tools::run(config, flags).await,
+            Command::Call(flags) => call::run(config, flags).await,
+            Command::Doctor(flags) => doctor::run(config, flags).await,
             _ => unreachable!("the others do not wait"),
         }
     };
@@ -73,6 +102,6 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
         Command::List(flags) => list::run(config, &flags),
         Command::Import(flags) => import::run(config, &flags),
         Command::Export(flags) => export::run(config, &flags),
-        Command::Login(_) | Command::Logout(_) => unreachable!("these wait"),
+        _ => unreachable!("the others wait"),
     }
 }

@@ -24,7 +24,7 @@
 //! It is an [`OAuthHttpClient`](rmcp::transport::auth::OAuthHttpClient) too, so that discovery, registration and tokens
 //! are asked for from where the server is.
 //!
-//! What a server that asks for a login needs is in [`login`].
+//! What a server that asks for a login needs is in [`login`]; [`manager`] keeps many servers connected.
 //!
 //! The path of a message through this crate:
 //!
@@ -41,17 +41,22 @@ mod challenge;
 mod delete;
 mod discover;
 mod error;
+mod failure;
 mod get;
 pub mod login;
+pub mod manager;
 mod media_type;
 mod oauth;
 mod opening;
 mod post;
 mod redirect;
+mod relay;
 mod request;
 mod sse;
 mod transport;
 
 pub use error::{ReservedHeader, TransportError};
+pub use failure::{Failure, Stage};
+pub use relay::Relay;
 pub use sse::EventTooLarge;
 pub use transport::HttpTransport;

@@ -14,6 +14,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("afield-mcp", &["afield-exchange", "afield-client"]),
     ("afield-gateway", &["afield-exchange", "afield-egress", "afield-client"]),
     (
+        "afield-placement",
+        &[
+            "afield-exchange",
+            "afield-transport",
+            "afield-egress",
+            "afield-client",
+            "afield-config",
+            "afield-mcp",
+        ],
+    ),
+    (
         "afield",
         &[
             "afield-exchange",
@@ -24,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "afield-mcp",
             "afield-config",
             "afield-gateway",
+            "afield-placement",
         ],
     ),
     ("afield-config", &["afield-exchange"]),

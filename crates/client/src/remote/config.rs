@@ -16,6 +16,8 @@ pub enum Endpoint {
         program: String,
         /// Its arguments. They are not shown in logs or errors.
         arguments: Vec<String>,
+        /// Variables that it gets besides those of this process. Their values are not shown either.
+        variables: Vec<(String, String)>,
     },
 }
 
@@ -81,7 +83,7 @@ impl RemoteConfig {
 
     /// A program that speaks the protocol on its standard input and output, with the same defaults.
     pub fn command(program: impl Into<String>, arguments: Vec<String>) -> Self {
-        Self::at(Endpoint::Command { program: program.into(), arguments })
+        Self::at(Endpoint::Command { program: program.into(), arguments, variables: Vec::new() })
     }
 
     fn at(endpoint: Endpoint) -> Self {

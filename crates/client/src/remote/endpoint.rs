@@ -39,8 +39,8 @@ pub(crate) async fn open(
 ) -> Result<Opened, ConnectError> {
     let mut connection: Box<dyn Connection> = match &config.endpoint {
         Endpoint::Url(url) => Box::new(dial(&dialling(config, url, deadline)?).await?),
-        Endpoint::Command { program, arguments } => {
-            Box::new(start(program, arguments, config.limits.message_bytes)?)
+        Endpoint::Command { program, arguments, variables } => {
+            Box::new(start(program, arguments, variables, config.limits.message_bytes)?)
         }
     };
     let offers = config.dialect.offers_resumable() && connection.has_binary();
@@ -103,11 +103,13 @@ fn round_up(duration: Duration) -> Duration {
 fn start(
     program: &str,
     arguments: &[String],
+    variables: &[(String, String)],
     message_bytes: usize,
 ) -> Result<Stdio<ProgramOutput, tokio::process::ChildStdin>, ConnectError> {
     let failed = |error| ConnectError::Command { program: program.to_owned(), error };
     let mut child = Command::new(program)
         .args(arguments)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Pipe::piped())
         .stdout(Pipe::piped())
         .kill_on_drop(true)

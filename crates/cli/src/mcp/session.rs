@@ -1,0 +1,105 @@
+//! The servers of the configuration, ready to be used by one command.
+
+use crate::{
+    ExitCode,
+    config_flags::{ConfigFlags, warn},
+    failure::Failure,
+};
+use afield_config::{Config, McpServer, Variables};
+use afield_exchange::{Blame, Retry};
+use afield_mcp::{
+    Stage,
+    manager::{Entry, Manager, ServerConfig},
+};
+use afield_placement::Placements;
+
+/// A configuration and the places in it.
+pub(super) struct Session {
+    pub config: Config,
+    pub placements: Placements,
+}
+
+impl Session {
+    pub fn open(flags: &ConfigFlags) -> Result<Self, Failure> {
+        let config = flags.load()?;
+        warn(&config.warnings);
+        Ok(Self { config, placements: Placements::new(Variables::of_process()) })
+    }
+
+    /// A manager of all servers, or of those named.
+    pub fn manager(&self, names: &[String]) -> Result<Manager, Failure> {
+        let mut entries = self.placements.entries(&self.config);
+        if !names.is_empty() {
+            for name in names {
+                self.known(name)?;
+            }
+            entries.retain(|entry| names.iter().any(|name| name == entry.name()));
+        }
+        Ok(Manager::start(entries.into_iter().map(unchecked)))
+    }
+
+    /// A server that is to be used now, whether or not it is enabled.
+    pub fn server(&self, name: &str) -> Result<(&McpServer, ServerConfig), Failure> {
+        let server = self.config.mcp_server(name).map_err(|error| no_such(&error))?;
+        let config = self.placements.server(server).map_err(|failure| of_stage(name, &failure))?;
+        Ok((server, config))
+    }
+
+    /// A manager of one server, whether or not it is enabled.
+    pub fn manager_of(&self, name: &str) -> Result<Manager, Failure> {
+        let (_, config) = self.server(name)?;
+        Ok(Manager::start([unchecked(Entry::Server(config))]))
+    }
+
+    fn known(&self, name: &str) -> Result<(), Failure> {
+        match self.config.unusable.iter().any(|server| server.name == name) {
+            true => Ok(()),
+            false => self.config.mcp_server(name).map(drop).map_err(|error| no_such(&error)),
+        }
+    }
+}
+
+/// A command is over before anybody has to be asked whether he is still there.
+fn unchecked(entry: Entry) -> Entry {
+    match entry {
+        Entry::Server(config) => Entry::Server(ServerConfig { check_every: None, ..config }),
+        other => other,
+    }
+}
+
+fn no_such(error: &afield_config::NoSuch) -> Failure {
+    let code = if error.problems.is_some() { ExitCode::Config } else { ExitCode::Usage };
+    Failure::new(code, error.to_string()).with_hint("afield mcp list shows which servers there are")
+}
+
+/// What a failure of this server means for the command's caller.
+pub(super) fn of_stage(name: &str, failure: &afield_mcp::Failure) -> Failure {
+    let code = match failure.stage {
+        Stage::Config => ExitCode::Config,
+        Stage::Executor => ExitCode::ExecutorUnreachable,
+        Stage::Policy => ExitCode::PolicyDenied,
+        Stage::Dns => ExitCode::Dns,
+        Stage::Connect => ExitCode::Connect,
+        Stage::Tls => ExitCode::TlsHandshake,
+        Stage::Auth => ExitCode::LoginFailed,
+        Stage::Http | Stage::Mcp => ExitCode::McpFailed,
+    };
+    let blame = match failure.stage {
+        Stage::Config | Stage::Auth => Blame::Caller,
+        Stage::Executor => Blame::Executor,
+        Stage::Policy => Blame::Operator,
+        Stage::Dns | Stage::Connect | Stage::Tls => Blame::Network,
+        Stage::Http | Stage::Mcp => Blame::Origin,
+    };
+    let mut told = Failure::new(code, format!("{name}: {}: {}", failure.stage, failure.message));
+    told.verdict = (failure.retry == Retry::Unknown).then_some((blame, Retry::Unknown));
+    match failure.hint.is_empty() {
+        true => told,
+        false => told.with_hint(hint(name, &failure.hint)),
+    }
+}
+
+/// What to do, about this server.
+pub(super) fn hint(name: &str, hint: &str) -> String {
+    hint.replace("mcp login NAME", &format!("mcp login {name}"))
+}

@@ -1,0 +1,14 @@
+//! How things of MCP are told as JSON.
+
+use super::session::hint;
+use afield_mcp::Failure;
+use serde_json::{Value, json};
+
+pub(super) fn failure(name: &str, failure: &Failure) -> Value {
+    json!({
+        "stage": failure.stage.name(),
+        "message": failure.message,
+        "hint": hint(name, &failure.hint),
+        "mayHaveBeenExecuted": failure.retry != afield_exchange::Retry::Safe,
+    })
+}

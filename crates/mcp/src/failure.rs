@@ -1,0 +1,315 @@
+//! Where on the way to a server something fails, and what to do about it.
+
+use crate::{EventTooLarge, TransportError, login::AuthorizeError};
+use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
+use rmcp::{
+    service::{ClientInitializeError, ServiceError},
+    transport::{
+        DynamicTransportError,
+        streamable_http_client::{SseError, StreamableHttpError},
+    },
+};
+use std::{fmt, time::Duration};
+
+/// The stages on the way to a server, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// What the configuration says.
+    Config,
+    /// Reaching the executor.
+    Executor,
+    /// What the operator there allows.
+    Policy,
+    /// Resolving the server's name.
+    Dns,
+    /// Connecting to the server.
+    Connect,
+    /// The TLS handshake with it.
+    Tls,
+    /// The HTTP exchange.
+    Http,
+    /// The MCP messages in it.
+    Mcp,
+    /// Authorization at the server.
+    Auth,
+}
+
+impl Stage {
+    /// All stages, in order.
+    pub const ALL: [Self; 9] = [
+        Self::Config,
+        Self::Executor,
+        Self::Policy,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::Http,
+        Self::Mcp,
+        Self::Auth,
+    ];
+
+    /// Its name: one word in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Executor => "executor",
+            Self::Policy => "policy",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Http => "http",
+            Self::Mcp => "mcp",
+            Self::Auth => "auth",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a server cannot be used, or a message did not get an answer. `Display` is what happened, without what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Where it failed.
+    pub stage: Stage,
+    /// What happened, on one line.
+    pub message: String,
+    /// What to do about it; empty where nothing can be said.
+    pub hint: String,
+    /// Whether sending the same again may execute it twice.
+    pub retry: Retry,
+}
+
+impl Failure {
+    /// A failure in this stage.
+    pub fn new(stage: Stage, message: impl Into<String>, hint: impl Into<String>, retry: Retry) -> Self {
+        Self { stage, message: message.into(), hint: hint.into(), retry }
+    }
+
+    /// What the configuration says cannot be used.
+    pub fn config(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Stage::Config, message, hint, Retry::No)
+    }
+
+    /// Whether somebody has to log in.
+    pub fn is_login_needed(&self) -> bool {
+        self.stage == Stage::Auth && self.retry == Retry::Safe
+    }
+
+    /// A server that did not get ready in time.
+    pub(crate) fn startup(timeout: Duration) -> Self {
+        let message = format!("the server did not get ready within {timeout:?}");
+        Self::new(Stage::Mcp, message, "startup_timeout gives it longer", Retry::Safe)
+    }
+
+    /// What a failed exchange means.
+    pub fn of_exchange(error: &Error) -> Self {
+        Self::new(stage(error), error.message(), hint(error), error.retry())
+    }
+
+    /// What an error of the transport means.
+    pub fn of_transport(error: &StreamableHttpError<TransportError>) -> Self {
+        let http = |message: String, retry| Self::new(Stage::Http, message, "", retry);
+        match error {
+            StreamableHttpError::Client(TransportError::Exchange(error)) => Self::of_exchange(error),
+            StreamableHttpError::Client(TransportError::Status(status)) => not_mcp(status.as_u16()),
+            StreamableHttpError::Client(TransportError::Authorization(error)) => authorization(error),
+            StreamableHttpError::AuthRequired(_) => login(
+                "the server asks for a login",
+                "afield mcp login NAME, or give it a token in `headers_from_env`",
+            ),
+            StreamableHttpError::InsufficientScope(error) => login(
+                format!(
+                    "the token lacks a scope ({})",
+                    error.get_required_scope().unwrap_or("the server does not say which")
+                ),
+                "afield mcp login NAME --scopes SCOPE",
+            ),
+            StreamableHttpError::SessionExpired => {
+                Self::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe)
+            }
+            StreamableHttpError::HttpStatus(error) => {
+                let retry = if error.status == 429 { Retry::Safe } else { Retry::Unknown };
+                let hint = match &error.retry_after {
+                    Some(after) => format!("the server says: try again after {after}"),
+                    None => "see the server's own log".to_owned(),
+                };
+                Self::new(Stage::Http, format!("the server answered HTTP {}", error.status), hint, retry)
+            }
+            StreamableHttpError::UnexpectedContentType(given) => Self::new(
+                Stage::Mcp,
+                match given {
+                    Some(given) => format!("the answer is no MCP message: its type is {given}"),
+                    None => "the answer is no MCP message: it has no type".to_owned(),
+                },
+                "is the URL that of the MCP endpoint (often it ends in /mcp)?",
+                Retry::Unknown,
+            ),
+            StreamableHttpError::UnexpectedServerResponse(text) => Self::new(
+                Stage::Mcp,
+                format!("the answer is no MCP message: {text}"),
+                "is the URL that of the MCP endpoint (often it ends in /mcp)?",
+                Retry::Unknown,
+            ),
+            StreamableHttpError::Sse(error) => stream(error),
+            other => http(other.to_string(), Retry::Unknown),
+        }
+    }
+
+    /// Why a session did not begin.
+    pub(crate) fn of_initialize(error: &ClientInitializeError) -> Self {
+        match error {
+            ClientInitializeError::TransportError { error, .. } => Self::of_dynamic(error),
+            ClientInitializeError::LegacyFallbackFailed { fallback, .. } => Self::of_initialize(fallback),
+            ClientInitializeError::JsonRpcError(error) => Self::new(
+                Stage::Mcp,
+                format!("the server refused the session: {} ({})", error.message, error.code.0),
+                "",
+                Retry::Safe,
+            ),
+            ClientInitializeError::NoCompatibleProtocolVersion { server_supported, .. } => Self::new(
+                Stage::Mcp,
+                format!(
+                    "the server speaks only revisions that are not known here: {}",
+                    server_supported.iter().map(|version| version.as_str()).collect::<Vec<_>>().join(", ")
+                ),
+                "",
+                Retry::No,
+            ),
+            other => Self::new(Stage::Mcp, other.to_string(), "", Retry::Safe),
+        }
+    }
+
+    pub(crate) fn of_dynamic(error: &DynamicTransportError) -> Self {
+        match error.error.downcast_ref::<StreamableHttpError<TransportError>>() {
+            Some(error) => Self::of_transport(error),
+            None => Self::new(Stage::Http, error.error.to_string(), "", Retry::Unknown),
+        }
+    }
+
+    /// What an error of a request means, unless the server itself refused it or it ran out of time.
+    pub(crate) fn of_service(error: &ServiceError) -> Self {
+        match error {
+            ServiceError::TransportSend(error) => Self::of_dynamic(error),
+            ServiceError::TransportClosed => {
+                Self::new(Stage::Mcp, "the connection to the server ended", "", Retry::Unknown)
+            }
+            other => Self::new(Stage::Mcp, other.to_string(), "", Retry::Unknown),
+        }
+    }
+
+    /// Whether trying again may help, without anybody doing anything.
+    pub(crate) fn is_passing(&self) -> bool {
+        !self.is_login_needed()
+            && !matches!(self.stage, Stage::Config | Stage::Policy)
+            && self.retry != Retry::No
+    }
+}
+
+fn stream(error: &SseError) -> Failure {
+    if let SseError::Body(inner) = error {
+        if let Some(error) = inner.downcast_ref::<Error>() {
+            return Failure::of_exchange(error);
+        }
+        if let Some(error) = inner.downcast_ref::<EventTooLarge>() {
+            return Failure::new(Stage::Mcp, error.to_string(), "", Retry::No);
+        }
+    }
+    Failure::new(Stage::Http, error.to_string(), "", Retry::Unknown)
+}
+
+fn login(message: impl Into<String>, hint: &str) -> Failure {
+    Failure::new(Stage::Auth, message, hint, Retry::Safe)
+}
+
+fn authorization(error: &AuthorizeError) -> Failure {
+    match error {
+        AuthorizeError::LoginNeeded(needed) => login(needed.to_string(), "afield mcp login NAME"),
+        other => Failure::new(Stage::Auth, other.to_string(), "", Retry::Unknown),
+    }
+}
+
+fn not_mcp(status: u16) -> Failure {
+    let hint = "is the URL that of the MCP endpoint (often it ends in /mcp)?";
+    Failure::new(Stage::Http, format!("the server answered HTTP {status}"), hint, Retry::Unknown)
+}
+
+fn stage(error: &Error) -> Stage {
+    match (error.kind(), error.detail()) {
+        (Kind::PolicyDenied, _) => Stage::Policy,
+        (
+            Kind::InvalidRequest,
+            Some(detail::HEADER_VARIABLE_ABSENT | detail::HEADER_VARIABLE_REFUSED | detail::SECRET),
+        ) => Stage::Policy,
+        (Kind::InvalidRequest, _) => Stage::Config,
+        (Kind::SessionLost | Kind::Unauthorized | Kind::Overloaded | Kind::Internal, _) => Stage::Executor,
+        (Kind::Dns, _) => Stage::Dns,
+        (Kind::Connect, _) => Stage::Connect,
+        (Kind::Tls, _) => Stage::Tls,
+        (Kind::Timeout, _) => match error.phase() {
+            Some(Phase::Dns) => Stage::Dns,
+            Some(Phase::Connect) => Stage::Connect,
+            Some(Phase::Tls) => Stage::Tls,
+            _ if error.blame() == Blame::Executor => Stage::Executor,
+            _ => Stage::Http,
+        },
+        (Kind::OriginProtocol | Kind::TooLarge | Kind::Cancelled, _) => Stage::Http,
+    }
+}
+
+fn hint(error: &Error) -> &'static str {
+    match (error.kind(), error.detail()) {
+        (Kind::PolicyDenied, _) => "whoever runs the executor decides: its log names the rule that denied it",
+        (Kind::InvalidRequest, Some(detail::HEADER_VARIABLE_ABSENT)) => {
+            "set the variable where the executor runs; it is never taken from here"
+        }
+        (Kind::InvalidRequest, Some(detail::HEADER_VARIABLE_REFUSED | detail::SECRET)) => {
+            "whoever runs the executor has to allow it for this host"
+        }
+        (Kind::Unauthorized, _) => "check token_file or token_env of the executor",
+        (Kind::SessionLost, _) => "is the executor running there? `afield doctor NAME` says more",
+        (Kind::Overloaded, _) => "try again in a moment",
+        (Kind::Dns, _) => "the name is resolved where the server's environment is: is it known there?",
+        (Kind::Connect, _) => "is the server running? It is connected to from where its environment is",
+        (Kind::Tls, _) => "its certificate is checked where its environment is: trust its authority there",
+        (Kind::OriginProtocol, Some(detail::NOT_HTTP)) => "something listens there that does not speak HTTP",
+        (Kind::Timeout, _) => "the server, or the way to it, is slow or silent",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that every kind of failure is put down to the stage where something can be done about it.
+    #[test]
+    fn a_failure_is_put_down_to_its_stage() {
+        let error = |kind| Error::new(kind, Blame::Network, Retry::Unknown, "m");
+        for (error, expected) in [
+            (error(Kind::PolicyDenied), Stage::Policy),
+            (Error::invalid(detail::HEADER_VARIABLE_REFUSED, "m"), Stage::Policy),
+            (Error::invalid(detail::HEADER_NAME, "m"), Stage::Config),
+            (error(Kind::SessionLost), Stage::Executor),
+            (error(Kind::Unauthorized), Stage::Executor),
+            (error(Kind::Dns), Stage::Dns),
+            (error(Kind::Timeout).with_phase(Phase::Dns), Stage::Dns),
+            (error(Kind::Connect), Stage::Connect),
+            (error(Kind::Timeout).with_phase(Phase::Connect), Stage::Connect),
+            (error(Kind::Tls), Stage::Tls),
+            (error(Kind::Timeout).with_phase(Phase::Head), Stage::Http),
+            (error(Kind::OriginProtocol), Stage::Http),
+        ] {
+            assert_eq!(Failure::of_exchange(&error).stage, expected, "{error:?}");
+        }
+        let expired = StreamableHttpError::SessionExpired;
+        assert_eq!(
+            (Failure::of_transport(&expired).stage, Failure::of_transport(&expired).retry),
+            (Stage::Mcp, Retry::Safe)
+        );
+    }
+}

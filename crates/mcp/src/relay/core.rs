@@ -1,0 +1,252 @@
+use super::{
+    fields::{self, Tools},
+    message::{Kind, Message},
+    session::Session,
+};
+use crate::{Failure, HttpTransport, Stage, answer::Answer, request::Draft};
+use afield_exchange::{Request, Retry};
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How long a message that certainly was not executed is sent again.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What all messages of a relay share.
+pub(super) struct Core {
+    pub url: Arc<str>,
+    pub transport: HttpTransport,
+    output: mpsc::Sender<Vec<u8>>,
+    pub tasks: TaskTracker,
+    pub ending: CancellationToken,
+    session: Mutex<Session>,
+    tools: Mutex<Tools>,
+    /// Requests under way by their ids, to be given up.
+    begun: Mutex<HashMap<String, CancellationToken>>,
+    /// Who begins a new session holds this; the others wait for what comes of it.
+    renewing: tokio::sync::Mutex<()>,
+}
+
+impl Core {
+    pub fn new(
+        url: Arc<str>,
+        transport: HttpTransport,
+        output: mpsc::Sender<Vec<u8>>,
+        tasks: TaskTracker,
+        ending: CancellationToken,
+    ) -> Self {
+        Self {
+            url,
+            transport,
+            output,
+            tasks,
+            ending,
+            session: Mutex::default(),
+            tools: Mutex::default(),
+            begun: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Sends a message on, and what answers it back. Every answer that is due is there, or an error in its place.
+    pub async fn relay(self: &Arc<Self>, message: Message) {
+        if message.method() == Some("initialize") {
+            let mut session = self.session();
+            *session = Session {
+                initialize: Some(message.clone()),
+                generation: session.generation + 1,
+                ..Session::default()
+            };
+        }
+        let until = Instant::now() + PATIENCE;
+        let (mut pause, mut is_renewed) = (PAUSE, false);
+        let failure = loop {
+            let at = self.session().clone();
+            let failure = match self.post(&message, &at).await {
+                Ok(answer) if answer.status() == StatusCode::NOT_FOUND && at.id.is_some() && !is_renewed => {
+                    is_renewed = true;
+                    match self.renew(at.generation).await {
+                        Ok(()) => continue,
+                        Err(failure) => failure,
+                    }
+                }
+                Ok(answer) => return self.answer(&message, answer, &at).await,
+                Err(failure) => failure,
+            };
+            let is_passing = failure.retry == Retry::Safe && failure.is_passing();
+            if !is_passing || Instant::now() + pause > until {
+                break failure;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        self.refuse(message.owed(), &failure).await;
+    }
+
+    pub async fn post(&self, message: &Message, at: &Session) -> Result<Answer, Failure> {
+        let draft = Draft::new("POST", &self.url, None, HashMap::new())
+            .map_err(|error| Failure::of_transport(&error))?
+            .accept()
+            .session(at.id.as_deref().filter(|_| message.method() != Some("initialize")))
+            .json(message.text.to_vec());
+        let mut request = draft.finish(self.transport.common());
+        self.describe(&mut request, message, at);
+        self.transport.send(request).await.map_err(|error| Failure::of_transport(&error))
+    }
+
+    /// Adds what header fields say of a message.
+    fn describe(&self, request: &mut Request, message: &Message, at: &Session) {
+        let Some(revision) = message.revision().or(at.revision.as_deref()) else { return };
+        if message.method() == Some("initialize") {
+            return;
+        }
+        request.headers.push(afield_exchange::Header::new("mcp-protocol-version", revision.to_owned()));
+        if revision >= fields::FIRST {
+            request.headers.extend(fields::of(message, &self.tools()));
+        }
+    }
+
+    /// Begins a session in place of one that the server no longer knows, with the host's own `initialize`. Of all who ask
+    /// for it, one does.
+    pub async fn renew(self: &Arc<Self>, generation: u64) -> Result<(), Failure> {
+        let _renewing = self.renewing.lock().await;
+        let at = self.session().clone();
+        if at.generation != generation {
+            return Ok(());
+        }
+        let lost = || Failure::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe);
+        let initialize = at.initialize.clone().ok_or_else(lost)?;
+        let answer = self.post(&initialize, &Session::default()).await?;
+        let begun = self.begun_by(answer, &initialize).await?;
+        let session = Session {
+            generation: generation + 1,
+            is_open: at.is_open,
+            initialize: Some(initialize),
+            ..begun
+        };
+        let open = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let open = Message::parse(open).expect("it is a message");
+        let answer = self.post(&open, &session).await?;
+        if !answer.status().is_success() {
+            return Err(lost());
+        }
+        tracing::info!("the server lost the session: there is a new one");
+        *self.session() = session.clone();
+        if session.is_open {
+            self.listen(session).await;
+        }
+        Ok(())
+    }
+
+    /// Gives a request up that its host cancels, where that is told by closing its stream. Says whether that is all.
+    pub fn cancel(&self, message: &Message) -> bool {
+        let Some(id) = message.params.get("requestId") else { return false };
+        let modern = self.session().revision.as_deref().is_none_or(|revision| revision >= fields::FIRST);
+        let begun = self.requests().get(&id.to_string()).cloned();
+        match begun.filter(|_| modern) {
+            Some(given_up) => {
+                given_up.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub fn begin(&self, message: &Message) -> CancellationToken {
+        let given_up = self.ending.child_token();
+        if let Some(id) = message.id() {
+            self.requests().insert(id.to_owned(), given_up.clone());
+        }
+        given_up
+    }
+
+    pub fn finish(&self, id: Option<&str>) {
+        if let Some(id) = id {
+            self.requests().remove(id);
+        }
+    }
+
+    /// Answers what is owed with an error.
+    pub async fn refuse(&self, owed: &[String], failure: &Failure) {
+        if owed.is_empty() {
+            tracing::warn!(stage = %failure.stage, %failure, "a message was not delivered");
+        }
+        for id in owed {
+            let executed = match failure.retry {
+                Retry::Safe => "it was not executed",
+                Retry::No => "sending it again is pointless",
+                Retry::Unknown => "it may have been executed",
+            };
+            let error = json!({
+                "code": -32000,
+                "message": format!("{failure}; {executed}"),
+                "data": { "afield": {
+                    "stage": failure.stage.name(),
+                    "mayHaveBeenExecuted": failure.retry != Retry::Safe,
+                    "hint": failure.hint,
+                } },
+            });
+            self.write_with_id(id, "error", &error.to_string()).await;
+        }
+    }
+
+    pub async fn write_with_id(&self, id: &str, key: &str, raw: &str) {
+        self.write_text(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{key}\":{raw}}}").into_bytes()).await;
+    }
+
+    pub async fn write(&self, message: Value) {
+        self.write_text(message.to_string().into_bytes()).await;
+    }
+
+    /// Writes a message on a line of its own: line ends in it can only stand between tokens.
+    pub async fn write_text(&self, mut text: Vec<u8>) {
+        for byte in text.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
+        text.push(b'\n');
+        let _ = self.output.send(text).await;
+    }
+
+    /// Ends the session.
+    pub async fn goodbye(&self) {
+        let at = self.session().clone();
+        let Some(id) = &at.id else { return };
+        let Ok(draft) = Draft::new("DELETE", &self.url, None, HashMap::new()) else { return };
+        let mut request = draft.session(Some(id)).finish(self.transport.common());
+        if let Some(revision) = at.revision {
+            request.headers.push(afield_exchange::Header::new("mcp-protocol-version", revision));
+        }
+        if let Err(error) = self.transport.send(request).await {
+            tracing::debug!(%error, "the session's end was not heard");
+        }
+    }
+
+    pub fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn tools(&self) -> MutexGuard<'_, Tools> {
+        self.tools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn requests(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this is the notification after which the server may speak of its own accord.
+    pub fn opens(message: &Message) -> bool {
+        matches!(&message.kind, Kind::Notification { method } if method == "notifications/initialized")
+    }
+}
