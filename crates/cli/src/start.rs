@@ -57,7 +57,7 @@ fn dispatch(flags: Flags) -> ExitCode {
         }
         Command::Token(flags) => finish(token::run(flags)),
         Command::Mcp(flags) if flags.waits() => {
-            in_runtime(log, "warn", Builder::new_multi_thread(), |signals| mcp::ask(flags, signals))
+            in_runtime(log, "warn,rmcp=off", Builder::new_multi_thread(), |signals| mcp::ask(flags, signals))
         }
         Command::Mcp(flags) => finish(mcp::run(flags)),
         Command::Executor(flags) => finish(executor::run(flags)),

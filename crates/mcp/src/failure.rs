@@ -151,7 +151,7 @@ impl Failure {
             ),
             StreamableHttpError::UnexpectedServerResponse(text) => Self::new(
                 Stage::Mcp,
-                format!("the answer is no MCP message: {text}"),
+                format!("the answer is no MCP message: {}", text.trim().trim_end_matches(':')),
                 "is the URL that of the MCP endpoint (often it ends in /mcp)?",
                 Retry::Unknown,
             ),
