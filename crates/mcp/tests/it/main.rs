@@ -8,6 +8,7 @@ mod limits;
 mod login;
 mod mapping;
 mod oauth;
+mod recovery;
 mod redirects;
 mod requests;
 mod support;

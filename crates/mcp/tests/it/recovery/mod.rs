@@ -1,0 +1,5 @@
+//! Servers, executors and connections that go away in the middle of things; what was executed is counted at the server.
+
+mod managing;
+mod relaying;
+mod server;

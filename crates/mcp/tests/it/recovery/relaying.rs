@@ -1,0 +1,114 @@
+use super::server::Server;
+use afield_client::Local;
+use afield_egress::EgressConfig;
+use afield_mcp::{HttpTransport, Relay};
+use afield_testkit::within;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A host that speaks lines.
+struct Host {
+    input: Option<DuplexStream>,
+    output: Lines<BufReader<DuplexStream>>,
+    relay: JoinHandle<std::io::Result<()>>,
+}
+
+impl Host {
+    async fn of(server: &Server) -> Self {
+        let (input, there) = tokio::io::duplex(1 << 16);
+        let (here, output) = tokio::io::duplex(1 << 16);
+        let transport = HttpTransport::new(Arc::new(Local::new(EgressConfig::default()).unwrap()));
+        let relay = Relay::new(server.url(), transport);
+        let relay = tokio::spawn(relay.run(there, here, CancellationToken::new()));
+        let mut host = Self { input: Some(input), output: BufReader::new(output).lines(), relay };
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+        host.say(json!({ "jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params })).await;
+        assert_eq!(host.hear().await["id"], "init");
+        host.say(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        host
+    }
+
+    async fn say(&mut self, message: Value) {
+        let line = format!("{message}\n");
+        self.input.as_mut().unwrap().write_all(line.as_bytes()).await.unwrap();
+    }
+
+    async fn call(&mut self, id: u64, tool: &str) {
+        self.say(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool } }))
+            .await;
+    }
+
+    async fn hear(&mut self) -> Value {
+        let line = within("a message", self.output.next_line()).await.unwrap().expect("the relay goes on");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Ends its input, and waits for the relay's end.
+    async fn end(mut self) -> std::io::Result<()> {
+        drop(self.input.take());
+        within("the relay's end", self.relay).await.unwrap()
+    }
+}
+
+/// Proves that a relay begins one new session for many requests when the server was restarted, unseen by the host, with
+/// every request executed once and every id its own; and that the end of input ends the session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_is_unseen_by_the_host() {
+    let mut server = Server::start().await;
+    let mut host = Host::of(&server).await;
+    server.restart().await;
+    for id in 0..20 {
+        host.call(id, "count").await;
+    }
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let answer = host.hear().await;
+        assert_eq!(answer["result"]["content"][0]["text"], "done", "{answer}");
+        ids.push(answer["id"].as_u64().unwrap());
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (0..20).collect::<Vec<_>>());
+    let counts = server.counts();
+    assert_eq!((counts.initialized, counts.executed), (2, 20));
+    host.end().await.unwrap();
+    assert_eq!(server.counts().deleted, 1);
+}
+
+/// Proves that a request whose server dies while it works is answered with an error that says so, and not sent again; that
+/// one that is made while the server is down waits for it; and that a line that is no message is answered as such.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_have_been_executed_is_answered_with_an_error() {
+    let mut server = Server::start().await;
+    let mut host = Host::of(&server).await;
+    host.call(1, "gated").await;
+    server.until("the call is being executed", |counts| counts.executed == 1).await;
+    server.kill().await;
+    let answer = host.hear().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32000)), "{answer}");
+    assert_eq!(answer["error"]["data"]["afield"]["mayHaveBeenExecuted"], true);
+    host.call(2, "count").await;
+    server.restart().await;
+    assert_eq!(host.hear().await["result"]["content"][0]["text"], "done");
+    assert_eq!(server.counts().executed, 2);
+    host.input.as_mut().unwrap().write_all(b"{oops\n").await.unwrap();
+    assert_eq!(host.hear().await["error"]["code"], -32700);
+    host.end().await.unwrap();
+}
+
+/// Proves that answers that are due when the input ends are still given.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_input_waits_for_what_is_due() {
+    let server = Server::start().await;
+    let mut host = Host::of(&server).await;
+    host.call(1, "gated").await;
+    server.until("the call is being executed", |counts| counts.executed == 1).await;
+    drop(host.input.take());
+    server.open();
+    assert_eq!(host.hear().await["result"]["content"][0]["text"], "done");
+    within("the relay's end", host.relay).await.unwrap().unwrap();
+}
