@@ -111,7 +111,7 @@ impl<'a> Exchange<'a> {
     pub(crate) async fn perform(mut self) -> Result<(Head, Incoming), Error> {
         upload::check_announced_empty(&mut self.body, self.deadlines.total).await?;
         loop {
-            let mut replay = upload::again(&self.body);
+            let mut replay = self.body.again();
             let (response, mut watch) = self.watched_hop(&mut replay).await?;
             let (head, body) = http::Response::from(response).into_parts();
             if let Err(error) = self.check(&head) {
@@ -236,7 +236,7 @@ impl<'a> Exchange<'a> {
                 Ok(response) => return Ok(response),
                 Err(failed) => failed,
             };
-            match replay.as_ref().and_then(upload::again) {
+            match replay.as_ref().and_then(RequestBody::again) {
                 Some(body) if failed.unprocessed && resends < RESENDS => self.body = body,
                 _ => return Err(failed.error),
             }

@@ -1,3 +1,4 @@
+use crate::Recorded;
 use bytes::Bytes;
 use futures_core::Stream;
 use std::{fmt, pin::Pin};
@@ -24,6 +25,8 @@ pub enum RequestBody {
         /// The bytes.
         stream: BodyStream,
     },
+    /// A body that is produced while it is sent, and kept, so that it can be sent again.
+    Recorded(Recorded),
 }
 
 impl RequestBody {
@@ -33,6 +36,17 @@ impl RequestBody {
             Self::Empty => Some(0),
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::Stream { length, .. } => *length,
+            Self::Recorded(body) => body.length(),
+        }
+    }
+
+    /// The body once more, if it can be sent once more.
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Bytes(bytes) => Some(Self::Bytes(bytes.clone())),
+            Self::Recorded(body) => Some(Self::Recorded(body.clone())),
+            Self::Stream { .. } => None,
         }
     }
 
@@ -47,6 +61,7 @@ impl fmt::Debug for RequestBody {
         match self {
             Self::Empty => f.write_str("empty"),
             Self::Bytes(bytes) => write!(f, "<{} bytes>", bytes.len()),
+            Self::Recorded(body) => body.fmt(f),
             Self::Stream { length: Some(length), .. } => write!(f, "<stream of {length} bytes>"),
             Self::Stream { length: None, .. } => f.write_str("<stream>"),
         }

@@ -125,6 +125,16 @@ struct Inner {
 }
 
 impl Error {
+    /// What becomes of a request whose body its producer gives up. A producer that says so with an [`Error`] is believed.
+    pub fn of_body_error(why: &crate::BodyError) -> Self {
+        if let Some(error) = why.downcast_ref::<Self>() {
+            return error.clone();
+        }
+        Self::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, format!("the request body failed: {why}"))
+            .with_detail(detail::REQUEST_BODY)
+            .with_phase(Phase::Request)
+    }
+
     /// An error with this text for the caller.
     pub fn new(kind: Kind, blame: Blame, retry: Retry, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {

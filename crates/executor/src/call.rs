@@ -4,7 +4,7 @@ use crate::{
     upload::Reader,
 };
 use afield_egress::Egress;
-use afield_exchange::{Blame, BodyError, Error, Kind, Phase, Request, Response, Retry, detail};
+use afield_exchange::{Error, Kind, Request, Response};
 use afield_protocol::{
     server::{CallId, Reply, Server},
     wire::Upload,
@@ -18,8 +18,8 @@ pub(crate) struct Call {
     pub id: CallId,
     pub request: Request,
     pub upload: Option<Upload>,
-    /// Up to this many bytes an upload that the orchestrator has whole is collected before it is sent.
-    pub collected: usize,
+    /// Up to this many bytes an upload that the orchestrator has whole is kept, to be repeated.
+    pub kept: usize,
     pub reply: Reply,
     pub manner: Manner,
 }
@@ -66,7 +66,7 @@ impl Call {
     async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<Last, Error> {
         let deadline = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if let Some(upload) = self.upload {
-            self.add_body(upload, deadline, shared).await?;
+            self.request.body = Reader::new(shared.clone(), self.id).body(upload, self.kept);
         }
         let Self { id, request, reply, manner, .. } = self;
         if manner == Manner::Buffered {
@@ -95,22 +95,6 @@ impl Call {
         }
         stream(id, response, deadline, shared).await
     }
-
-    async fn add_body(
-        &mut self,
-        upload: Upload,
-        deadline: Option<Instant>,
-        shared: &Arc<Shared>,
-    ) -> Result<(), Error> {
-        let body = Reader::new(shared.clone(), self.id).body(upload, self.collected);
-        let body = match deadline {
-            None => body.await,
-            Some(deadline) => timeout_at(deadline, body).await.map_err(|_| late())?,
-        };
-        self.request.body = body.map_err(|why| aborted(&why))?;
-        self.request.timeout = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        Ok(())
-    }
 }
 
 async fn stream(
@@ -134,22 +118,6 @@ async fn pass(id: CallId, bytes: bytes::Bytes, deadline: Option<Instant>, shared
             None => shared.room(id).await,
         }
     }
-}
-
-fn late() -> Error {
-    let message = "the deadline passed before the request body had come";
-    Error::new(Kind::Timeout, Blame::Caller, Retry::Safe, message)
-        .with_detail(detail::TOTAL)
-        .with_phase(Phase::Request)
-}
-
-fn aborted(why: &BodyError) -> Error {
-    if let Some(error) = why.downcast_ref::<Error>() {
-        return error.clone();
-    }
-    Error::new(Kind::Cancelled, Blame::Caller, Retry::Safe, format!("the request body failed: {why}"))
-        .with_detail(detail::REQUEST_BODY)
-        .with_phase(Phase::Request)
 }
 
 fn log(error: &Error) {

@@ -314,8 +314,8 @@ impl<C: Connection> Driver<C> {
                         (Server::Base(_), true) => Manner::Streamed,
                         (Server::Base(_), false) => Manner::Buffered,
                     };
-                    let collected = self.inner.limits().buffered_body_bytes;
-                    let work = Call { id: call, request: *request, upload, collected, reply, manner };
+                    let kept = self.inner.limits().buffered_body_bytes;
+                    let work = Call { id: call, request: *request, upload, kept, reply, manner };
                     let work = work.perform(self.egress.clone(), self.shared.clone());
                     state.calls.begin(call, permit, work);
                 }

@@ -1,10 +1,9 @@
 use crate::shared::Shared;
-use afield_exchange::{BodyError, RequestBody};
+use afield_exchange::{BodyError, Recorded, RequestBody};
 use afield_protocol::{server::CallId, wire::Upload};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use std::{
-    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -23,19 +22,14 @@ impl Reader {
         Self { shared, call, over: false }
     }
 
-    /// The body of the request: as it comes, or, where the orchestrator has it whole and it is no larger than
-    /// `collected`, gathered first. Then it can be repeated as any whole body can, for a redirect for example.
-    pub async fn body(mut self, upload: Upload, collected: usize) -> Result<RequestBody, BodyError> {
-        match upload.length {
-            Some(length) if upload.whole && length <= collected as u64 => {
-                let mut body = BytesMut::with_capacity(usize::try_from(length)?);
-                while let Some(bytes) = poll_fn(|cx| Pin::new(&mut self).poll_next(cx)).await {
-                    body.extend_from_slice(&bytes?);
-                }
-                Ok(RequestBody::Bytes(body.freeze()))
-            }
-            length => Ok(RequestBody::Stream { length, stream: Box::pin(self) }),
+    /// The body of the request as it comes. Where the orchestrator has it whole, and it is no larger than `kept`, it is kept
+    /// while it is sent, so that it can be repeated as any whole body can, for a redirect for example.
+    pub fn body(self, upload: Upload, kept: usize) -> RequestBody {
+        let Upload { length, whole } = upload;
+        if whole && length.is_some_and(|length| length <= kept as u64) {
+            return RequestBody::Recorded(Recorded::new(length, Box::pin(self)));
         }
+        RequestBody::Stream { length, stream: Box::pin(self) }
     }
 }
 

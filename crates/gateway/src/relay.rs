@@ -111,7 +111,7 @@ fn authorization(token: &Secret) -> Header {
 fn repeated(request: &Request) -> Option<Request> {
     Some(Request {
         headers: request.headers.clone(),
-        body: upload::again(&request.body)?,
+        body: request.body.again()?,
         redirect: request.redirect,
         ..Request::new(request.method.clone(), request.url.clone())
     })

@@ -27,15 +27,6 @@ pub(crate) async fn take(body: Incoming) -> Result<RequestBody, Error> {
     })
 }
 
-/// The body once more, if it can be had once more.
-pub(crate) fn again(body: &RequestBody) -> Option<RequestBody> {
-    match body {
-        RequestBody::Empty => Some(RequestBody::Empty),
-        RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes.clone())),
-        RequestBody::Stream { .. } => None,
-    }
-}
-
 fn broken_off() -> Error {
     Error::cancelled().with_retry(Retry::Safe).with_detail(detail::REQUEST_BODY).with_phase(Phase::Request)
 }

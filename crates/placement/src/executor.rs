@@ -143,12 +143,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Whether the request can be made once more: it is whole, so a copy of it can be kept.
 fn copy(request: &Request) -> Option<Request> {
-    use afield_exchange::RequestBody;
-    let body = match &request.body {
-        RequestBody::Empty => RequestBody::Empty,
-        RequestBody::Bytes(bytes) => RequestBody::Bytes(bytes.clone()),
-        RequestBody::Stream { .. } => return None,
-    };
+    let body = request.body.again()?;
     let mut copy = Request::new(&request.method, &request.url);
     copy.headers.clone_from(&request.headers);
     copy.body = body;

@@ -117,6 +117,9 @@ impl Link {
             RequestBody::Stream { length, stream } => {
                 Some(upload::pump(self.shared.clone(), id, length, stream))
             }
+            RequestBody::Recorded(body) => {
+                Some(upload::pump(self.shared.clone(), id, body.length(), body.reader()))
+            }
         };
         Ok(Begun { id, pump })
     }

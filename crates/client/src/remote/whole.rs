@@ -14,6 +14,9 @@ pub(crate) async fn make_whole(request: &mut Request, limit: usize) -> Result<()
         RequestBody::Stream { length, stream } => {
             request.body = RequestBody::Bytes(read(*length, stream, limit).await?);
         }
+        RequestBody::Recorded(body) => {
+            request.body = RequestBody::Bytes(read(body.length(), &mut body.reader(), limit).await?);
+        }
     }
     Ok(())
 }

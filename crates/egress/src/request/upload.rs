@@ -17,7 +17,7 @@ pub(crate) fn is_watched(body: &RequestBody) -> bool {
     match body {
         RequestBody::Empty => false,
         RequestBody::Bytes(bytes) => bytes.len() > PIECE,
-        RequestBody::Stream { .. } => true,
+        RequestBody::Stream { .. } | RequestBody::Recorded(_) => true,
     }
 }
 
@@ -35,6 +35,10 @@ pub(crate) fn for_client(body: RequestBody, hop: &Arc<Hop>) -> Option<reqwest::B
         }
         RequestBody::Stream { length, stream } => {
             Some(reqwest::Body::wrap(Upload::new(Source::Stream(Mutex::new(stream)), length, hop)))
+        }
+        RequestBody::Recorded(body) => {
+            let stream = Mutex::new(body.reader());
+            Some(reqwest::Body::wrap(Upload::new(Source::Stream(stream), body.length(), hop)))
         }
     }
 }
@@ -97,7 +101,7 @@ impl Upload {
                         None => return Poll::Ready(Some(Err(wrong_length("longer")))),
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(aborted(&error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(Error::of_body_error(&error)))),
                 None if self.remaining.is_some_and(|remaining| remaining > 0) => {
                     return Poll::Ready(Some(Err(wrong_length("shorter"))));
                 }
@@ -148,16 +152,6 @@ fn wrong_length(how: &str) -> Error {
         .with_phase(Phase::Request)
 }
 
-/// What becomes of a body that its producer gave up. One that says so in our own words is believed.
-fn aborted(why: &BodyError) -> Error {
-    if let Some(error) = why.downcast_ref::<Error>() {
-        return error.clone();
-    }
-    Error::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, format!("the request body failed: {why}"))
-        .with_detail(detail::REQUEST_BODY)
-        .with_phase(Phase::Request)
-}
-
 /// Whether a stream that is announced as empty is: the HTTP client does not look at a body of length 0.
 pub(crate) async fn check_announced_empty(
     body: &mut RequestBody,
@@ -169,7 +163,7 @@ pub(crate) async fn check_announced_empty(
             match bytes {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(_) => return Err(wrong_length("longer")),
-                Err(error) => return Err(aborted(&error)),
+                Err(error) => return Err(Error::of_body_error(&error)),
             }
         }
         Ok(())
@@ -180,13 +174,4 @@ pub(crate) async fn check_announced_empty(
     }
     *body = RequestBody::Empty;
     Ok(())
-}
-
-/// The body once more, if it can be had once more.
-pub(crate) fn again(body: &RequestBody) -> Option<RequestBody> {
-    match body {
-        RequestBody::Empty => Some(RequestBody::Empty),
-        RequestBody::Bytes(bytes) => Some(RequestBody::Bytes(bytes.clone())),
-        RequestBody::Stream { .. } => None,
-    }
 }

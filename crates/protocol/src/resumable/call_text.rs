@@ -36,7 +36,7 @@ impl CallText {
         match &request.body {
             RequestBody::Empty => false,
             RequestBody::Bytes(bytes) => bytes.len() > INLINE_UPLOAD,
-            RequestBody::Stream { .. } => true,
+            RequestBody::Stream { .. } | RequestBody::Recorded(_) => true,
         }
     }
 
