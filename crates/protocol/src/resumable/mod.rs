@@ -7,6 +7,7 @@
 mod call_text;
 mod client;
 mod frame;
+mod line;
 mod receive_window;
 mod send_window;
 mod server;
@@ -28,6 +29,9 @@ pub const INLINE_BODY: usize = 16 * 1024;
 
 /// Smallest and largest window a peer may ask for, in bytes; what is outside is taken as the nearest.
 pub const WINDOW_RANGE: std::ops::RangeInclusive<u64> = 64 * 1024..=16 * 1024 * 1024;
+
+/// The greatest id of a request: the greatest whole number that every reader of JSON reads exactly.
+pub const GREATEST_ID: u64 = (1 << 53) - 1;
 
 /// What a stream keeps when the bodies of its session are over their common limit, in bytes.
 pub const LEAST_KEPT: u64 = 32 * 1024;

@@ -1,5 +1,5 @@
 use super::BodyMessage;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -7,6 +7,13 @@ use std::{
 
 /// How long it may take to say that all that came has been taken.
 const SAY_WITHIN: Duration = Duration::from_millis(20);
+
+/// Pieces smaller than this are copied together while they wait to be read, up to [`GATHER`] bytes.
+const SMALL: usize = 1024;
+const GATHER: usize = 16 * 1024;
+
+/// The longest error object of an abort that is kept, in bytes.
+const LONGEST_ERROR: usize = 64 * 1024;
 
 /// A body as it comes in: what the consumer has not taken yet, and what the sender has been told.
 #[derive(Debug)]
@@ -17,6 +24,9 @@ pub struct ReceiveWindow {
     consumed: u64,
     said: u64,
     queue: VecDeque<Bytes>,
+    /// Small pieces that follow what is in the queue, copied together: a body of single bytes must not take many times
+    /// its window.
+    tail: BytesMut,
     end: Option<Result<(), Bytes>>,
     say_by: Option<Instant>,
 }
@@ -45,6 +55,7 @@ impl ReceiveWindow {
             consumed: 0,
             said: 0,
             queue: VecDeque::new(),
+            tail: BytesMut::new(),
             end: None,
             say_by: None,
         }
@@ -75,6 +86,9 @@ impl ReceiveWindow {
             if offset > self.received {
                 return Err(BrokenStream::Gap(offset));
             }
+            if payload.len() > LONGEST_ERROR {
+                payload = Bytes::new();
+            }
             self.end = Some(Err(payload));
             return Ok(true);
         }
@@ -95,7 +109,7 @@ impl ReceiveWindow {
         }
         if new > 0 {
             let skip = payload.len() - usize::try_from(new).unwrap_or(usize::MAX).min(payload.len());
-            self.queue.push_back(payload.split_off(skip));
+            self.keep(payload.split_off(skip));
             self.received = until;
         }
         if end {
@@ -104,11 +118,31 @@ impl ReceiveWindow {
         Ok(new > 0 || end)
     }
 
+    fn keep(&mut self, bytes: Bytes) {
+        let waits = !(self.queue.is_empty() && self.tail.is_empty());
+        if waits && bytes.len() < SMALL {
+            self.tail.extend_from_slice(&bytes);
+            if self.tail.len() >= GATHER {
+                self.queue.push_back(std::mem::take(&mut self.tail).freeze());
+            }
+            return;
+        }
+        if !self.tail.is_empty() {
+            self.queue.push_back(std::mem::take(&mut self.tail).freeze());
+        }
+        self.queue.push_back(bytes);
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let tail = (self.queue.is_empty() && !self.tail.is_empty()).then(|| std::mem::take(&mut self.tail));
+        tail.map(BytesMut::freeze).or_else(|| self.queue.pop_front())
+    }
+
     /// The next bytes for the consumer; `Some(None)` at the clean end, an abort's error object once, then the end.
     pub fn read(&mut self, now: Instant) -> Option<Option<Result<Bytes, Bytes>>> {
-        if let Some(bytes) = self.queue.pop_front() {
+        if let Some(bytes) = self.next() {
             self.consumed += bytes.len() as u64;
-            if self.queue.is_empty() {
+            if self.consumed == self.received {
                 self.say_by.get_or_insert(now + SAY_WITHIN);
             }
             return Some(Some(Ok(bytes)));
@@ -150,6 +184,7 @@ impl ReceiveWindow {
     /// Forgets what has not been read: nobody wants it any more.
     pub fn clear(&mut self) {
         self.queue.clear();
+        self.tail.clear();
     }
 }
 
@@ -187,6 +222,21 @@ mod tests {
         assert_eq!(window.receive(message(3, "de", true)), Ok(false), "said again after a loss");
         assert_eq!(read(&mut window), "abcde");
         assert_eq!(window.read(Instant::now()), Some(None));
+    }
+
+    /// Proves that small pieces which wait are kept together, in order, and that a long error object is not kept.
+    #[test]
+    fn small_pieces_are_kept_together() {
+        let mut window = ReceiveWindow::new(100_000, None);
+        for offset in 0..50_000 {
+            window.receive(message(offset, ["a", "b"][offset as usize % 2], false)).unwrap();
+        }
+        let pieces = window.queue.len();
+        assert!(pieces < 6, "{pieces}");
+        assert_eq!(read(&mut window), "ab".repeat(25_000));
+        let payload = Bytes::from(vec![b' '; LONGEST_ERROR + 1]);
+        window.receive(BodyMessage { abort: true, payload, ..message(0, "", true) }).unwrap();
+        assert_eq!(window.read(Instant::now()), Some(Some(Err(Bytes::new()))));
     }
 
     /// Proves that a gap, an overrun and a wrong length are seen.

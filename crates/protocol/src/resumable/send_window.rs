@@ -47,16 +47,46 @@ pub struct SendWindow {
     window: u64,
     taken: u64,
     next: u64,
+    /// The most that `next` ever was.
+    sent: u64,
     length: u64,
-    kept: VecDeque<Bytes>,
+    kept: VecDeque<Piece>,
     end: Option<End>,
     end_sent: bool,
+    /// Nobody wants it any more.
+    cleared: bool,
 }
+
+/// A chunk as it was pushed, or what is left of it.
+#[derive(Debug)]
+struct Piece {
+    offset: u64,
+    bytes: Bytes,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+}
+
+/// What keeping a piece costs beyond its bytes: a body of single bytes must not take many times its window.
+const PIECE: u64 = 64;
 
 impl SendWindow {
     /// An empty body, towards a receiver with this window.
     pub fn new(window: u64) -> Self {
-        Self { window, taken: 0, next: 0, length: 0, kept: VecDeque::new(), end: None, end_sent: false }
+        Self {
+            window,
+            taken: 0,
+            next: 0,
+            sent: 0,
+            length: 0,
+            kept: VecDeque::new(),
+            end: None,
+            end_sent: false,
+            cleared: false,
+        }
     }
 
     /// Bytes kept: pushed and not yet taken by the receiver.
@@ -64,9 +94,10 @@ impl SendWindow {
         self.length - self.taken
     }
 
-    /// How much more may be pushed before the window is full.
+    /// How much more may be pushed before the window is full. Each chunk that is kept counts for a little more than its
+    /// bytes.
     pub fn room(&self) -> u64 {
-        self.window.saturating_sub(self.kept())
+        self.window.saturating_sub(self.kept() + PIECE * self.kept.len().saturating_sub(1) as u64)
     }
 
     /// Whether the end is known.
@@ -81,20 +112,24 @@ impl SendWindow {
 
     /// Whether something can be sent now.
     pub fn has_segment(&self) -> bool {
-        self.next < self.length.min(self.taken + self.window) || (self.end.is_some() && !self.end_sent)
+        self.next < self.length.min(self.taken + self.window)
+            || (self.end.is_some() && !self.end_sent && self.next == self.length)
     }
 
     /// Adds bytes. Nothing can be added after the end.
     pub fn push(&mut self, bytes: Bytes) {
-        if self.end.is_none() && !bytes.is_empty() {
+        if self.end.is_none() && !self.cleared && !bytes.is_empty() {
+            let offset = self.length;
             self.length += bytes.len() as u64;
-            self.kept.push_back(bytes);
+            self.kept.push_back(Piece { offset, bytes });
         }
     }
 
     /// Ends the body. The first end counts.
     pub fn finish(&mut self, end: End) {
-        self.end.get_or_insert(end);
+        if !self.cleared {
+            self.end.get_or_insert(end);
+        }
     }
 
     /// The next piece: at most `most` bytes, within the receiver's credit. The end needs no credit, but follows all bytes.
@@ -106,6 +141,7 @@ impl SendWindow {
         let credit = self.length.min(self.taken + self.window) - offset;
         let payload = self.slice(offset, credit.min(most as u64));
         self.next += payload.len() as u64;
+        self.sent = self.sent.max(self.next);
         let end = if self.next == self.length && !self.end_sent { self.end.clone() } else { None };
         // An abort's payload is its error, so it never shares a message with bytes.
         let end = if matches!(end, Some(End::Abort(_))) && !payload.is_empty() { None } else { end };
@@ -121,28 +157,26 @@ impl SendWindow {
     pub fn taken(&mut self, offset: u64) -> u64 {
         let offset = offset.min(self.next);
         let newly = offset.saturating_sub(self.taken);
-        let mut drop = newly;
-        while drop > 0 {
-            let Some(front) = self.kept.front_mut() else { break };
-            let length = front.len() as u64;
-            if length <= drop {
-                drop -= length;
-                self.kept.pop_front();
-            } else {
-                // The rest of a large chunk pins its memory; what it pins is at most one read from the origin.
-                let _ = front.split_to(usize::try_from(drop).unwrap_or(usize::MAX).min(front.len()));
-                drop = 0;
-            }
-        }
         self.taken += newly;
+        while self.kept.front().is_some_and(|piece| piece.end() <= self.taken) {
+            self.kept.pop_front();
+        }
+        if let Some(front) = self.kept.front_mut().filter(|piece| piece.offset < self.taken) {
+            // The rest of a large chunk pins its memory; what it pins is at most one read from the origin.
+            let _ = front.bytes.split_to(usize::try_from(self.taken - front.offset).unwrap_or(usize::MAX));
+            front.offset = self.taken;
+        }
         newly
     }
 
     /// After a lost connection the receiver has every byte before `received`: goes on from there, and says the end
     /// again if it was reached, even when no byte is left.
     pub fn resume(&mut self, received: u64) {
-        // Below what it has taken it cannot be; beyond what exists it is not believed.
-        self.next = received.clamp(self.taken, self.length);
+        if self.cleared {
+            return;
+        }
+        // Below what it has taken it cannot be; beyond what was ever sent it is not believed.
+        self.next = received.clamp(self.taken, self.sent);
         self.end_sent = false;
     }
 
@@ -152,45 +186,39 @@ impl SendWindow {
         self.kept.clear();
         self.taken = self.length;
         self.next = self.length;
-        self.end_sent = true;
-        self.end.get_or_insert(End::Complete);
+        self.end = None;
+        self.cleared = true;
         kept
     }
 
-    /// `length` kept bytes from `offset` on, as one piece where they are in one, else as the first piece's share.
+    /// At most `length` kept bytes from `offset` on: a share of one piece, or several small ones copied together.
     fn slice(&self, offset: u64, length: u64) -> Bytes {
-        let mut skip = offset - self.taken;
-        for (index, piece) in self.kept.iter().enumerate() {
-            let piece_length = piece.len() as u64;
-            if skip >= piece_length {
-                skip -= piece_length;
-                continue;
-            }
-            let start = usize::try_from(skip).unwrap_or(usize::MAX);
-            let here = (piece_length - skip).min(length);
-            let end = start + usize::try_from(here).unwrap_or(usize::MAX);
-            let first = piece.slice(start..end);
-            // Small neighbours are gathered: a message for each of many small events would cost more than the copy.
-            if here == length || here >= GATHER {
-                return first;
-            }
-            let mut gathered = Vec::with_capacity(usize::try_from(length.min(GATHER)).unwrap_or_default());
-            gathered.extend_from_slice(&first);
-            for piece in self.kept.iter().skip(index + 1) {
-                let wanted = usize::try_from(length.min(GATHER)).unwrap_or(usize::MAX) - gathered.len();
-                if wanted == 0 {
-                    break;
-                }
-                gathered.extend_from_slice(&piece[..piece.len().min(wanted)]);
-            }
-            return gathered.into();
+        let index = self.kept.partition_point(|piece| piece.end() <= offset);
+        let Some(piece) = self.kept.get(index) else { return Bytes::new() };
+        let start = usize::try_from(offset - piece.offset).unwrap_or(usize::MAX);
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let here = (piece.bytes.len() - start).min(length);
+        let first = piece.bytes.slice(start..start + here);
+        // Small neighbours are gathered: a message for each of many small events would cost more than the copy.
+        let most = length.min(GATHER);
+        if here >= most || index + 1 == self.kept.len() {
+            return first;
         }
-        Bytes::new()
+        let mut gathered = Vec::with_capacity(most);
+        gathered.extend_from_slice(&first);
+        for piece in self.kept.range(index + 1..) {
+            let wanted = most - gathered.len();
+            if wanted == 0 {
+                break;
+            }
+            gathered.extend_from_slice(&piece.bytes[..piece.bytes.len().min(wanted)]);
+        }
+        gathered.into()
     }
 }
 
 /// Neighbouring pieces are gathered into messages of this many bytes; a piece that has as many goes uncopied.
-const GATHER: u64 = 16 * 1024;
+const GATHER: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -231,10 +259,48 @@ mod tests {
         window.resume(30_000);
         let segment = window.take(1_000).unwrap();
         assert_eq!((segment.offset, segment.payload[0]), (30_000, 30_000_u32 as u8));
+        assert_eq!(all(&mut window, 20_000), [(31_000, 19_000, true)]);
         window.resume(50_000);
         assert_eq!(all(&mut window, 20_000), [(50_000, 0, true)], "the end again, even when no byte is left");
         window.resume(5_000);
         assert_eq!(window.take(10).unwrap().offset, 10_000, "what was taken is gone");
+    }
+
+    /// Proves that a receiver that claims bytes it was never sent gets neither past them nor past its credit.
+    #[test]
+    fn what_was_never_sent_was_not_received() {
+        let mut window = SendWindow::new(100_000);
+        window.push(vec![0; 250_000].into());
+        window.finish(End::Complete);
+        window.resume(u64::MAX);
+        assert_eq!(window.take(60_000).map(|segment| segment.offset), Some(0));
+        window.resume(u64::MAX);
+        assert_eq!(all(&mut window, 60_000), [(60_000, 40_000, false)]);
+    }
+
+    /// Proves that what nobody wants any more is not ended as if it were whole, whatever happens to the connection.
+    #[test]
+    fn what_is_cleared_says_nothing_more() {
+        let mut window = SendWindow::new(100);
+        window.push("abc".into());
+        assert_eq!(window.clear(), 3);
+        window.push("def".into());
+        window.finish(End::Complete);
+        window.resume(0);
+        assert!(!window.has_segment());
+        assert_eq!((window.take(100), window.kept()), (None, 0));
+    }
+
+    /// Proves that many small chunks fill a window sooner than their bytes do: each costs memory of its own.
+    #[test]
+    fn small_chunks_are_counted_for_what_they_cost() {
+        let mut window = SendWindow::new(1000);
+        let pushed = std::iter::repeat_with(|| window.push("x".into())).take(1000);
+        assert_eq!(pushed.count(), 1000);
+        assert_eq!((window.room(), window.kept()), (0, 1000));
+        let mut window = SendWindow::new(1000);
+        window.push(vec![0; 999].into());
+        assert_eq!(window.room(), 1, "a single chunk counts for its bytes");
     }
 
     /// Proves that an abort comes after all bytes, in a message of its own.

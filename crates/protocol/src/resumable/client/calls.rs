@@ -1,0 +1,118 @@
+use super::{Call, ResumableClient, Stage};
+use crate::{
+    RpcError,
+    client::HeadPoll,
+    resumable::{CallText, Consumed, ReceiveWindow, SendWindow},
+    wire::{method, notification},
+};
+use afield_exchange::{Blame, Error, Kind, Phase, Retry};
+use bytes::Bytes;
+use std::time::Instant;
+
+impl ResumableClient {
+    /// Queues a request, and says its id. `upload` says whether its body follows by [`upload`](Self::upload).
+    pub fn call(&mut self, text: CallText, upload: bool) -> u64 {
+        self.next += 1;
+        let id = self.next;
+        self.queued += text.len();
+        let call = Call {
+            text: Some(text),
+            sent: false,
+            answer: None,
+            answered: false,
+            body: ReceiveWindow::new(self.config.window_bytes, None),
+            failed: None,
+            upload: upload.then(|| SendWindow::new(self.config.server_window_bytes)),
+            upload_wanted: upload,
+            turn: None,
+        };
+        self.calls.insert(id, call);
+        self.unsent.insert(id);
+        id
+    }
+
+    /// The request's answer, once. After a failure, or with a body that is complete, the request is over.
+    pub fn poll_answer(&mut self, id: u64) -> HeadPoll {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return HeadPoll::Failed(Error::internal("the request is unknown"));
+        };
+        match call.answer.take() {
+            None => HeadPoll::Pending,
+            Some(Ok(raw)) => HeadPoll::Answer(raw),
+            Some(Err(error)) => {
+                self.done(id);
+                HeadPoll::Failed(error)
+            }
+        }
+    }
+
+    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end; an error once, then the end.
+    pub fn poll_body(&mut self, now: Instant, id: u64) -> Option<Option<Result<Bytes, Error>>> {
+        let Some(call) = self.calls.get_mut(&id) else { return Some(None) };
+        let read = match call.body.read(now) {
+            Some(Some(Ok(bytes))) => {
+                if self.stage == Stage::Live && call.body.should_say(now) {
+                    self.say_consumed(id);
+                } else if let Some(by) = call.body.say_by() {
+                    self.say_by.insert((by, id));
+                }
+                return Some(Some(Ok(bytes)));
+            }
+            Some(Some(Err(error))) => Some(Err(aborted(&error))),
+            Some(None) => None,
+            None => match call.failed.take() {
+                Some(error) => Some(Err(error)),
+                None => return None,
+            },
+        };
+        self.done(id);
+        Some(read)
+    }
+
+    /// Gives a request up. What comes for it is thrown away; one that was not sent never will be.
+    pub fn cancel(&mut self, id: u64) {
+        let Some(call) = self.forget(id) else { return };
+        match self.stage {
+            Stage::Live if call.sent => self.say_cancel(id),
+            // It is in the list that is on its way: the executor must hear that it no longer belongs there.
+            Stage::Syncing if self.asked.contains(&id) => _ = self.given_up.insert(id),
+            // What is not listed at the next sync is forgotten.
+            _ => {}
+        }
+    }
+
+    /// The answer has been taken whole: the executor may forget it.
+    pub fn done(&mut self, id: u64) {
+        if self.stage != Stage::Live {
+            return self.cancel(id);
+        }
+        let Some(call) = self.forget(id) else { return };
+        if call.sent {
+            let consumed = Consumed { request_id: id, offset: call.body.consumed(), is_final: true };
+            self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
+        }
+    }
+
+    fn forget(&mut self, id: u64) -> Option<Call> {
+        let mut call = self.calls.remove(&id)?;
+        self.turns.leave(call.turn.take());
+        if let Some(by) = call.body.say_by() {
+            self.say_by.remove(&(by, id));
+        }
+        if self.unsent.remove(&id) {
+            self.queued -= call.text.as_ref().map_or(0, CallText::len);
+        }
+        Some(call)
+    }
+}
+
+/// What an abort's error object means.
+fn aborted(error: &[u8]) -> Error {
+    match serde_json::from_slice::<RpcError>(error) {
+        Ok(error) => error.into_error(),
+        Err(_) => {
+            Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, "the response body was aborted")
+                .with_phase(Phase::Body)
+        }
+    }
+}
