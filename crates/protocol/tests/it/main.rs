@@ -5,4 +5,4 @@
 mod base_client;
 mod base_pair;
 mod base_server;
-mod resumable_sim;
+mod sim;

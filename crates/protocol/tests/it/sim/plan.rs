@@ -1,0 +1,98 @@
+use super::rng::Rng;
+use afield_exchange::{Request, RequestBody};
+use bytes::Bytes;
+use std::sync::LazyLock;
+
+/// What is to become of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    pub answer: Answer,
+    pub upload: Option<Upload>,
+    /// Whether the origin may answer before it has read the upload.
+    pub early: bool,
+}
+
+/// What the origin does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    Inline(u64),
+    Stream(u64),
+    Fail,
+    Abort(u64),
+}
+
+impl Answer {
+    pub fn length(self) -> u64 {
+        match self {
+            Self::Inline(length) | Self::Stream(length) | Self::Abort(length) => length,
+            Self::Fail => 0,
+        }
+    }
+
+    pub fn succeeds(self) -> bool {
+        matches!(self, Self::Inline(_) | Self::Stream(_))
+    }
+}
+
+/// What the caller sends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Upload {
+    pub length: u64,
+    pub announced: bool,
+    /// Whether it breaks off there.
+    pub aborts: bool,
+}
+
+impl Plan {
+    pub fn random(rng: &mut Rng) -> Self {
+        let length = rng.below(9_000);
+        let answer = match rng.below(10) {
+            0..3 => Answer::Inline(rng.below(100)),
+            3..8 => Answer::Stream(length),
+            8 => Answer::Fail,
+            _ => Answer::Abort(length),
+        };
+        let upload = rng.chance(40).then(|| Upload {
+            length: rng.below(8_000),
+            announced: rng.chance(50),
+            aborts: rng.chance(15),
+        });
+        Self { answer, upload, early: rng.chance(15) }
+    }
+
+    pub fn request(&self) -> Request {
+        let mut request = Request::new("POST", "http://h/");
+        if let Some(upload) = self.upload {
+            let announced = upload.length + if upload.aborts { 100 } else { 0 };
+            let length = upload.announced.then_some(announced);
+            request.body = RequestBody::Stream { length, stream: Box::pin(Nothing) };
+        }
+        request
+    }
+}
+
+/// The bytes of every body, at another place for each request.
+static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
+    let mut rng = Rng(1);
+    (0..24_000).map(|_| rng.next() as u8).collect::<Vec<u8>>().into()
+});
+
+/// These of the bytes of this request's bodies.
+pub fn bytes(id: u64, offset: u64, length: u64) -> Bytes {
+    let start = (id * 97 % 4096 + offset) as usize;
+    BYTES.slice(start..start + length as usize)
+}
+
+/// A body whose bytes the test hands over itself.
+struct Nothing;
+
+impl futures_core::Stream for Nothing {
+    type Item = Result<Bytes, afield_exchange::BodyError>;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Pending
+    }
+}
