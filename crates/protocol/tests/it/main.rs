@@ -5,4 +5,6 @@
 mod base_client;
 mod base_pair;
 mod base_server;
+mod golden;
 mod sim;
+mod windows;

@@ -34,7 +34,7 @@ enum Stage {
 struct Call {
     /// The request, until the executor is known to have it.
     text: Option<CallText>,
-    /// Whether it may have reached the executor.
+    /// Whether it may have reached the executor, which may hold it.
     sent: bool,
     answer: Option<Result<Raw, Error>>,
     answered: bool,
@@ -106,9 +106,9 @@ impl ResumableClient {
         self.calls.contains_key(&id)
     }
 
-    /// Whether nothing of this request has been sent.
+    /// Whether nothing of this request has been sent, and it may still be.
     pub fn is_unsent(&self, id: u64) -> bool {
-        self.calls.get(&id).is_some_and(|call| !call.sent)
+        self.calls.get(&id).is_some_and(|call| !call.sent && call.failed.is_none())
     }
 
     /// Whether everything may be said.

@@ -67,13 +67,11 @@ impl ResumableClient {
                     self.queued += call.text.as_ref().map_or(0, CallText::len);
                     self.unsent.insert(id);
                 }
-                RequestState::New | RequestState::Gone => {
-                    self.lose(id, "the executor no longer has the request")
-                }
+                RequestState::New | RequestState::Gone => self.lose_there(id),
             }
         }
         for id in unnamed {
-            self.lose(id, "the executor no longer has the request");
+            self.lose_there(id);
         }
         // What happened while nothing could be said: calls that are over on this side, and credit for what was taken.
         let failed =
@@ -90,6 +88,14 @@ impl ResumableClient {
             self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
         }
         self.events.push_back(ClientEvent::Synced);
+    }
+
+    /// The executor does not have this request any more: nothing is to be said about it.
+    fn lose_there(&mut self, id: u64) {
+        self.lose(id, "the executor no longer has the request");
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.sent = false;
+        }
     }
 
     pub(super) fn sync_id(&self) -> RpcId {

@@ -1,13 +1,16 @@
 use super::{WINDOW, wire::Message};
 use bytes::Bytes;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A rule of the protocol that is taken away, by meddling with what passes between two correct ends. Each is one that
 /// the specification gives a reason for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Without {
-    /// Ids are remembered, by the greatest: what came before is `gone` and not `new`.
+    /// Ids are remembered, by the greatest.
     Memory,
+    /// What was forgotten is `gone` and not `new`.
+    Gone,
     /// Requests that never arrived go before any newer one.
     OrderOfIds,
     /// A body that breaks off is not one that ends.
@@ -31,8 +34,9 @@ pub enum Without {
 }
 
 impl Without {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Memory,
+        Self::Gone,
         Self::OrderOfIds,
         Self::Abort,
         Self::Credit,
@@ -44,7 +48,28 @@ impl Without {
         Self::EndAgain,
         Self::CancelAfterSync,
     ];
+
+    /// How the specification begins its reason.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Memory => "Why: with ids that are forgotten",
+            Self::Gone => "Why `gone` is not sent again",
+            Self::OrderOfIds => "Why in the order of ids",
+            Self::Abort => "Why an ABORT",
+            Self::Credit => "Why credit",
+            Self::PromptCredit => "Why within 20 ms",
+            Self::KeptAnswers => "Why: an error or an inline answer",
+            Self::Attempts => "Why attempts",
+            Self::ConsumedInSync => "Why `consumed` in the sync",
+            Self::SilenceBeforeSync => "Why nothing before the sync",
+            Self::EndAgain => "Why the end again",
+            Self::CancelAfterSync => "Why what ends between question and answer",
+        }
+    }
 }
+
+/// What an executor without memory adds to the id of a request that comes again: to it, it is a new one.
+pub const AGAIN: u64 = 1 << 40;
 
 /// What comes between the two ends.
 #[derive(Default)]
@@ -54,6 +79,8 @@ pub struct Meddler {
     pub forgotten: Vec<u64>,
     /// A request that is held back until a newer one has passed.
     held_back: Option<Message>,
+    /// Requests that were executed.
+    pub executed: BTreeSet<u64>,
 }
 
 impl Meddler {
@@ -84,7 +111,14 @@ impl Meddler {
         let mut json: Value = serde_json::from_slice(&text).unwrap();
         let is_request = json["method"] == "http/request";
         match without {
-            Without::Memory if !from_client => {
+            Without::Memory if is_request => {
+                let id = json["id"].as_u64().unwrap();
+                if self.executed.contains(&id) {
+                    json["id"] = (id + AGAIN).into();
+                    json["params"]["requestId"] = (id + AGAIN).into();
+                }
+            }
+            Without::Memory | Without::Gone if !from_client => {
                 for request in json["result"]["requests"].as_array_mut().into_iter().flatten() {
                     if request["state"] == "gone" {
                         request["state"] = "new".into();

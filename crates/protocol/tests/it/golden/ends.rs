@@ -1,0 +1,242 @@
+use super::line::{binary, show, unhex};
+use crate::base_server::environment;
+use afield_exchange::{Buffered, Error, Head, Header, Request, RequestBody};
+use afield_protocol::{
+    RpcError,
+    client::{self, Connected, HeadPoll},
+    resumable::{
+        CallText, ClientConfig, DIALECT, Drained, End, ResumableClient, ResumableServer, ServerConfig,
+        ServerEvent,
+    },
+    server::{self, Inbound, Reply},
+    wire::InitializeResult,
+};
+use bytes::Bytes;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+const WINDOW: u64 = 64 * 1024;
+const SESSION: &str = "6f1d0a5c3b7e49288c15d2f4a6b0e973";
+
+/// The executor's end, and the origins behind it.
+pub struct Server {
+    machine: ResumableServer,
+    now: Instant,
+    replies: BTreeMap<u64, Reply>,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        let config = ServerConfig {
+            session_requests: 64,
+            body_message_bytes: 256 * 1024,
+            queued_bytes: 4 << 20,
+            window_bytes: WINDOW,
+            client_window_bytes: WINDOW,
+            session_body_bytes: 64 << 20,
+            session_head_bytes: 16 << 20,
+            environment: environment(),
+        };
+        Self { machine: ResumableServer::new(config), now: Instant::now(), replies: BTreeMap::new() }
+    }
+
+    pub fn says(&mut self) -> Option<String> {
+        self.machine.poll_transmit().map(show)
+    }
+
+    pub fn hears(&mut self, message: &str) {
+        match binary(message) {
+            Some(body) => self.machine.handle_body(body),
+            None => match server::decode(message) {
+                Inbound::Initialize { id, params } => {
+                    let params = params.unwrap();
+                    let result = InitializeResult {
+                        session_id: SESSION.to_owned(),
+                        environment_info: environment(),
+                        dialect: Some(DIALECT.to_owned()),
+                        window_bytes: Some(WINDOW),
+                        resumed: Some(params.resume_session_id.is_some()),
+                        limits: None,
+                    };
+                    self.machine.attach(&id, params.attempt.unwrap_or_default(), &result).unwrap();
+                }
+                inbound => self.machine.handle(self.now, inbound),
+            },
+        }
+        while let Some(event) = self.machine.poll_event() {
+            match event {
+                ServerEvent::Start { call, reply, .. } => _ = self.replies.insert(call, reply),
+                ServerEvent::Broken(why) => panic!("{why}"),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn lost(&mut self) {
+        self.machine.detach();
+    }
+
+    pub fn passes(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        self.machine.handle_timeout(self.now);
+    }
+
+    /// `origin VERB REQUEST …`
+    pub fn origin(&mut self, words: &[&str]) {
+        let [verb, request, rest @ ..] = words else { panic!("{words:?}") };
+        let id = request.parse().unwrap();
+        let headers = vec![Header::new("content-type", "text/plain")];
+        let head = Head { status: 200, headers };
+        match (*verb, rest) {
+            ("answers", [body]) => {
+                let text = self.replies[&id].answer(&Buffered { head, body: unhex(body) });
+                self.machine.answer(id, text);
+            }
+            ("begins", []) => self.machine.head(id, self.replies[&id].head(&head)),
+            ("sends", [bytes]) => _ = self.machine.body(id, unhex(bytes)),
+            ("ends", []) => self.machine.finish(id, End::Complete),
+            ("fails", []) => self.machine.fail(id, &Error::overloaded("the origin has gone away")),
+            ("reads", []) => while let Some(Some(Ok(_))) = self.machine.read_upload(self.now, id) {},
+            ("answers-early", [body]) => {
+                let text = self.replies[&id].answer(&Buffered { head, body: unhex(body) });
+                self.machine.answer(id, text);
+                self.machine.drop_upload(id);
+            }
+            ("is-forgotten", []) => {
+                // An executor that had to let go of it.
+                self.hears(&format!(
+                    r#"{{"method":"http/request/consumed","params":{{"requestId":{id},"offset":0,"final":true}}}}"#
+                ));
+            }
+            _ => panic!("{words:?}"),
+        }
+    }
+}
+
+/// The orchestrator's end, and the callers behind it.
+pub struct Client {
+    machine: Option<ResumableClient>,
+    now: Instant,
+    answered: BTreeMap<u64, bool>,
+}
+
+impl Client {
+    pub fn new() -> Self {
+        Self { machine: None, now: Instant::now(), answered: BTreeMap::new() }
+    }
+
+    fn machine(&mut self) -> &mut ResumableClient {
+        self.machine.as_mut().expect("initialize was answered")
+    }
+
+    pub fn says(&mut self) -> Option<String> {
+        self.machine.as_mut()?.poll_transmit().map(show)
+    }
+
+    pub fn hears(&mut self, message: &str) {
+        if let Some(body) = binary(message) {
+            return self.machine().handle_body(body);
+        }
+        let inbound = client::decode(&Bytes::copy_from_slice(message.as_bytes()));
+        // Requests have numbers for ids too: the answer to initialize is known by what it says.
+        if !message.contains("sessionId") {
+            return self.machine().handle(inbound);
+        }
+        self.connected(&client::initialize_answer(inbound).unwrap().unwrap());
+    }
+
+    fn connected(&mut self, connected: &Connected) {
+        assert_eq!(connected.dialect.as_deref(), Some(DIALECT));
+        match &mut self.machine {
+            Some(machine) if connected.resumed == Some(true) => machine.attach(),
+            machine => {
+                *machine = Some(ResumableClient::new(ClientConfig {
+                    window_bytes: WINDOW,
+                    server_window_bytes: connected.window_bytes.unwrap(),
+                    body_message_bytes: 256 * 1024,
+                }));
+            }
+        }
+    }
+
+    pub fn lost(&mut self) {
+        self.machine().detach();
+    }
+
+    pub fn passes(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        let now = self.now;
+        self.machine().handle_timeout(now);
+    }
+
+    /// `caller VERB …`
+    pub fn caller(&mut self, words: &[&str]) {
+        let now = self.now;
+        match words {
+            ["asks", method, url] => self.asks(Request::new(*method, *url)),
+            ["asks", method, url, "with", bytes] => {
+                self.asks(Request::new(*method, *url).body(RequestBody::Bytes(unhex(bytes))));
+            }
+            ["asks", method, url, "streaming", length] => {
+                let body = RequestBody::Stream { length: length.parse().ok(), stream: Box::pin(Nothing) };
+                self.asks(Request::new(*method, *url).body(body));
+            }
+            ["sends", id, bytes] => {
+                let drained = self.machine().upload(id.parse().unwrap(), unhex(bytes));
+                assert_ne!(drained, Drained::Unwanted);
+            }
+            ["ends", id] => self.machine().finish_upload(id.parse().unwrap(), End::Complete),
+            ["aborts", id] => {
+                let error = RpcError::from_error(&Error::internal("the file could not be read"));
+                let error = serde_json::to_vec(&error).unwrap();
+                self.machine().finish_upload(id.parse().unwrap(), End::Abort(error.into()));
+            }
+            ["reads", id] => {
+                let id = id.parse().unwrap();
+                if !self.answered.contains_key(&id) {
+                    match self.machine().poll_answer(id) {
+                        HeadPoll::Pending => panic!("nothing to read"),
+                        HeadPoll::Failed(_) => _ = self.answered.insert(id, true),
+                        HeadPoll::Answer(raw) => {
+                            let (_, _, complete) = raw.into_answer().unwrap();
+                            self.answered.insert(id, complete);
+                            if complete {
+                                self.machine().done(id);
+                            }
+                        }
+                    }
+                }
+                while !self.answered[&id] {
+                    match self.machine().poll_body(now, id) {
+                        Some(Some(Ok(_))) => {}
+                        Some(_) => _ = self.answered.insert(id, true),
+                        None => break,
+                    }
+                }
+            }
+            ["cancels", id] => self.machine().cancel(id.parse().unwrap()),
+            _ => panic!("{words:?}"),
+        }
+    }
+
+    fn asks(&mut self, request: Request) {
+        let has_upload = CallText::has_upload(&request);
+        self.machine().call(CallText::new(&request), has_upload);
+    }
+}
+
+/// A body whose bytes the test hands over itself.
+struct Nothing;
+
+impl futures_core::Stream for Nothing {
+    type Item = Result<Bytes, afield_exchange::BodyError>;
+
+    fn poll_next(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Pending
+    }
+}
