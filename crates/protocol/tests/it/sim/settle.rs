@@ -19,13 +19,13 @@ impl World {
         self.deliver_to_server();
         self.flush_server(1);
         self.deliver_to_client();
-        if pace != Pace::SlowOrigins || number % 5 == 0 {
+        if pace != Pace::SlowOrigins || number.is_multiple_of(5) {
             for id in self.running() {
                 self.origin(id);
             }
         }
         for id in self.open() {
-            if pace != Pace::SlowCallers || number % 5 == 0 {
+            if pace != Pace::SlowCallers || number.is_multiple_of(5) {
                 self.read(id);
             }
             if self.callers[&id].outcome.is_none() {
