@@ -101,7 +101,7 @@ impl Peer {
     }
 }
 
-fn head() -> Head {
+pub fn head() -> Head {
     Head { status: 200, headers: Vec::new() }
 }
 

@@ -6,5 +6,6 @@ mod base_client;
 mod base_pair;
 mod base_server;
 mod golden;
+mod hostile;
 mod sim;
 mod windows;
