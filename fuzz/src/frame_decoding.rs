@@ -1,11 +1,11 @@
 //! What arrives at an executor, line by line, is decoded strictly and answered exactly once.
 
+use crate::environment::{environment, session};
 use afield_exchange::{Error, Limits};
 use afield_protocol::{
     client,
     json::{self, Envelope},
     server::{self, BaseServer, BaseServerConfig, CallId, Encoded, Event, Outgoing},
-    wire::{Capabilities, EnvironmentInfo, InitializeResult, Shell},
 };
 use bytes::Bytes;
 use std::{collections::HashSet, time::Instant};
@@ -119,26 +119,5 @@ impl Connection {
             Ok(Envelope::Response { .. }) => self.answers += 1,
             other => panic!("an executor that performs nothing only answers: {other:?}"),
         }
-    }
-}
-
-fn environment() -> EnvironmentInfo {
-    EnvironmentInfo {
-        shell: Shell { name: "sh".into(), path: "/bin/sh".into() },
-        cwd: "file:///".into(),
-        executor_version: None,
-        platform_os: None,
-        capabilities: Capabilities::default(),
-    }
-}
-
-fn session() -> InitializeResult {
-    InitializeResult {
-        session_id: "fuzz".into(),
-        environment_info: environment(),
-        dialect: None,
-        window_bytes: None,
-        resumed: None,
-        limits: None,
     }
 }

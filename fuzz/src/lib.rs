@@ -5,9 +5,11 @@
 //! test suite ([`smoke`]). Both start from `seeds/TARGET/`, where an input that once broke a target is added to stay.
 #![forbid(unsafe_code)]
 
+mod environment;
 mod frame_decoding;
 mod header_hygiene;
 mod mutate;
+mod resumable;
 mod rng;
 mod seeds;
 pub mod smoke;
@@ -15,5 +17,6 @@ mod targets;
 
 pub use frame_decoding::frame_decoding;
 pub use header_hygiene::header_hygiene;
+pub use resumable::resumable;
 pub use seeds::seeds;
 pub use targets::{TARGETS, Target};

@@ -19,7 +19,9 @@ const WORDS: &[&[u8]] = &[
     b"\"valueBase64\":", b"====", b"AAAA", b"A===", b"\r\n", b"\r\n\r\n", b": ", b"Content-Length",
     b"Transfer-Encoding", b"chunked", b"Host", b"Connection", b"keep-alive", b"Upgrade", b"TE",
     b"Trailer", b"Proxy-Authorization", b"Expect", b"http://", b"https://", b"@", b"[::1]", b"127.0.0.1",
-    b"%00",
+    b"%00", b"\nl\na\n", b"\nw\n", b"\nr\n", b"\nx\n", b"\nt\n", b"\nc\n", b"\ne\n", b"\"offset\":",
+    b"\"final\":true", b"\"received\":", b"\"consumed\":", b"\"state\":", b"\"known\"", b"\"new\"", b"\"gone\"",
+    b"\x01\x00\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0", b"\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0",
 ];
 
 /// Changes `input` at one to eight places. `others` are inputs to take pieces from.

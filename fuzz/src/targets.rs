@@ -13,4 +13,5 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "frame_decoding", run: crate::frame_decoding },
     Target { name: "header_hygiene", run: crate::header_hygiene },
+    Target { name: "resumable", run: crate::resumable },
 ];

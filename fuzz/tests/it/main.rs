@@ -29,6 +29,13 @@ fn header_hygiene_survives_mutated_fields() {
     survive("header_hygiene");
 }
 
+/// Proves that whatever peers, callers and origins say and do in whatever order, neither end of an afield/1 session panics,
+/// starts a request twice, keeps more than windows, miscounts what it owes, or keeps anything behind.
+#[test]
+fn resumable_survives_mutated_exchanges() {
+    survive("resumable");
+}
+
 /// Proves that no target runs in one way only: each has seeds, and a cargo-fuzz entry that is declared.
 #[test]
 fn every_target_has_seeds_and_a_coverage_guided_entry() {

@@ -29,7 +29,7 @@ impl ResumableClient {
         if message.kind != BodyKind::Response {
             return self.events.push_back(ClientEvent::Broken("an executor sends response bodies only"));
         }
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.failed.is_none()) else {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.sent && call.failed.is_none()) else {
             self.ignored += 1;
             return;
         };
@@ -69,7 +69,8 @@ impl ResumableClient {
     }
 
     fn answered(&mut self, id: u64, result: Result<Raw, RpcError>) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.answered && call.failed.is_none())
+        let Some(call) =
+            self.calls.get_mut(&id).filter(|call| call.sent && !call.answered && call.failed.is_none())
         else {
             self.ignored += 1;
             return;
@@ -82,7 +83,7 @@ impl ResumableClient {
 
     fn consumed(&mut self, consumed: Consumed) {
         let id = consumed.request_id;
-        let Some(call) = self.calls.get_mut(&id) else {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.sent) else {
             self.ignored += 1;
             return;
         };

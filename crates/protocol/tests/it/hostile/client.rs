@@ -172,6 +172,27 @@ fn what_nobody_asked_for_is_ignored() {
     assert!(peer.broken.is_some());
 }
 
+/// Proves that nothing an executor says about a request that it cannot know has any effect.
+#[test]
+fn what_was_not_sent_cannot_be_answered() {
+    let mut peer = Peer::new();
+    peer.client.detach();
+    let id = peer.upload();
+    let sync = {
+        peer.client.attach();
+        peer.says().pop().unwrap()
+    };
+    peer.head(id);
+    peer.body(id, 0, "x", true, false);
+    peer.hear(
+        &json!({"method": "http/request/consumed", "params": {"requestId": id, "offset": 7, "final": true}}),
+    );
+    let said = peer.hear(&json!({"id": sync["id"], "result": {"lastRequestId": 0, "requests": []}}));
+    assert_eq!(said[0]["method"], "http/request");
+    assert_eq!((said.len(), peer.client.queued()), (1 + 1000, 0), "and all of its body, within its credit");
+    assert!(matches!(peer.client.poll_answer(id), HeadPoll::Pending));
+}
+
 /// Proves that credit for what was never sent counts as credit for what was, and that `final` stops an upload for good,
 /// a lost connection included.
 #[test]
