@@ -1,5 +1,6 @@
 use crate::{
-    Executor, Format, Gateway, McpServer, Placement, Problem, Problems, reading::nearest, sections::LOCAL,
+    Executor, Format, Gateway, McpServer, Placement, Problem, Problems, Serving, reading::nearest,
+    sections::LOCAL,
 };
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub unusable: Vec<UnusableServer>,
     /// The gateway.
     pub gateway: Gateway,
+    /// What `afield serve` is told.
+    pub serving: Serving,
     /// What works, and is worth a word.
     pub warnings: Vec<Problem>,
 }

@@ -33,11 +33,13 @@ mod export;
 mod foreign;
 mod format;
 mod load;
+mod located;
 mod location;
 mod problem;
 mod reading;
 mod secret;
 mod sections;
+mod size;
 mod syntax;
 mod url;
 mod variables;
@@ -50,13 +52,16 @@ pub use export::{Export, Host, Scope, Via, Written, export_into};
 pub use foreign::{Imported, ImportedServer, import};
 pub use format::Format;
 pub use load::LoadError;
+pub use located::Located;
 pub use location::{Location, NamedBy, VARIABLE};
 pub use problem::{Place, Problem, Problems};
 pub use reading::{Key, Kind, Table};
 pub use secret::Secret;
 pub use sections::{
-    ClientIdentity, Credential, Dialect, Executor, Gateway, HeaderError, HeaderSource, LOCAL, McpServer,
-    OAuth, Placement, Reach, ServerHeader, Start, TABLES, Template, Unset, check_name,
+    Action, Attach, Audit, AuditSink, ClientCertificates, ClientIdentity, Credential, Dialect, Executor,
+    Gateway, HeaderError, HeaderSource, HeldSecret, Jwt, LOCAL, LimitSettings, McpServer, OAuth, Placement,
+    Policy, Preset, Reach, Rule, Scheme, Serve, ServerHeader, Serving, Start, TABLES, Template, TlsVersion,
+    Unset, Upstream, UpstreamProxy, check_name,
 };
 pub use url::Url;
 pub use variables::Variables;

@@ -85,6 +85,7 @@ impl Config {
             mcp_servers: root.mcp_servers,
             unusable: root.unusable,
             gateway: root.gateway,
+            serving: root.serving,
             warnings: root.warnings,
         }
     }

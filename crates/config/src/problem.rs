@@ -87,8 +87,8 @@ impl std::error::Error for Problem {}
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// `None` if there are none.
-    pub(crate) fn of(mut problems: Vec<Problem>) -> Option<Self> {
+    /// These, put in order; `None` if there are none.
+    pub fn of(mut problems: Vec<Problem>) -> Option<Self> {
         problems.sort_by_key(|problem| (problem.place.line, problem.place.column));
         problems.dedup();
         (!problems.is_empty()).then_some(Self(problems))

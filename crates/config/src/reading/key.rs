@@ -42,6 +42,12 @@ pub enum Kind {
     Integer(i64, i64),
     /// `"30s"`, `"5m"`, or a number of seconds.
     Duration,
+    /// `"64K"`, `"4M"`, `"1G"`, or a number of bytes.
+    Size,
+    /// A whole number, a range as `"8000-8099"`, or a list of them.
+    Ports,
+    /// A list of whole numbers within these bounds.
+    Integers(i64, i64),
     /// A list of texts.
     Texts,
     /// A text, or a list of texts.
@@ -66,6 +72,9 @@ impl Kind {
             Self::Boolean => "true or false",
             Self::Integer(..) => "whole number",
             Self::Duration => "duration",
+            Self::Size => "size",
+            Self::Ports => "port, range or list of them",
+            Self::Integers(..) => "list of whole numbers",
             Self::Texts => "list of texts",
             Self::TextOrTexts => "text or list of texts",
             Self::Map => "table of texts",
@@ -85,7 +94,7 @@ impl Kind {
     }
 
     /// How a value is written, for errors.
-    fn written(self) -> &'static str {
+    pub(crate) fn written(self) -> &'static str {
         match self {
             Self::Text => "write it in quotes",
             Self::Url => "write a URL in quotes",
@@ -93,6 +102,9 @@ impl Kind {
             Self::Boolean => "write true or false, without quotes",
             Self::Integer(..) => "write a whole number, without quotes",
             Self::Duration => "write \"30s\", \"5m\", or a number of seconds",
+            Self::Size => "write \"64K\", \"4M\", or a number of bytes",
+            Self::Ports => "write 443, \"8000-8099\", or [80, 443]",
+            Self::Integers(..) => "write [1, 2]",
             Self::Texts => "write [\"one\", \"two\"]",
             Self::TextOrTexts => "write \"one\", or [\"one\", \"two\"]",
             Self::Map => "write { name = \"value\" }",
@@ -107,22 +119,45 @@ impl Kind {
         let fits = match (self, &node.value) {
             (Self::Text | Self::Url | Self::Path | Self::Duration | Self::TextOrTexts, Value::Text(_))
             | (Self::Boolean, Value::Boolean(_))
-            | (Self::Integer(..), Value::Integer(_))
+            | (Self::Integer(..) | Self::Size | Self::Ports, Value::Integer(_))
+            | (Self::Size | Self::Ports, Value::Text(_))
             | (Self::Duration, Value::Integer(_) | Value::Float(_))
             | (Self::Table | Self::Tables, Value::Table(_)) => true,
             (Self::Texts | Self::TextOrTexts, Value::List(nodes)) => all_texts(nodes),
+            (Self::Integers(..), Value::List(nodes)) => {
+                nodes.iter().all(|node| matches!(node.value, Value::Integer(_)))
+            }
+            (Self::Ports, Value::List(nodes)) => {
+                nodes.iter().all(|node| matches!(node.value, Value::Integer(_) | Value::Text(_)))
+            }
             (Self::Map, Value::Table(entries)) => entries.iter().all(|entry| entry.node.as_text().is_some()),
             (Self::List, Value::List(nodes)) => nodes.iter().all(|node| node.as_table().is_some()),
             _ => false,
         };
         let kind = match &node.value {
-            Value::List(_) if matches!(self, Self::Texts | Self::TextOrTexts | Self::List) => {
+            Value::List(_)
+                if matches!(
+                    self,
+                    Self::Texts | Self::TextOrTexts | Self::List | Self::Integers(..) | Self::Ports
+                ) =>
+            {
                 "a list of something else"
             }
             Value::Table(_) if self == Self::Map => "a table of something else",
             _ => node.kind(),
         };
         (!fits).then(|| (format!("{} wanted, and this is {kind}", self.wanted()), self.written().to_owned()))
+    }
+}
+
+impl Key {
+    pub(crate) const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, aliases: &[], kind, default, meaning }
     }
 }
 

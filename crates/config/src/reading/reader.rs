@@ -31,6 +31,11 @@ impl<'a> Reader<'a> {
         self.problems.borrow_mut().push(self.problem(span, key, what, fix));
     }
 
+    /// Notes a problem.
+    pub fn note(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
     pub fn found_problems(&self) -> bool {
         !self.problems.borrow().is_empty()
     }

@@ -1,10 +1,11 @@
 use super::{Kind, Reader, Table, nearest};
 use crate::{
-    Url,
+    Located, Url,
     duration::{from_seconds, parse_duration},
+    size::parse_size,
     syntax::{Entry, Node, Span, Value},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// A section that is being read. Opening it checks its keys and the kinds of their values; what fails that check is
 /// said, and then counts as not given.
@@ -186,6 +187,150 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A text that is not empty, and where it stands.
+    pub fn located_text(&self, name: &str) -> Option<Located<String>> {
+        let text = self.text(name)?;
+        Some(self.located(&self.entry(name)?.node.span, name, text.to_owned()))
+    }
+
+    /// A list of texts, none of them empty, each with where it stands; none where it is not given.
+    pub fn located_texts(&self, name: &str) -> Vec<Located<String>> {
+        let Some(entry) = self.entry(name) else { return Vec::new() };
+        let nodes = match &entry.node.value {
+            Value::List(nodes) => &nodes[..],
+            _ => std::slice::from_ref(&entry.node),
+        };
+        let texts = nodes.iter().filter_map(|node| Some((node, node.as_text()?)));
+        let located = texts.map(|(node, text)| self.located(&node.span, name, text.to_owned()));
+        let located: Vec<_> = located.collect();
+        for empty in located.iter().filter(|text| text.trim().is_empty()) {
+            self.reader.note(empty.problem("this is empty", "write a value, or take it out"));
+        }
+        located
+    }
+
+    /// A value of the key of this name, at this place.
+    pub fn located<T>(&self, span: &Span, name: &str, value: T) -> Located<T> {
+        Located { value, place: self.reader.source.place(span.start), key: self.path_of(name) }
+    }
+
+    /// Where the section stands.
+    pub fn header(&self) -> Located<()> {
+        Located { value: (), place: self.reader.source.place(self.span.start), key: self.path.clone() }
+    }
+
+    /// A value that the section's header gives.
+    pub fn header_of<T>(&self, value: T) -> Located<T> {
+        let Located { place, key, .. } = self.header();
+        Located { value, place, key }
+    }
+
+    /// Refuses a list that is given and empty: taken as none at all it would mean the opposite.
+    pub fn refuse_empty_list(&self, name: &str) {
+        if let Some(entry) = self.entry(name)
+            && matches!(&entry.node.value, Value::List(nodes) if nodes.is_empty())
+        {
+            self.refuse(entry, "this list is empty", "write a value, or leave the key out");
+        }
+    }
+
+    /// A number of bytes from `least` to `most`.
+    pub fn size(&self, name: &str, least: u64, most: u64) -> Option<u64> {
+        let entry = self.entry(name)?;
+        let bytes = match &entry.node.value {
+            Value::Text(text) => parse_size(text),
+            Value::Integer(bytes) => {
+                u64::try_from(*bytes).map_err(|_| "this is less than nothing".to_owned())
+            }
+            _ => return None,
+        };
+        match bytes {
+            Ok(bytes) if (least..=most).contains(&bytes) => Some(bytes),
+            Ok(_) => {
+                self.refuse(
+                    entry,
+                    "this size is out of bounds",
+                    format!("write one from {least} to {most} bytes"),
+                );
+                None
+            }
+            Err(what) => {
+                self.refuse(entry, what, "write \"64K\", \"4M\", or a number of bytes");
+                None
+            }
+        }
+    }
+
+    /// A list of whole numbers within the bounds of its kind; none where it is not given.
+    pub fn integers(&self, name: &str) -> Vec<i64> {
+        let (Some(entry), Some(Kind::Integers(least, most))) =
+            (self.entry(name), self.table.key(name).map(|key| key.kind))
+        else {
+            return Vec::new();
+        };
+        let Value::List(nodes) = &entry.node.value else { return Vec::new() };
+        let numbers = nodes.iter().filter_map(|node| match node.value {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        });
+        let numbers: Vec<i64> = numbers.collect();
+        if !numbers.iter().all(|number| (least..=most).contains(number)) {
+            self.refuse(entry, "a number is out of bounds", format!("write numbers from {least} to {most}"));
+        }
+        numbers
+    }
+
+    /// Ports and ranges of ports; none where it is not given.
+    pub fn ports(&self, name: &str) -> Vec<RangeInclusive<u16>> {
+        let Some(entry) = self.entry(name) else { return Vec::new() };
+        let nodes = match &entry.node.value {
+            Value::List(nodes) => &nodes[..],
+            _ => std::slice::from_ref(&entry.node),
+        };
+        let ports = nodes.iter().filter_map(|node| {
+            let range = range_of(node);
+            if range.is_none() {
+                let (what, fix) = ("this is no port from 1 to 65535", Kind::Ports.written());
+                self.reader.refuse(&node.span, &self.path_of(name), what, fix);
+            }
+            range
+        });
+        ports.collect()
+    }
+
+    /// Each section of a list of sections, opened by this table; none where it is not given.
+    pub fn list(&self, name: &str, table: &'static Table) -> Vec<Section<'a>> {
+        let Some(Value::List(nodes)) = self.entry(name).map(|entry| &entry.node.value) else {
+            return Vec::new();
+        };
+        let open = |(at, node): (usize, &'a Node)| {
+            let path = format!("{}[{at}]", self.path_of(name));
+            Section::open(self.reader, table, path, &node.span, node)
+        };
+        nodes.iter().enumerate().map(open).collect()
+    }
+
+    /// The section under this key, opened by this table.
+    pub fn section(&self, name: &str, table: &'static Table) -> Option<Section<'a>> {
+        let entry = self.entry(name)?;
+        Some(Section::open(self.reader, table, self.path_of(name), &entry.key_span, &entry.node))
+    }
+
+    /// Which of these words the key of this name has.
+    pub fn choice<T: Clone>(&self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| choice.clone());
+        if found.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+            self.refuse(
+                self.entry(name)?,
+                "this word is not known here",
+                format!("write {}", words.join(" or ")),
+            );
+        }
+        found
+    }
+
     /// The entries of a table of texts; none where it is not given.
     pub fn map(&self, name: &str) -> impl Iterator<Item = (&'a Entry, &'a str)> + use<'a> {
         let entries = self.entry(name).and_then(|entry| entry.node.as_table()).unwrap_or_default();
@@ -196,6 +341,21 @@ impl<'a> Section<'a> {
     pub fn sections(&self, name: &str) -> &'a [Entry] {
         self.entry(name).and_then(|entry| entry.node.as_table()).unwrap_or_default()
     }
+}
+
+fn range_of(node: &Node) -> Option<RangeInclusive<u16>> {
+    let (first, last) = match &node.value {
+        Value::Integer(port) => {
+            let port = u16::try_from(*port).ok()?;
+            (port, port)
+        }
+        Value::Text(text) => {
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            (first.trim().parse().ok()?, last.trim().parse().ok()?)
+        }
+        _ => return None,
+    };
+    (first != 0 && first <= last).then_some(first..=last)
 }
 
 /// Whether TOML takes a key without quotes.

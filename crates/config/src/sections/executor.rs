@@ -356,7 +356,7 @@ pub(super) fn credential(section: &Section<'_>, file: &str, variable: &str) -> O
     }
 }
 
-fn identity(section: &Section<'_>) -> Option<ClientIdentity> {
+pub(super) fn identity(section: &Section<'_>) -> Option<ClientIdentity> {
     match (section.entry("client_certificate"), section.entry("client_key")) {
         (Some(_), Some(_)) => Some(ClientIdentity {
             certificate: section.path_value("client_certificate")?,

@@ -9,6 +9,7 @@ mod name;
 mod oauth;
 mod placement;
 mod root;
+mod serving;
 mod template;
 
 pub use executor::{ClientIdentity, Credential, Dialect, Executor, Reach, Start};
@@ -19,6 +20,10 @@ pub use name::{LOCAL, check_name};
 pub use oauth::OAuth;
 pub use placement::Placement;
 pub use root::TABLES;
+pub use serving::{
+    Action, Attach, Audit, AuditSink, ClientCertificates, HeldSecret, Jwt, LimitSettings, Policy, Preset,
+    Rule, Scheme, Serve, Serving, TlsVersion, Upstream, UpstreamProxy,
+};
 pub use template::{Template, Unset};
 
 pub(crate) use name::sanitised;

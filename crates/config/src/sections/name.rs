@@ -29,6 +29,11 @@ fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
+/// Whether this can be the name of somebody who connects: one word of at most 256 characters.
+pub(super) fn principal(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 256 && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// The name nearest to `name` that is allowed.
 pub(crate) fn sanitised(name: &str) -> String {
     let replaced: String =

@@ -1,6 +1,8 @@
-use super::{Executor, Gateway, McpServer, check_name, executor, gateway, mcp_server, name::LOCAL, oauth};
+use super::{
+    Executor, Gateway, McpServer, check_name, executor, gateway, mcp_server, name::LOCAL, oauth, serving,
+};
 use crate::{
-    Problem, Problems, UnusableServer,
+    Problem, Problems, Serving, UnusableServer,
     foreign::Told,
     reading::{Key, Kind, Reader, Section, Table},
     syntax::{Entry, Node, Source},
@@ -15,6 +17,14 @@ static ROOT: Table = Table {
         section("executors", Kind::Tables),
         section("mcp_servers", Kind::Tables),
         section("gateway", Kind::Table),
+        section("serve", Kind::Table),
+        section("limits", Kind::Table),
+        section("policy", Kind::Table),
+        section("secrets", Kind::Tables),
+        section("attach", Kind::List),
+        section("upstreams", Kind::List),
+        section("audit", Kind::Table),
+        section("log", Kind::Table),
     ],
 };
 
@@ -23,7 +33,8 @@ const fn section(name: &'static str, kind: Kind) -> Key {
 }
 
 /// Every section of the file, in the order in which they are documented.
-pub static TABLES: &[&Table] = &[&executor::TABLE, &mcp_server::TABLE, &oauth::TABLE, &gateway::TABLE];
+pub static TABLES: &[&[&Table]] =
+    &[&[&executor::TABLE, &mcp_server::TABLE, &oauth::TABLE, &gateway::TABLE], &serving::TABLES];
 
 /// What a whole file means.
 pub(crate) struct Root {
@@ -31,6 +42,7 @@ pub(crate) struct Root {
     pub mcp_servers: BTreeMap<String, McpServer>,
     pub unusable: Vec<UnusableServer>,
     pub gateway: Gateway,
+    pub serving: Serving,
     pub warnings: Vec<Problem>,
 }
 
@@ -65,6 +77,7 @@ pub(crate) fn read(source: &Source, node: &Node) -> Result<Root, Problems> {
         }
         gateway
     });
+    let serving = serving::read(&root);
     match Problems::of(reader.finish()) {
         Some(problems) => Err(problems),
         None => Ok(Root {
@@ -72,6 +85,7 @@ pub(crate) fn read(source: &Source, node: &Node) -> Result<Root, Problems> {
             mcp_servers,
             unusable: Vec::new(),
             gateway: gateway.unwrap_or_default(),
+            serving,
             warnings: Vec::new(),
         }),
     }
@@ -88,6 +102,7 @@ pub(crate) fn read_each(
         mcp_servers: BTreeMap::new(),
         unusable: Vec::new(),
         gateway: Gateway::default(),
+        serving: Serving::default(),
         warnings: Vec::new(),
     };
     for told in servers {

@@ -6,7 +6,7 @@ use afield_config::TABLES;
 #[test]
 fn every_section_is_documented_as_it_is() {
     let documented = include_str!("../../../../docs/config.md");
-    for table in TABLES {
+    for table in TABLES.iter().copied().flatten() {
         let wanted = table.markdown();
         assert!(documented.contains(&wanted), "docs/config.md should hold this:\n\n{wanted}");
     }

@@ -8,4 +8,5 @@ mod errors;
 mod exporting;
 mod foreign;
 mod meaning;
+mod serving;
 mod support;
