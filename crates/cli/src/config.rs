@@ -3,6 +3,7 @@
 use crate::{
     config_flags::{ConfigFlags, failure, unusable, warn},
     failure::Failure,
+    serve,
     start::print,
     table::print_json,
 };
@@ -52,7 +53,13 @@ fn check(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
     let file = flags.location()?.path.display().to_string();
     let loaded = Config::load(flags.config.as_deref(), &Variables::of_process());
     let (errors, warnings) = match &loaded {
-        Ok(config) => (config.faults().cloned().collect(), config.warnings.clone()),
+        Ok(config) => {
+            let (errors, warnings) = serve::check(&config.serving, &file);
+            (
+                config.faults().cloned().chain(errors).collect(),
+                config.warnings.iter().cloned().chain(warnings).collect(),
+            )
+        }
         Err(LoadError::Problems(problems)) => (problems.iter().cloned().collect(), Vec::new()),
         Err(error) => return Err(failure(error)),
     };

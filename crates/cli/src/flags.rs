@@ -1,4 +1,4 @@
-use crate::{config, demo, executor, gateway, mcp, request, serve, token};
+use crate::{config, demo, executor, gateway, mcp, policy, request, serve, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Mcp(mcp::Flags),
     /// The executors that servers can be placed at.
     Executor(executor::Flags),
+    /// Where an executor's requests may go, by its configuration.
+    Policy(policy::Flags),
     /// The configuration file.
     Config(config::Flags),
     /// See a request go through an executor, on this machine, in a few seconds.

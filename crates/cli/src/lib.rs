@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Each command has a room of its own: `request` sends one request with curl's flags, `serve` runs an executor, `gateway` a gateway,
-//! `mcp`, `executor` and `config` see to the configuration, `demo` shows a request at work. What a command's end means is [`ExitCode`].
+//! `policy` says what an executor would let requests do, `mcp`, `executor` and `config` see to the configuration, `demo` shows a
+//! request at work. What a command's end means is [`ExitCode`].
 
 mod config;
 mod config_flags;
@@ -18,6 +19,7 @@ mod gateway;
 mod logging;
 mod mcp;
 mod place;
+mod policy;
 mod request;
 mod serve;
 mod signals;

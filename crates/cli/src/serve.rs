@@ -1,30 +1,85 @@
 //! `afield serve`: an executor, until it is told to stop.
 
 mod access;
+mod audit;
+mod check;
 mod flags;
+mod held;
 mod limits;
+mod places;
 mod plan;
+mod reload;
+mod rules;
+mod ways;
 
-use crate::{ExitCode, failure::Failure, signals::Signals, start::report};
-use afield_executor::{Executor, Reloader, StartError};
-use std::io::Write;
+use crate::{ExitCode, config_flags::failure, failure::Failure, signals::Signals, start::report};
+use afield_config::{Config, Format, Serving, Variables};
+use afield_executor::{AuditLog, Executor, Reloader, StartError};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
+pub(crate) use check::check;
 pub(crate) use flags::Flags;
+pub(crate) use places::Places;
+pub(crate) use plan::preset;
+
+/// What `afield serve` was told, by flags, variables and a file.
+pub(crate) struct Told {
+    flags: Flags,
+    said: Serving,
+    file: Option<PathBuf>,
+}
+
+impl Told {
+    /// Reads the configuration, if there is one.
+    pub fn of(flags: Flags) -> Result<Self, Failure> {
+        let nowhere = flags.config.location().is_err();
+        if nowhere {
+            return Ok(Self { flags, said: Serving::default(), file: None });
+        }
+        let config = Config::load(flags.config.config.as_deref(), &Variables::of_process());
+        let config = config.map_err(|error| failure(&error))?;
+        if config.format != Format::Afield {
+            let what = "this is the file of another program, which says nothing of an executor";
+            return Err(
+                Failure::new(ExitCode::Config, what).with_hint("name afield's own file with --config")
+            );
+        }
+        Ok(Self { flags, said: config.serving, file: config.file })
+    }
+
+    /// What is to be logged, if the file says so.
+    pub fn log(&self) -> Option<&str> {
+        self.said.log.as_deref()
+    }
+}
 
 /// Runs the executor and answers with the exit code once it has drained.
-pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
-    match serve(flags, signals).await {
+pub(crate) async fn run(told: Told, signals: Signals) -> ExitCode {
+    match serve(told, signals).await {
         Ok(()) => ExitCode::Success,
         Err(failure) => report(&failure),
     }
 }
 
-async fn serve(flags: Flags, signals: Signals) -> Result<(), Failure> {
-    let config = plan::config(flags)?;
+async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
+    let Told { flags, said, file } = told;
+    let plan::Plan { config, tokens, audit } = plan::plan(flags.clone(), &said)?;
     let authentication = config.authentication.mode();
     let policy = config.egress.policy.parts().0;
     let reloader = config.reloader.clone();
+    let lacking = [config.egress.secrets.problems(), config.egress.upstreams.problems()].concat();
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
+    if let Some(file) = file {
+        let mut again =
+            reload::Again { file: file.clone(), flags, said, egress: executor.egress().clone(), tokens };
+        reloader.watch("configuration", vec![file], move || again.read());
+    }
+    if let Some(log) = audit.clone() {
+        reloader.watch("audit", Vec::new(), move || log.reopen());
+    }
+    for lacking in lacking {
+        tracing::warn!("{lacking}");
+    }
     match executor.url() {
         Some(url) => {
             // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.
@@ -33,10 +88,19 @@ async fn serve(flags: Flags, signals: Signals) -> Result<(), Failure> {
         }
         None => tracing::info!(%policy, "serving on standard input and output"),
     }
-    tokio::select! {
+    let ended = tokio::select! {
         () = executor.run(signals.token()) => Ok(()),
         failed = hang_ups(&reloader) => failed,
+    };
+    if let Some(log) = audit {
+        finish(log).await;
     }
+    ended
+}
+
+/// Gives the last lines of the audit a moment to be written.
+async fn finish(log: Arc<AuditLog>) {
+    let _ = tokio::task::spawn_blocking(move || log.finish()).await;
 }
 
 /// Has files read again at each SIGHUP. Ends only if it cannot listen for it.

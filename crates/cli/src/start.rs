@@ -2,7 +2,7 @@ use crate::{
     ExitCode, config, demo, executor,
     failure::Failure,
     flags::{Command, Flags},
-    gateway, logging, mcp, request, serve,
+    gateway, logging, mcp, policy, request, serve,
     signals::Signals,
     token,
 };
@@ -49,8 +49,17 @@ fn dispatch(flags: Flags) -> ExitCode {
             }
             Err(failure) => report(&failure),
         },
-        Command::Serve(flags) => {
-            in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(*flags, signals))
+        Command::Serve(flags) => match serve::Told::of(*flags) {
+            Ok(told) => {
+                let log = log.filter(|log| !log.is_empty()).or(told.log()).map(str::to_owned);
+                in_runtime(log.as_deref(), "info", Builder::new_multi_thread(), |signals| {
+                    serve::run(told, signals)
+                })
+            }
+            Err(failure) => report(&failure),
+        },
+        Command::Policy(flags) => {
+            in_runtime(log, "off", Builder::new_current_thread(), |signals| policy::run(flags, signals))
         }
         Command::Gateway(flags) => {
             in_runtime(log, "info", Builder::new_multi_thread(), |signals| gateway::run(*flags, signals))

@@ -1,4 +1,5 @@
 use crate::{
+    audit::Noted,
     inline::{Beginning, begin},
     shared::{Shared, State},
     upload::Reader,
@@ -39,8 +40,12 @@ type Last = Box<dyn FnOnce(&mut State, std::time::Instant) + Send>;
 
 impl Call {
     /// Performs the call and answers it. A defect in what performs it is an answer too, and harms no other call.
-    pub async fn perform(self, egress: Egress, shared: Arc<Shared>) {
+    pub async fn perform(self, egress: Egress, shared: Arc<Shared>, noted: Option<Arc<Noted>>) {
         let id = self.id;
+        let egress = match &noted {
+            Some(noted) => egress.observed(noted.clone()),
+            None => egress,
+        };
         // Boxed: as a part of this future it would be copied with it wherever it is moved before it runs.
         let exchange = Box::pin(self.exchange(&egress, &shared));
         let outcome = AssertUnwindSafe(exchange).catch_unwind().await.unwrap_or_else(|_| {
@@ -49,6 +54,9 @@ impl Call {
         });
         if let Err(error) = &outcome {
             log(error);
+            if let Some(noted) = &noted {
+                noted.failed(error);
+            }
         }
         shared.with(|state, now| {
             // In the base dialect the place is free before the last word goes out, so that whoever hears it may ask

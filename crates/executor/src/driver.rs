@@ -1,4 +1,5 @@
 use crate::{
+    audit::Noted,
     call::{Call, Manner},
     executor::Inner,
     session::Session,
@@ -41,6 +42,8 @@ pub(crate) struct Driver<C> {
     owner: Option<Owner>,
     inner: Arc<Inner>,
     principal: Principal,
+    /// What tells the session apart in the audit.
+    tag: Arc<str>,
     /// What performs its requests.
     egress: Egress,
     /// Ends when what let the connection in does.
@@ -98,6 +101,7 @@ impl<C: Connection> Driver<C> {
             epoch: 0,
             egress: inner.egress.for_principal(principal.name()),
             principal,
+            tag: "".into(),
             credential: Box::pin(async move { authorization.ended().await }),
             session: Session::None,
             heard: 0,
@@ -305,8 +309,12 @@ impl<C: Connection> Driver<C> {
             match event {
                 Event::Initialize { id, params } => return Some((id, params)),
                 Event::Start { call, request, streamed, upload, reply } => {
+                    let audit = &self.inner.audit;
+                    let noted = Noted::begin(audit, &self.principal, &self.tag, || reply.request_name());
                     let Some(permit) = self.inner.admit() else {
-                        state.server.fail(now(), call, &self.inner.overloaded());
+                        let error = self.inner.overloaded();
+                        noted.iter().for_each(|noted| noted.failed(&error));
+                        state.server.fail(now(), call, &error);
                         continue;
                     };
                     let manner = match (&state.server, streamed) {
@@ -316,7 +324,7 @@ impl<C: Connection> Driver<C> {
                     };
                     let kept = self.inner.limits().buffered_body_bytes;
                     let work = Call { id: call, request: *request, upload, kept, reply, manner };
-                    let work = work.perform(self.egress.clone(), self.shared.clone());
+                    let work = work.perform(self.egress.clone(), self.shared.clone(), noted);
                     state.calls.begin(call, permit, work);
                 }
                 Event::Cancel(call) => state.forget(call),
@@ -353,6 +361,7 @@ impl<C: Connection> Driver<C> {
                         liveness.set_silence(SILENCE);
                     }
                 }
+                self.tag = session.tag();
                 self.session = session;
             }
             Err(error) => {

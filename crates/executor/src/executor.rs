@@ -90,6 +90,11 @@ impl Executor {
         Ok(Self { inner, source, grace, reloader })
     }
 
+    /// What performs its requests: for whoever puts another policy in force while it runs.
+    pub fn egress(&self) -> &Egress {
+        &self.inner.egress
+    }
+
     /// The address that was bound; `None` on a Unix socket and on stdio.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.source {

@@ -33,7 +33,7 @@ mod sessions;
 mod shared;
 mod upload;
 
-pub use audit::{Audit, AuditEvent, TracingAudit};
+pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};
 pub use config::{Config, Listen, StartError};
 pub use executor::Executor;
 pub use reload::Reloader;

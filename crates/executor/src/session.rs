@@ -1,5 +1,6 @@
 use crate::{
     executor::Inner,
+    session_id::tag,
     sessions::{NoSession, Sessions},
     shared::{Shared, now},
 };
@@ -105,6 +106,14 @@ impl Session {
 
     pub fn is_resumable(&self) -> bool {
         matches!(self, Self::Resumable { .. })
+    }
+
+    /// What tells it apart in an audit, and resumes nothing.
+    pub fn tag(&self) -> Arc<str> {
+        match self {
+            Self::None => "".into(),
+            Self::Base { id } | Self::Resumable { id, .. } => tag(id).into(),
+        }
     }
 
     /// The dialect, for the log.

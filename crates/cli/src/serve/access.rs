@@ -1,4 +1,5 @@
 use crate::{ExitCode, failure::Failure, token::Token};
+use afield_config as file;
 use afield_executor::{Config, Reloader};
 use afield_transport::{
     All, Any, Authenticate, ClientCertificates, FileError, Jwt, JwtKeys, JwtRules, NameRule,
@@ -8,7 +9,7 @@ use clap::{Args, builder::FalseyValueParser};
 use std::{path::PathBuf, sync::Arc};
 
 /// Who may connect, and over what, as typed.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Who may connect")]
 pub(crate) struct AccessFlags {
     /// A file that holds the token which orchestrators must present, or a line `NAME SHA256` for each of several; see
@@ -54,21 +55,22 @@ pub(crate) struct AccessFlags {
     pub tls_client_ca: Option<PathBuf>,
 
     /// Accept a client certificate or a token: either is enough.
-    #[arg(long, env = "AFIELD_TLS_CLIENT_OPTIONAL", value_parser = FalseyValueParser::new())]
-    pub tls_client_optional: bool,
+    #[arg(long, env = "AFIELD_TLS_CLIENT_OPTIONAL", value_parser = FalseyValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub tls_client_optional: Option<bool>,
 
     /// Accept only client certificates whose names this file lists, one a line. Read again when it changes.
     #[arg(long, env = "AFIELD_TLS_CLIENT_NAMES", value_name = "FILE")]
     pub tls_client_names: Option<PathBuf>,
 
-    /// Which of a client certificate's names counts: `uri`, `dns`, `email`, `cn`, or `first`: the first there is of these.
-    #[arg(long, env = "AFIELD_TLS_CLIENT_NAME", value_name = "RULE", default_value = "first")]
-    pub tls_client_name: String,
+    /// Which of a client certificate's names counts: `uri`, `dns`, `email`, `cn`, or `first` (default): the
+    /// first there is of these.
+    #[arg(long, env = "AFIELD_TLS_CLIENT_NAME", value_name = "RULE")]
+    pub tls_client_name: Option<String>,
 
     /// Something in front of this executor speaks TLS for it: it may be reached from other machines without TLS of its own,
     /// but not without authentication.
-    #[arg(long, env = "AFIELD_TLS_TERMINATED_IN_FRONT", value_parser = FalseyValueParser::new())]
-    pub tls_terminated_in_front: bool,
+    #[arg(long, env = "AFIELD_TLS_TERMINATED_IN_FRONT", value_parser = FalseyValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub tls_terminated_in_front: Option<bool>,
 
     /// On a Unix socket: the number of a user whose processes may connect, besides the executor's own user.
     #[arg(long, env = "AFIELD_ALLOW_UID", value_name = "UID", value_delimiter = ',')]
@@ -78,8 +80,7 @@ pub(crate) struct AccessFlags {
 impl AccessFlags {
     /// Whether the listener is to speak TLS.
     pub fn wants_tls(&self) -> bool {
-        let named = |file: &Option<PathBuf>| file.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
-        named(&self.tls_certificate) || named(&self.tls_key)
+        self.tls_certificate.is_some() || self.tls_key.is_some()
     }
 
     /// A variable that is empty counts as one that is not set.
@@ -96,7 +97,7 @@ impl AccessFlags {
         for file in files {
             *file = file.take().filter(|file| !file.as_os_str().is_empty());
         }
-        for text in [&mut self.jwt_issuer, &mut self.jwt_audience] {
+        for text in [&mut self.jwt_issuer, &mut self.jwt_audience, &mut self.tls_client_name] {
             *text = text.take().filter(|text| !text.is_empty());
         }
         self.token_sha256.retain(|text| !text.is_empty());
@@ -104,37 +105,80 @@ impl AccessFlags {
         self
     }
 
-    /// Sets what they mean, and registers the files to be read again.
-    pub fn apply(self, config: &mut Config) -> Result<(), Failure> {
-        self.without_empty().apply_present(config)
+    /// These, completed with what a file says: for each key, the file counts where neither flag nor variable does.
+    pub fn or(self, said: &file::Serve) -> Self {
+        let own = self.without_empty();
+        let jwt = said.jwt.clone().unwrap_or_default();
+        let certificates = said.client_certificates.clone().unwrap_or_default();
+        Self {
+            token_file: own.token_file.or_else(|| said.token_file.clone()),
+            token_sha256: or(own.token_sha256, said.token_sha256.iter().map(|text| text.value.clone())),
+            jwt_secret_file: own.jwt_secret_file.or(jwt.secret_file),
+            jwt_public_key: or(own.jwt_public_key, jwt.public_keys),
+            jwt_jwks: own.jwt_jwks.or(jwt.jwks),
+            jwt_issuer: own.jwt_issuer.or(jwt.issuer),
+            jwt_audience: own.jwt_audience.or(jwt.audience),
+            tls_certificate: own.tls_certificate.or_else(|| said.tls_certificate.clone()),
+            tls_key: own.tls_key.or_else(|| said.tls_key.clone()),
+            tls_client_ca: own.tls_client_ca.or(certificates.ca),
+            tls_client_optional: own.tls_client_optional.or(certificates.optional),
+            tls_client_names: own.tls_client_names.or(certificates.names),
+            tls_client_name: own.tls_client_name.or(certificates.name),
+            tls_terminated_in_front: own.tls_terminated_in_front.or(said.tls_terminated_in_front),
+            allow_uid: or(own.allow_uid, said.allowed_users.iter().copied()),
+        }
     }
 
-    fn apply_present(self, config: &mut Config) -> Result<(), Failure> {
-        let bearer = either(
-            [self.tokens(&config.reloader)?, self.jwt(&config.reloader)?].into_iter().flatten().collect(),
-        );
+    /// Everything that keeps an executor from letting anybody in as these say. Reads every file.
+    pub fn failures(&self) -> Vec<Failure> {
+        let scratch = Reloader::new();
+        let bearer = [self.tokens(&scratch).map(|found| found.map(|tokens| tokens as _)), self.jwt(&scratch)];
+        let has_bearer =
+            bearer.iter().any(|found: &Result<Option<Arc<dyn Authenticate>>, _>| !matches!(found, Ok(None)));
+        let mut failures: Vec<Failure> = bearer.into_iter().filter_map(Result::err).collect();
+        match self.certificates(has_bearer) {
+            Ok(certificates) => failures.extend(self.tls(certificates, &scratch).err()),
+            Err(failure) => {
+                failures.extend([Some(failure), self.tls(None, &scratch).err()].into_iter().flatten())
+            }
+        }
+        failures
+    }
+
+    /// The digests that are given one by one.
+    pub fn digests(&self) -> Result<Vec<TokenDigest>, Failure> {
+        let parsed = self.token_sha256.iter().map(|text| text.parse::<TokenDigest>());
+        let parsed = parsed.map(|digest| digest.map_err(|why| usage(format!("--token-sha256: {why}"))));
+        parsed.collect()
+    }
+
+    /// Sets what they mean, and registers the files to be read again. Returns the tokens, if there are any.
+    pub fn apply(self, config: &mut Config) -> Result<Option<Arc<Tokens>>, Failure> {
+        let tokens = self.tokens(&config.reloader)?;
+        let bearer = tokens.clone().map(|tokens| tokens as Arc<dyn Authenticate>);
+        let bearer = either([bearer, self.jwt(&config.reloader)?].into_iter().flatten().collect());
         let certificates = self.certificates(bearer.is_some())?;
         config.tls = self.tls(certificates.clone(), &config.reloader)?;
         config.authentication = match (bearer, certificates) {
             (None, None) => Arc::new(NoAuthentication),
             (Some(bearer), None) => bearer,
             (None, Some(certificates)) => certificates,
-            (Some(bearer), Some(certificates)) if self.tls_client_optional => {
+            (Some(bearer), Some(certificates)) if self.is_optional() => {
                 Arc::new(Any(vec![bearer, certificates]))
             }
             (Some(bearer), Some(certificates)) => Arc::new(All(vec![certificates, bearer])),
         };
-        config.tls_terminated_in_front = self.tls_terminated_in_front;
+        config.tls_terminated_in_front = self.tls_terminated_in_front.unwrap_or(false);
         config.allowed_users = self.allow_uid;
-        Ok(())
+        Ok(tokens)
     }
 
-    fn tokens(&self, reloader: &Reloader) -> Result<Option<Arc<dyn Authenticate>>, Failure> {
-        let mut fixed = Vec::new();
-        for text in &self.token_sha256 {
-            let digest = text.parse::<TokenDigest>();
-            fixed.push(digest.map_err(|why| usage(format!("--token-sha256: {why}")))?);
-        }
+    fn is_optional(&self) -> bool {
+        self.tls_client_optional.unwrap_or(false)
+    }
+
+    fn tokens(&self, reloader: &Reloader) -> Result<Option<Arc<Tokens>>, Failure> {
+        let mut fixed = self.digests()?;
         let file = self.token_file.clone();
         if file.is_none() {
             fixed.extend(Token::find(None)?.map(|token| TokenDigest::of(token.expose())));
@@ -179,21 +223,22 @@ impl AccessFlags {
 
     fn certificates(&self, or_bearer: bool) -> Result<Option<Arc<ClientCertificates>>, Failure> {
         let Some(authorities) = &self.tls_client_ca else {
-            return match self.tls_client_names.is_some() || self.tls_client_optional {
+            return match self.tls_client_names.is_some() || self.is_optional() {
                 true => {
                     Err(usage("client certificates need their authority: --tls-client-ca FILE".to_owned()))
                 }
                 false => Ok(None),
             };
         };
-        if self.tls_client_optional && !or_bearer {
+        if self.is_optional() && !or_bearer {
             return Err(usage("--tls-client-optional needs a token that is accepted instead".to_owned())
                 .with_hint("give --token-file, --token-sha256 or a key for JSON Web Tokens"));
         }
-        let rule: NameRule =
-            self.tls_client_name.parse().map_err(|why| usage(format!("--tls-client-name: {why}")))?;
+        let rule: NameRule = (self.tls_client_name.as_deref().unwrap_or("first"))
+            .parse()
+            .map_err(|why| usage(format!("--tls-client-name: {why}")))?;
         let names = self.tls_client_names.clone();
-        let required = !self.tls_client_optional;
+        let required = !self.is_optional();
         ClientCertificates::new(authorities.clone(), names, rule, required)
             .map(|certificates| Some(Arc::new(certificates)))
             .map_err(unusable)
@@ -226,6 +271,10 @@ impl AccessFlags {
             .watch("TLS certificate", tls.files(), move || again.reload().map_err(|error| error.to_string()));
         Ok(Some(tls))
     }
+}
+
+fn or<T>(own: Vec<T>, said: impl IntoIterator<Item = T>) -> Vec<T> {
+    if own.is_empty() { said.into_iter().collect() } else { own }
 }
 
 fn either(mut all: Vec<Arc<dyn Authenticate>>) -> Option<Arc<dyn Authenticate>> {

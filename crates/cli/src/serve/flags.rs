@@ -1,9 +1,10 @@
-use super::access::AccessFlags;
+use super::{access::AccessFlags, audit::AuditFlags};
+use crate::config_flags::ConfigFlags;
 use clap::Args;
 use std::path::PathBuf;
 
 /// Everything `afield serve` understands, as typed.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Flags {
     /// Where orchestrators connect: `ws://ADDRESS:PORT`, `wss://ADDRESS:PORT` with --tls-certificate (port 0 picks one; the
@@ -13,9 +14,9 @@ pub(crate) struct Flags {
     #[arg(long, env = "AFIELD_LISTEN", value_name = "URL|stdio")]
     pub listen: Option<String>,
 
-    /// Seconds that active requests get to finish once the executor is told to stop.
-    #[arg(long, env = "AFIELD_GRACE", value_name = "SECONDS", default_value_t = 10)]
-    pub grace: u64,
+    /// Seconds that active requests get to finish once the executor is told to stop. Default: 10.
+    #[arg(long, env = "AFIELD_GRACE", value_name = "SECONDS")]
+    pub grace: Option<u64>,
 
     /// A name by which orchestrators may reach this executor, besides IP addresses and `localhost`.
     #[arg(long, env = "AFIELD_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
@@ -30,10 +31,21 @@ pub(crate) struct Flags {
     #[arg(long, env = "AFIELD_LIMIT", value_name = "NAME=VALUE", value_delimiter = ',')]
     pub limit: Vec<String>,
 
+    /// Where requests may go, unless rules of the configuration say otherwise: `standard` (default), `public-only`, or
+    /// `allow-list`.
+    #[arg(long, env = "AFIELD_POLICY", value_name = "PRESET")]
+    pub policy: Option<String>,
+
+    #[command(flatten)]
+    pub audit: AuditFlags,
+
+    #[command(flatten)]
+    pub config: ConfigFlags,
+
     #[command(flatten)]
     pub access: AccessFlags,
 }
 
 const AFTER_HELP: &str = "\
 SIGTERM or Ctrl-C drains: /readyz answers 503, active requests may finish within the grace, the exit code is 0.
-A second one ends at once. SIGHUP reads tokens, keys and certificates again; so does a change of their files. What is logged is set with --log or AFIELD_LOG.";
+A second one ends at once. SIGHUP reads the configuration, tokens, keys and certificates again; so does a change of their files. What is logged is set with --log or AFIELD_LOG.";

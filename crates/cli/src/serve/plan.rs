@@ -1,33 +1,66 @@
-use super::{flags::Flags, limits::Setting};
-use crate::{ExitCode, failure::Failure};
-use afield_egress::CaPolicy;
-use afield_executor::{Config, Listen};
-use std::{net::SocketAddr, time::Duration};
+use super::{flags::Flags, limits::Setting, places::Places};
+use crate::{ExitCode, config_flags::unusable, failure::Failure};
+use afield_config::Serving;
+use afield_egress::{CaPolicy, Preset};
+use afield_executor::{AuditLog, Config, Listen};
+use afield_transport::Tokens;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// What the flags mean to the executor.
-pub(super) fn config(flags: Flags) -> Result<Config, Failure> {
+/// What is about to be served.
+pub(super) struct Plan {
+    pub config: Config,
+    /// Tokens whose digests can be changed while it runs.
+    pub tokens: Option<Arc<Tokens>>,
+    pub audit: Option<Arc<AuditLog>>,
+}
+
+/// What the flags mean, completed with what a file says.
+pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
+    let preset = preset(flags.policy.as_deref())?;
+    let places = Places::of(said, preset).map_err(|problems| unusable(&problems))?;
+    let access = flags.access.or(&said.serve);
+    let typed = flags.listen.filter(|typed| !typed.is_empty());
+    let typed = typed.as_deref().or(said.serve.listen.as_ref().map(|listen| listen.as_str()));
+    let own_hosts: Vec<String> = flags.allow_host.into_iter().filter(|name| !name.is_empty()).collect();
+    let noting = flags.audit.open(&said.audit)?;
+    let default = Config::default();
     let mut config = Config {
-        listen: listen(flags.listen.as_deref().filter(|typed| !typed.is_empty()), flags.access.wants_tls())?,
-        grace: Duration::from_secs(flags.grace),
-        allowed_hosts: flags.allow_host.into_iter().filter(|name| !name.is_empty()).collect(),
-        ..Config::default()
+        listen: listen(typed, access.wants_tls())?,
+        grace: flags.grace.map(Duration::from_secs).or(said.serve.grace).unwrap_or(default.grace),
+        allowed_hosts: if own_hosts.is_empty() { said.serve.allowed_hosts.clone() } else { own_hosts },
+        audit: noting.audit,
+        ..default
     };
+    said.limits.apply(&mut config.egress.limits);
     for text in flags.limit.iter().filter(|text| !text.is_empty()) {
         let setting: Setting = text
             .parse()
             .map_err(|why| Failure::new(ExitCode::ServeUsage, format!("--limit {text}: {why}")))?;
         setting.apply(&mut config.egress.limits)?;
     }
-    if let Some(file) = flags.ca {
+    let by_variable = std::env::var_os("AFIELD_CA_CERTIFICATE").is_some_and(|file| !file.is_empty());
+    if let Some(file) = flags.ca.or_else(|| said.serve.ca.clone().filter(|_| !by_variable)) {
         config.egress.ca = CaPolicy::File(file);
     }
-    flags.access.apply(&mut config)?;
-    Ok(config)
+    let Places { policy, secrets, upstreams } = places;
+    (config.egress.policy, config.egress.secrets, config.egress.upstreams) = (policy, secrets, upstreams);
+    let tokens = access.apply(&mut config)?;
+    Ok(Plan { config, tokens, audit: noting.log })
+}
+
+/// The preset that is meant by a flag.
+pub(crate) fn preset(typed: Option<&str>) -> Result<Option<Preset>, Failure> {
+    let Some(typed) = typed.filter(|typed| !typed.is_empty()) else { return Ok(None) };
+    let known = [Preset::Standard, Preset::PublicOnly, Preset::AllowList];
+    known.into_iter().find(|preset| preset.as_str() == typed).map(Some).ok_or_else(|| {
+        let why = format!("--policy {typed:?} is not known: write standard, public-only or allow-list");
+        Failure::new(ExitCode::ServeUsage, why)
+    })
 }
 
 /// `stdio`, `unix:` and a path, or `ws://` or `wss://` with an address and a port. What an address that others can reach
 /// needs is for the executor to insist on.
-fn listen(typed: Option<&str>, tls: bool) -> Result<Listen, Failure> {
+pub(super) fn listen(typed: Option<&str>, tls: bool) -> Result<Listen, Failure> {
     let typed = typed.unwrap_or(if tls { "wss://127.0.0.1:7411" } else { "ws://127.0.0.1:7411" });
     let refuse = |why: &str| {
         Err(Failure::new(ExitCode::ServeUsage, format!("cannot listen on {typed:?}: {why}"))

@@ -11,6 +11,7 @@ mod dialects;
 mod failures;
 mod gateway;
 mod login;
+mod operator;
 mod output;
 mod parity;
 mod secrets;

@@ -170,6 +170,11 @@ impl Rule {
         self.action
     }
 
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// The principals it is limited to; empty: anyone.
     pub fn limited_to(&self) -> &[String] {
         &self.principals

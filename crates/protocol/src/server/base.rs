@@ -250,7 +250,7 @@ impl BaseServer {
             request: Box::new(request),
             streamed,
             upload: None,
-            reply: Reply::new(id.clone()),
+            reply: Reply::new(id.clone(), request_id.clone()),
         });
         self.calls.insert(call, Call { id, request_id, stream: None, streamed });
     }
@@ -391,7 +391,7 @@ impl BaseServer {
             }
             Some(None) => {
                 if let Some(entry) = self.end(call) {
-                    self.say(Reply::new(entry.id).error(error));
+                    self.say(response_error(&entry.id, &RpcError::from_error(error)));
                 }
             }
             None => {}

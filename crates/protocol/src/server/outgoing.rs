@@ -61,17 +61,27 @@ pub enum Encoded {
 #[derive(Clone, Debug)]
 pub struct Reply {
     id: RpcId,
+    /// The request's name, in the base dialect.
+    name: Box<str>,
     /// Whether a whole answer is to be marked as such.
     resumable: bool,
 }
 
 impl Reply {
-    pub(super) fn new(id: RpcId) -> Self {
-        Self { id, resumable: false }
+    pub(super) fn new(id: RpcId, name: Box<str>) -> Self {
+        Self { id, name, resumable: false }
     }
 
     pub(crate) fn resumable(call: u64) -> Self {
-        Self { id: RpcId::Integer(i64::try_from(call).unwrap_or(-1)), resumable: true }
+        Self { id: RpcId::Integer(i64::try_from(call).unwrap_or(-1)), name: Box::default(), resumable: true }
+    }
+
+    /// What the orchestrator calls the request: its `requestId`.
+    pub fn request_name(&self) -> String {
+        match (&self.id, self.resumable) {
+            (RpcId::Integer(call), true) => call.to_string(),
+            _ => self.name.to_string(),
+        }
     }
 
     /// The head of a streamed answer.

@@ -101,7 +101,7 @@ pub fn new_token() -> Result<String, std::io::Error> {
 /// The file holds a token as it is, or a line for each token: a name, white space, and the token's SHA-256 digest in
 /// hexadecimal. Empty lines and lines that begin with `#` are skipped.
 pub struct Tokens {
-    fixed: Vec<TokenDigest>,
+    fixed: RwLock<Vec<TokenDigest>>,
     file: Option<PathBuf>,
     accepted: Arc<RwLock<Vec<TokenDigest>>>,
     changed: watch::Sender<()>,
@@ -114,6 +114,7 @@ impl Tokens {
     ///
     /// If the file cannot be read or holds something else.
     pub fn new(fixed: Vec<TokenDigest>, file: Option<PathBuf>) -> Result<Self, FileError> {
+        let fixed = RwLock::new(fixed);
         let tokens = Self { fixed, file, accepted: Arc::default(), changed: watch::Sender::new(()) };
         tokens.reload()?;
         Ok(tokens)
@@ -124,13 +125,27 @@ impl Tokens {
         self.file.iter().cloned().collect()
     }
 
+    /// Accepts these tokens in the place of those it was made with, and reads the file again. On an error
+    /// everything stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or holds something else.
+    pub fn replace(&self, fixed: Vec<TokenDigest>) -> Result<(), FileError> {
+        let before =
+            std::mem::replace(&mut *self.fixed.write().unwrap_or_else(PoisonError::into_inner), fixed);
+        self.reload().inspect_err(|_| {
+            *self.fixed.write().unwrap_or_else(PoisonError::into_inner) = before;
+        })
+    }
+
     /// Reads the file again. On an error everything stays as it was.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or holds something else.
     pub fn reload(&self) -> Result<(), FileError> {
-        let mut accepted = self.fixed.clone();
+        let mut accepted = self.fixed.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(file) = &self.file {
             let text = read_text(file)?;
             accepted.extend(parse(&text).map_err(|why| FileError::new(file, why))?);

@@ -1,11 +1,30 @@
+use afield_egress::HopReport;
+use afield_exchange::Kind;
 use afield_transport::{Peer, Principal};
 
-/// Where an executor tells who came, who was let in and how that ended. One sink for the whole executor.
+/// Where an executor tells who came, who was let in, what was asked and how that ended. One sink for the whole executor.
 ///
 /// It is called on the executor's own tasks: it must neither block nor panic. Nothing it is given is a secret.
 pub trait Audit: Send + Sync + 'static {
     /// Takes note of an event that has just happened.
     fn record(&self, event: &AuditEvent<'_>);
+
+    /// Whether it wants to be told of requests, each hop of each. Without one that does, requests cost nothing here.
+    fn wants_requests(&self) -> bool {
+        false
+    }
+}
+
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller<'a> {
+    /// Who is connected.
+    pub principal: &'a Principal,
+    /// Tells sessions apart. It is made from the session's id, which cannot be told from it: whoever knows the id can
+    /// resume the session.
+    pub session: &'a str,
+    /// The request's name in its session: what the orchestrator calls it.
+    pub request: &'a str,
 }
 
 /// What an operator may want to know later.
@@ -37,6 +56,20 @@ pub enum AuditEvent<'a> {
         /// A stable word: `closed`, `silent`, `not_initialized`, `evicted`, `stopping`, `expired`, `revoked`.
         reason: &'a str,
     },
+    /// A hop of a request has ended: the request itself, or a redirect that was followed or denied.
+    Request {
+        /// Whose.
+        caller: Caller<'a>,
+        /// Where it went, by which rule, and what became of it. Without path, query, header values and bodies.
+        hop: &'a HopReport,
+    },
+    /// A request was refused before it could go anywhere: it was malformed, or there was no place for it.
+    Unsent {
+        /// Whose.
+        caller: Caller<'a>,
+        /// Why.
+        kind: Kind,
+    },
     /// Files were read again because they had changed or the operator asked.
     Reloaded {
         /// What they are: `tokens`, `certificate`, …
@@ -46,7 +79,15 @@ pub enum AuditEvent<'a> {
     },
 }
 
-/// Writes each event as one event of `tracing`, with the target `afield::audit` and the fields `event`, `peer`,
+/// Takes note of nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAudit;
+
+impl Audit for NoAudit {
+    fn record(&self, _event: &AuditEvent<'_>) {}
+}
+
+/// Writes each event but requests as one event of `tracing`, with the target `afield::audit` and the fields `event`, `peer`,
 /// `principal`, `reason`, `status`, `what` and `error`, as far as it has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingAudit;
@@ -63,6 +104,8 @@ impl Audit for TracingAudit {
             AuditEvent::Ended { peer, principal, reason } => {
                 tracing::info!(target: "afield::audit", event = "ended", %peer, %principal, reason);
             }
+            // Not asked for; many a second would drown the rest of the log.
+            AuditEvent::Request { .. } | AuditEvent::Unsent { .. } => {}
             AuditEvent::Reloaded { what, error: None } => {
                 tracing::info!(target: "afield::audit", event = "reloaded", what);
             }

@@ -1,0 +1,73 @@
+use super::{flags::Flags, places::Places, plan::preset};
+use afield_config::{Config, Serving, Variables};
+use afield_egress::Egress;
+use afield_transport::Tokens;
+use std::{path::PathBuf, sync::Arc};
+
+/// Puts a configuration that has changed in force, as far as that can be done while an executor runs.
+pub(super) struct Again {
+    pub file: PathBuf,
+    pub flags: Flags,
+    /// What holds now.
+    pub said: Serving,
+    pub egress: Egress,
+    pub tokens: Option<Arc<Tokens>>,
+}
+
+impl Again {
+    /// Reads the file again. On an error everything stays as it was.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn read(&mut self) -> Result<(), String> {
+        let config =
+            Config::load(Some(&self.file), &Variables::of_process()).map_err(|error| one_line(&error))?;
+        let new = config.serving;
+        let preset = preset(self.flags.policy.as_deref()).map_err(|failure| failure.message.into_owned())?;
+        let places = Places::of(&new, preset).map_err(|problems| one_line(&problems))?;
+        let digests = self.flags.access.clone().or(&new.serve).digests();
+        let digests = digests.map_err(|failure| failure.message.into_owned())?;
+        for lacking in places.lacking() {
+            tracing::warn!("{lacking}");
+        }
+        if let Some(tokens) =
+            self.tokens.as_ref().filter(|_| self.said.serve.token_sha256 != new.serve.token_sha256)
+        {
+            tokens.replace(digests).map_err(|error| error.to_string())?;
+        }
+        self.egress.reload(&places.policy, places.secrets, &places.upstreams);
+        for key in needs_restart(&self.said, &new, self.tokens.is_some()) {
+            tracing::warn!("`{key}` in the configuration has changed: that needs a restart");
+        }
+        self.said = new;
+        Ok(())
+    }
+}
+
+/// The keys whose change does not count before a restart.
+fn needs_restart(old: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'static str> {
+    let (before, after) = (&old.serve, &new.serve);
+    let changed = [
+        ("serve.listen", before.listen != after.listen),
+        ("serve.grace", before.grace != after.grace),
+        ("serve.allowed_hosts", before.allowed_hosts != after.allowed_hosts),
+        ("serve.ca", before.ca != after.ca),
+        ("serve.tls_certificate", before.tls_certificate != after.tls_certificate),
+        ("serve.tls_key", before.tls_key != after.tls_key),
+        ("serve.tls_terminated_in_front", before.tls_terminated_in_front != after.tls_terminated_in_front),
+        ("serve.allowed_users", before.allowed_users != after.allowed_users),
+        ("serve.token_file", before.token_file != after.token_file),
+        ("serve.token_sha256", !has_tokens && before.token_sha256 != after.token_sha256),
+        ("serve.jwt", before.jwt != after.jwt),
+        ("serve.client_certificates", before.client_certificates != after.client_certificates),
+        ("limits", old.limits != new.limits),
+        ("audit", old.audit != new.audit),
+        ("log", old.log != new.log),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+fn one_line(error: &impl ToString) -> String {
+    error.to_string().lines().collect::<Vec<_>>().join("; ")
+}
