@@ -3,6 +3,7 @@
 //! Plain Rust without dependencies, so that it builds within seconds and behaves alike on every machine.
 
 mod bench;
+mod cases;
 mod deny;
 mod docs;
 mod fuzz;
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND
   ci                      setup, then test, with no test skipped for want of a tool
   bench [OPTIONS]         Measure against a direct origin and the reference (--help for options)
   fuzz TARGET [SECONDS]   Fuzz one target (default 60 s); without TARGET, list them
+  cases                   Write docs/cases.md: which test proves which promise
   docs                    Build the API documentation
 
 Environment: AFIELD_REQUIRE_TOOLS=1 makes a missing tool a failure instead of a skipped test.";
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         ["fuzz"] => fuzz::list(),
         ["fuzz", target] => fuzz::fuzz(target, "60"),
         ["fuzz", target, seconds] => fuzz::fuzz(target, seconds),
+        ["cases"] => cases::write(),
         ["docs"] => docs::docs(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,11 +1,12 @@
 //! What must hold, in the order in which it fails soonest.
 
-use crate::{Result, deny, docs, run, setup, structure};
+use crate::{Result, cases, deny, docs, run, setup, structure};
 use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result);
 
-const QUICK: &[Step] = &[("structure", structure::check), ("format", format), ("lints", lints)];
+const QUICK: &[Step] =
+    &[("structure", structure::check), ("cases", cases::check), ("format", format), ("lints", lints)];
 
 const REST: &[Step] = &[
     ("dependencies", deny::check),

@@ -1,6 +1,6 @@
 //! Who is let in, for how long, and how many.
 
-use crate::support::{Base, Running, get};
+use crate::support::{Base, Running, get, kind};
 use afield_executor::{Config, Executor, Listen, StartError};
 use afield_testkit::{Origin, Upgrade, peer::End, within};
 use serde_json::json;
@@ -125,4 +125,21 @@ async fn an_address_that_is_taken_is_named() {
     let config = Config { listen: Listen::Ws(executor.address), ..Config::default() };
     let error = Executor::bind(config).await.err().unwrap();
     assert!(error.to_string().contains(&executor.address.to_string()), "{error}");
+}
+
+/// Proves that nothing an executor publishes grows with the hosts and paths that were asked for: there are no metrics, and
+/// what it says of its readiness stays as it is.
+#[tokio::test]
+async fn case_119_nothing_published_grows_with_what_was_asked() {
+    let executor = Running::start().await;
+    let mut peer = executor.connect().await;
+    for host in 1..=100 {
+        let answer = peer.request(get(format!("http://127.0.0.{host}:1/{host}?{host}"))).await;
+        assert_eq!(kind(&answer), "connect", "{answer}");
+    }
+    for path in ["/metrics", "/metrics/", "/stats", "/debug"] {
+        let probe = Upgrade::to(executor.address).path(path).without("upgrade").without("connection");
+        assert_eq!(probe.open().await.unwrap_err().status(), Some(404), "{path}");
+    }
+    assert_eq!(executor.readyz().await, 200);
 }
