@@ -1,5 +1,7 @@
 //! Every fuzz target, briefly, with the same inputs on every machine and without a nightly toolchain.
 
+mod operations;
+
 use afield_fuzz::{
     TARGETS, seeds,
     smoke::{self, Until},
