@@ -23,6 +23,8 @@ const WINDOW: u64 = 200;
 /// | `r` | every upload is read | every answer and body is read |
 /// | `x` | every upload is dropped | every request is cancelled |
 /// | `t` | 20 ms pass | the same |
+/// | `b` | nothing can be written any more | the same |
+/// | `u` | it can be written again | the same |
 ///
 /// # Panics
 ///

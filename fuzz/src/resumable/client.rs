@@ -18,6 +18,8 @@ pub struct Client {
     /// Requests that have not ended, and whether they have been answered.
     calls: BTreeMap<u64, bool>,
     broken: bool,
+    /// Nothing can be written.
+    stuck: bool,
 }
 
 impl Client {
@@ -25,7 +27,7 @@ impl Client {
         let config =
             ClientConfig { window_bytes: WINDOW, server_window_bytes: WINDOW, body_message_bytes: 64 };
         let machine = ResumableClient::new(config);
-        Self { machine, now: Instant::now(), calls: BTreeMap::new(), broken: false }
+        Self { machine, now: Instant::now(), calls: BTreeMap::new(), broken: false, stuck: false }
     }
 
     pub fn take(&mut self, line: &[u8]) {
@@ -54,6 +56,8 @@ impl Client {
                 client.calls.remove(&id);
                 client.machine.cancel(id);
             }),
+            b"b" => self.stuck = true,
+            b"u" => self.stuck = false,
             b"t" => {
                 self.now += Duration::from_millis(20);
                 self.machine.handle_timeout(self.now);
@@ -99,11 +103,15 @@ impl Client {
         assert!(bytes <= WINDOW, "more than a window was kept of a body");
     }
 
+    fn transmit(&mut self) -> Option<Transmit> {
+        if self.stuck { None } else { self.machine.poll_transmit() }
+    }
+
     fn drain(&mut self) {
         while let Some(event) = self.machine.poll_event() {
             self.broken |= matches!(event, ClientEvent::Broken(_));
         }
-        while let Some(message) = self.machine.poll_transmit() {
+        while let Some(message) = self.transmit() {
             match message {
                 Transmit::Text(text) => {
                     let text = std::str::from_utf8(&text).expect("what is sent is UTF-8");
@@ -118,7 +126,10 @@ impl Client {
                 }
             }
         }
-        assert!(!self.machine.is_live() || self.machine.queued() == 0, "all that was queued has been said");
+        assert!(
+            self.stuck || !self.machine.is_live() || self.machine.queued() == 0,
+            "all that was queued has been said"
+        );
         assert_eq!(self.machine.active(), self.calls.len(), "a request ends when its caller hears of it");
         if self.broken {
             // As the shell does.
@@ -128,6 +139,7 @@ impl Client {
 
     /// A session that is lost ends every request, once.
     pub fn end(&mut self) {
+        self.take(b"u");
         self.machine.lost("the end");
         self.take(b"r");
         // One whose answer has come is ended by its body, which may have a little left to be read.

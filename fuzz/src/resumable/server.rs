@@ -20,6 +20,8 @@ pub struct Server {
     origins: BTreeMap<u64, Origin>,
     started: HashSet<u64>,
     broken: bool,
+    /// Nothing can be written.
+    stuck: bool,
 }
 
 struct Origin {
@@ -44,7 +46,7 @@ impl Server {
         let mut machine = ResumableServer::new(config);
         machine.attach(&RpcId::Integer(1), 0, &session()).expect("the first attempt is not late");
         let (origins, started) = (BTreeMap::new(), HashSet::new());
-        Self { machine, now: Instant::now(), attempt: 0, origins, started, broken: false }
+        Self { machine, now: Instant::now(), attempt: 0, origins, started, broken: false, stuck: false }
     }
 
     pub fn take(&mut self, line: &[u8]) {
@@ -68,6 +70,8 @@ impl Server {
             }),
             b"r" => self.each(Self::read),
             b"x" => self.each(|server, id| server.machine.drop_upload(id)),
+            b"b" => self.stuck = true,
+            b"u" => self.stuck = false,
             b"t" => {
                 self.now += Duration::from_millis(20);
                 self.machine.handle_timeout(self.now);
@@ -117,6 +121,10 @@ impl Server {
         assert!(bytes <= WINDOW, "more than a window was kept of an upload");
     }
 
+    fn transmit(&mut self) -> Option<Transmit> {
+        if self.stuck { None } else { self.machine.poll_transmit() }
+    }
+
     fn drain(&mut self) {
         while let Some(event) = self.machine.poll_event() {
             match event {
@@ -134,7 +142,7 @@ impl Server {
                 ServerEvent::Broken(_) => self.broken = true,
             }
         }
-        while let Some(message) = self.machine.poll_transmit() {
+        while let Some(message) = self.transmit() {
             match message {
                 Transmit::Text(text) => {
                     let text = std::str::from_utf8(&text).expect("what is sent is UTF-8");
@@ -149,7 +157,10 @@ impl Server {
                 }
             }
         }
-        assert_eq!(self.machine.owed(), 0, "all that was owed has been said");
+        assert!(self.stuck || self.machine.owed() == 0, "all that was owed has been said");
+        if self.origins.is_empty() && self.machine.active() == 0 && self.machine.owed() == 0 {
+            assert!(!self.machine.has_output(), "something waits for its turn about nothing");
+        }
         assert!(self.machine.active() <= 16, "too many requests are held");
         let most = self.machine.active() as u64 * (WINDOW + 90);
         assert!(self.machine.kept_bodies() <= most, "more than windows is kept");
@@ -161,6 +172,7 @@ impl Server {
 
     /// A client that resumes and names nothing leaves nothing.
     pub fn end(&mut self) {
+        self.take(b"u");
         self.take(b"l");
         self.take(b"a");
         self.take(br#"{"method":"initialized"}"#);

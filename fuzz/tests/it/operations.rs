@@ -41,6 +41,7 @@ fn text() -> impl Strategy<Value = String> {
         let requests = requests.join(",");
         format!(r#"{{"id":"s","method":"session/sync","params":{{"requests":[{requests}]}}}}"#)
     });
+    let sync = sync.boxed();
     let state = prop::sample::select(vec!["new", "known", "gone"]);
     let synced = (id(), state, number(), number()).prop_map(|(id, state, received, consumed)| {
         format!(
@@ -51,17 +52,23 @@ fn text() -> impl Strategy<Value = String> {
         let requests = requests.join(",");
         format!(r#"{{"id":"sync-{sync}","result":{{"lastRequestId":{last},"requests":[{requests}]}}}}"#)
     });
+    let answer = answer.boxed();
     let head = (id(), any::<bool>()).prop_map(|(id, whole)| {
         format!(
             r#"{{"id":{id},"result":{{"status":200,"headers":[],"bodyBase64":"","bodyComplete":{whole}}}}}"#
         )
     });
     let initialized = Just(r#"{"method":"initialized"}"#.to_owned());
-    prop_oneof![6 => request, 5 => consumed, 1 => cancel, 4 => sync, 4 => answer, 5 => head, 3 => initialized]
+    // A whole resumption: nobody comes to it by single steps.
+    let resumed = (sync.clone(), answer.clone(), any::<bool>()).prop_map(|(sync, answer, lost)| {
+        let lost = if lost { "l\n" } else { "" };
+        format!("{lost}a\n{{\"method\":\"initialized\"}}\n{sync}\n{answer}")
+    });
+    prop_oneof![5 => resumed, 6 => request, 5 => consumed, 1 => cancel, 4 => sync, 4 => answer, 5 => head, 3 => initialized]
 }
 
 fn deed() -> impl Strategy<Value = Vec<u8>> {
-    prop::sample::select(b"laacccwwwwefrrrrxtt".to_vec()).prop_map(|letter| vec![letter])
+    prop::sample::select(b"laacccwwwwwwwefrrrrxttbbu".to_vec()).prop_map(|letter| vec![letter])
 }
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
