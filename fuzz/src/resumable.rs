@@ -3,6 +3,10 @@
 mod client;
 mod server;
 
+use afield_protocol::{
+    json,
+    resumable::{BodyMessage, Transmit},
+};
 use client::Client;
 use server::Server;
 
@@ -38,4 +42,17 @@ pub fn resumable(data: &[u8]) {
     }
     server.end();
     client.end();
+}
+
+/// Proves that what an end sends can be understood.
+fn check(message: Transmit) {
+    match message {
+        Transmit::Text(text) => {
+            let text = std::str::from_utf8(&text).expect("what is sent is UTF-8");
+            json::decode(text).expect("what is sent is a message");
+        }
+        Transmit::Body(body) => {
+            assert_eq!(BodyMessage::decode(&body.encode()), Ok(body), "what is sent is a body message");
+        }
+    }
 }

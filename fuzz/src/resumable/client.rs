@@ -1,8 +1,7 @@
-use super::WINDOW;
+use super::{WINDOW, check};
 use afield_exchange::{Request, RequestBody};
 use afield_protocol::{
     client::{HeadPoll, decode},
-    json,
     resumable::{BodyMessage, CallText, ClientConfig, ClientEvent, Drained, End, ResumableClient, Transmit},
 };
 use bytes::Bytes;
@@ -112,19 +111,7 @@ impl Client {
             self.broken |= matches!(event, ClientEvent::Broken(_));
         }
         while let Some(message) = self.transmit() {
-            match message {
-                Transmit::Text(text) => {
-                    let text = std::str::from_utf8(&text).expect("what is sent is UTF-8");
-                    json::decode(text).expect("what is sent is a message");
-                }
-                Transmit::Body(body) => {
-                    assert_eq!(
-                        BodyMessage::decode(&body.encode()),
-                        Ok(body),
-                        "what is sent is a body message"
-                    );
-                }
-            }
+            check(message);
         }
         assert!(
             self.stuck || !self.machine.is_live() || self.machine.queued() == 0,

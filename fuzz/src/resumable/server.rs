@@ -1,8 +1,8 @@
-use super::WINDOW;
+use super::{WINDOW, check};
 use crate::environment::{environment, session};
 use afield_exchange::{Buffered, Error, Head};
 use afield_protocol::{
-    json::{self, RpcId},
+    json::RpcId,
     resumable::{BodyMessage, End, ResumableServer, ServerConfig, ServerEvent, Transmit},
     server::{Reply, decode},
 };
@@ -143,19 +143,7 @@ impl Server {
             }
         }
         while let Some(message) = self.transmit() {
-            match message {
-                Transmit::Text(text) => {
-                    let text = std::str::from_utf8(&text).expect("what is sent is UTF-8");
-                    json::decode(text).expect("what is sent is a message");
-                }
-                Transmit::Body(body) => {
-                    assert_eq!(
-                        BodyMessage::decode(&body.encode()),
-                        Ok(body),
-                        "what is sent is a body message"
-                    );
-                }
-            }
+            check(message);
         }
         assert!(self.stuck || self.machine.owed() == 0, "all that was owed has been said");
         if self.origins.is_empty() && self.machine.active() == 0 && self.machine.owed() == 0 {

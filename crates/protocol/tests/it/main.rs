@@ -8,4 +8,5 @@ mod base_server;
 mod golden;
 mod hostile;
 mod sim;
+mod streamed;
 mod windows;

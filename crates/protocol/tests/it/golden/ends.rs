@@ -1,5 +1,5 @@
 use super::line::{binary, show, unhex};
-use crate::base_server::environment;
+use crate::{base_server::environment, streamed::streamed};
 use afield_exchange::{Buffered, Error, Head, Header, Request, RequestBody};
 use afield_protocol::{
     RpcError,
@@ -180,7 +180,7 @@ impl Client {
                 self.asks(Request::new(*method, *url).body(RequestBody::Bytes(unhex(bytes))));
             }
             ["asks", method, url, "streaming", length] => {
-                let body = RequestBody::Stream { length: length.parse().ok(), stream: Box::pin(Nothing) };
+                let body = streamed(length.parse().ok());
                 self.asks(Request::new(*method, *url).body(body));
             }
             ["sends", id, bytes] => {
@@ -224,19 +224,5 @@ impl Client {
     fn asks(&mut self, request: Request) {
         let has_upload = CallText::has_upload(&request);
         self.machine().call(CallText::new(&request), has_upload);
-    }
-}
-
-/// A body whose bytes the test hands over itself.
-struct Nothing;
-
-impl futures_core::Stream for Nothing {
-    type Item = Result<Bytes, afield_exchange::BodyError>;
-
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Pending
     }
 }

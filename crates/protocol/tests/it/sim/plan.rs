@@ -1,5 +1,6 @@
 use super::rng::Rng;
-use afield_exchange::{Request, RequestBody};
+use crate::streamed::streamed;
+use afield_exchange::Request;
 use bytes::Bytes;
 use std::sync::LazyLock;
 
@@ -64,8 +65,7 @@ impl Plan {
         let mut request = Request::new("POST", "http://h/");
         if let Some(upload) = self.upload {
             let announced = upload.length + if upload.aborts { 100 } else { 0 };
-            let length = upload.announced.then_some(announced);
-            request.body = RequestBody::Stream { length, stream: Box::pin(Nothing) };
+            request.body = streamed(upload.announced.then_some(announced));
         }
         request
     }
@@ -81,18 +81,4 @@ static BYTES: LazyLock<Bytes> = LazyLock::new(|| {
 pub fn bytes(id: u64, offset: u64, length: u64) -> Bytes {
     let start = (id * 97 % 4096 + offset) as usize;
     BYTES.slice(start..start + length as usize)
-}
-
-/// A body whose bytes the test hands over itself.
-struct Nothing;
-
-impl futures_core::Stream for Nothing {
-    type Item = Result<Bytes, afield_exchange::BodyError>;
-
-    fn poll_next(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Pending
-    }
 }
