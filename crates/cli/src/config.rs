@@ -80,9 +80,12 @@ fn check(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
         Ok(config) if !as_json => match config.file {
             Some(_) => print(
                 format!(
-                    "{file}: right: {} executors, {} MCP servers\n",
+                    "{file}: right: {} executors, {} MCP servers; for `afield serve`: {} rules, {} secrets, {} upstreams\n",
                     config.executors.len(),
-                    config.mcp_servers.len()
+                    config.mcp_servers.len(),
+                    config.serving.policy.rules.len(),
+                    config.serving.secrets.len(),
+                    config.serving.upstreams.len()
                 )
                 .as_bytes(),
             )?,

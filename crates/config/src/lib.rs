@@ -63,5 +63,6 @@ pub use sections::{
     Policy, Preset, Reach, Rule, Scheme, Serve, ServerHeader, Serving, Start, TABLES, Template, TlsVersion,
     Unset, Upstream, UpstreamProxy, check_name,
 };
+pub use size::parse_size;
 pub use url::Url;
 pub use variables::Variables;

@@ -78,7 +78,9 @@ fn as_text(asked: &Asked<'_>, explained: &Explanation) -> String {
     if depends {
         text.push_str("  if its addresses are ordinary public ones; --resolve looks\n");
     }
-    for (address, decision) in &explained.addresses {
+    // Of an address all is said.
+    let is_address = explained.host.parse::<std::net::IpAddr>().is_ok();
+    for (address, decision) in explained.addresses.iter().filter(|_| !is_address) {
         let _ = writeln!(text, "  {address}: {} by {}", word(decision.allowed), decision.rule);
     }
     if let Some(upstream) = &explained.upstream {

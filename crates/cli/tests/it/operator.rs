@@ -298,6 +298,36 @@ async fn the_file_of_the_audit_rotates_and_is_made_anew() {
     folder.audit(|line| line["event"] == "reloaded" && line["what"] == "audit").await;
 }
 
+/// Proves that an audit on a standard error that nobody reads holds up no request, and that every line is there once it is
+/// read.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_110_an_audit_that_nobody_reads_holds_up_no_request() {
+    const REQUESTS: usize = 500;
+    let mut command = afield(&["serve", "--listen", "ws://127.0.0.1:0", "--log", "off", "--audit", "stderr"]);
+    let mut executor = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(executor.stdout.take().unwrap()).lines();
+    let url = within("the executor's URL", lines.next_line()).await.unwrap().unwrap();
+    let address = url.strip_prefix("ws://").unwrap().parse().unwrap();
+    let mut peer = afield_testkit::Upgrade::to(address).open().await.unwrap();
+    peer.initialize(serde_json::json!({ "clientName": "base" })).await;
+    let target = format!("http://{}.test/", "long-name".repeat(6));
+    for number in 0..REQUESTS {
+        // Long enough that all of them fill any pipe.
+        let name = format!("{number}-{}", "x".repeat(100));
+        let params = serde_json::json!({ "method": "TRACE", "url": target, "requestId": name });
+        assert_eq!(peer.call("http/request", params).await["error"]["data"]["kind"], "invalid_request");
+    }
+    drop(peer);
+    let mut told = BufReader::new(executor.stderr.take().unwrap()).lines();
+    let mut requests = 0;
+    while requests < REQUESTS {
+        let line = within("a line of the audit", told.next_line()).await.unwrap().unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_ne!(line["event"], "lost");
+        requests += usize::from(line["event"] == "request");
+    }
+}
+
 /// Proves that the policy is asked without a request, that nothing is resolved unless asked, and that the exit code and the
 /// JSON tell the answer.
 #[tokio::test]
