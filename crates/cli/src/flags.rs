@@ -1,3 +1,4 @@
+use crate::{config, demo, doctor, executor, gateway, mcp, request, serve, token};
 use crate::{config, demo, executor, gateway, mcp, policy, request, serve, token};
 use clap::{Parser, Subcommand};
 
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Policy(policy::Flags),
     /// The configuration file.
     Config(config::Flags),
+    /// Look at executors: version, dialect, limits, policy, latency.
+    Doctor(Box<doctor::Flags>),
     /// See a request go through an executor, on this machine, in a few seconds.
     Demo(demo::Flags),
     /// Print the completion script of a shell.

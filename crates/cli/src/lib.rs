@@ -11,6 +11,7 @@
 mod config;
 mod config_flags;
 mod demo;
+mod doctor;
 mod executor;
 mod exit_code;
 mod failure;

@@ -1,5 +1,5 @@
 use crate::{
-    ExitCode, config, demo, executor,
+    ExitCode, config, demo, doctor, executor,
     failure::Failure,
     flags::{Command, Flags},
     gateway, logging, mcp, policy, request, serve,
@@ -69,6 +69,12 @@ fn dispatch(flags: Flags) -> ExitCode {
             in_runtime(log, "warn,rmcp=off", Builder::new_multi_thread(), |signals| mcp::ask(flags, signals))
         }
         Command::Mcp(flags) => finish(mcp::run(flags)),
+        Command::Doctor(flags) => in_runtime(log, "off", Builder::new_multi_thread(), |signals| async move {
+            tokio::select! {
+                code = signals.first() => code,
+                done = doctor::run(*flags) => finish(done),
+            }
+        }),
         Command::Executor(flags) => finish(executor::run(flags)),
         Command::Config(flags) => finish(config::run(flags)),
         Command::Demo(flags) => {

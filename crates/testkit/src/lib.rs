@@ -11,6 +11,7 @@
 //! | an authorization server, and an MCP server it protects | [`oauth::Site`] |
 //! | certificates, good and bad | [`tls::Ca`], [`tls::Identity`] |
 //! | addresses that refuse, or never answer | [`dead::Refusing`], [`dead::Blackhole`] |
+//! | an MCP server that counts what it executes, and restarts | [`mcp::Server`] |
 //! | a resolver with scripted answers | [`Names`] |
 //! | a network that cuts, stalls, throttles, delays, swallows | [`Toxic`] |
 //! | the other end of a WebSocket session, proper or not | [`Upgrade`], [`Peer`], [`PeerServer`] |
@@ -54,6 +55,7 @@
 
 pub mod dead;
 mod gate;
+pub mod mcp;
 pub mod names;
 pub mod oauth;
 pub mod origin;

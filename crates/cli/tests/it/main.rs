@@ -11,6 +11,7 @@ mod dialects;
 mod failures;
 mod gateway;
 mod login;
+mod mcp;
 mod operator;
 mod output;
 mod parity;

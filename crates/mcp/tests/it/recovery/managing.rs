@@ -1,4 +1,3 @@
-use super::server::{Counts, Server};
 use afield_client::{HttpClient, Local, Remote, RemoteConfig};
 use afield_egress::EgressConfig;
 use afield_executor::{Config, Executor, Listen};
@@ -6,6 +5,7 @@ use afield_mcp::{
     HttpTransport, Stage,
     manager::{CallError, Entry, Manager, ServerConfig, ServerState},
 };
+use afield_testkit::mcp::{Counts, Server};
 use afield_testkit::{
     Toxic,
     dead::{Blackhole, Refusing},

@@ -2,4 +2,3 @@
 
 mod managing;
 mod relaying;
-mod server;

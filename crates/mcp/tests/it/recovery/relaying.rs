@@ -1,7 +1,7 @@
-use super::server::Server;
 use afield_client::Local;
 use afield_egress::EgressConfig;
 use afield_mcp::{HttpTransport, Relay};
+use afield_testkit::mcp::Server;
 use afield_testkit::within;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -27,6 +27,7 @@ type Body = BoxBody<Bytes, Infallible>;
 /// What happened at the server, whichever life of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Sessions that were begun.
     pub initialized: usize,
     /// Calls of tools that were executed.
     pub executed: usize,
@@ -36,7 +37,7 @@ pub struct Counts {
     pub deleted: usize,
 }
 
-/// The server. Dropping it kills it.
+/// The server. It has the tools `count` and `gated`, which is answered once the gate is open. Dropping it kills it.
 pub struct Server {
     address: SocketAddr,
     counts: watch::Sender<Counts>,
@@ -48,6 +49,7 @@ pub struct Server {
 struct Sessions(Mutex<HashSet<String>>);
 
 impl Server {
+    /// On a free port of loopback.
     pub async fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (counts, gate) = (watch::Sender::default(), watch::Sender::new(false));
@@ -56,10 +58,12 @@ impl Server {
         server
     }
 
+    /// Its MCP endpoint.
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
+    /// What happened so far.
     pub fn counts(&self) -> Counts {
         self.counts.borrow().clone()
     }
@@ -67,7 +71,8 @@ impl Server {
     /// Waits until this holds of what happened.
     pub async fn until(&self, what: &str, holds: impl FnMut(&Counts) -> bool) {
         let mut counts = self.counts.subscribe();
-        afield_testkit::within(what, counts.wait_for(holds)).await.unwrap();
+        let seen = crate::within(what, counts.wait_for(holds)).await;
+        seen.expect("the server counts as long as it is there");
     }
 
     /// Has calls of `gated` answered.
@@ -85,11 +90,11 @@ impl Server {
     /// Begins a new life, which knows no sessions, at the same address.
     pub async fn restart(&mut self) {
         self.kill().await;
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(self.address).unwrap();
-        let listener = socket.listen(1024).unwrap();
-        self.address = listener.local_addr().unwrap();
+        let socket = TcpSocket::new_v4().expect("a test's server gets proper requests, and its ports");
+        socket.set_reuseaddr(true).expect("a test's server gets proper requests, and its ports");
+        socket.bind(self.address).expect("a test's server gets proper requests, and its ports");
+        let listener = socket.listen(1024).expect("a test's server gets proper requests, and its ports");
+        self.address = listener.local_addr().expect("a test's server gets proper requests, and its ports");
         let (counts, gate) = (self.counts.clone(), self.gate.clone());
         let mut life = JoinSet::new();
         life.spawn(accept(listener, counts, gate));
@@ -118,8 +123,13 @@ async fn respond(
     counts: &watch::Sender<Counts>,
     mut gate: watch::Receiver<bool>,
 ) -> Response<Body> {
-    let session = request.headers().get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
-    let is_known = session.as_ref().is_some_and(|id| sessions.0.lock().unwrap().contains(id));
+    let session = request
+        .headers()
+        .get("mcp-session-id")
+        .map(|id| id.to_str().expect("a test's server gets proper requests, and its ports").to_owned());
+    let is_known = session.as_ref().is_some_and(|id| {
+        sessions.0.lock().expect("a test's server gets proper requests, and its ports").contains(id)
+    });
     match *request.method() {
         Method::GET => return status(StatusCode::METHOD_NOT_ALLOWED),
         Method::DELETE => {
@@ -128,8 +138,14 @@ async fn respond(
         }
         _ => {}
     }
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let message: Value = serde_json::from_slice(&body).unwrap();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .expect("a test's server gets proper requests, and its ports")
+        .to_bytes();
+    let message: Value =
+        serde_json::from_slice(&body).expect("a test's server gets proper requests, and its ports");
     let (id, method) = (&message["id"], message["method"].as_str().unwrap_or_default());
     let result = |result: Value| json!({ "jsonrpc": "2.0", "id": id, "result": result });
     if method == "initialize" {
@@ -138,14 +154,21 @@ async fn respond(
             counts.initialized += 1;
             number = counts.initialized;
         });
-        sessions.0.lock().unwrap().insert(format!("s{number}"));
+        sessions
+            .0
+            .lock()
+            .expect("a test's server gets proper requests, and its ports")
+            .insert(format!("s{number}"));
         let answer = result(json!({
             "protocolVersion": "2025-11-25",
             "capabilities": { "tools": {} },
             "serverInfo": { "name": "counting", "version": "1" },
         }));
         let mut answer = whole(&answer);
-        answer.headers_mut().insert("mcp-session-id", format!("s{number}").parse().unwrap());
+        answer.headers_mut().insert(
+            "mcp-session-id",
+            format!("s{number}").parse().expect("a test's server gets proper requests, and its ports"),
+        );
         return answer;
     }
     if session.is_some() && !is_known {
@@ -183,7 +206,10 @@ fn status(status: StatusCode) -> Response<Body> {
 
 fn whole(message: &Value) -> Response<Body> {
     let mut response = Response::new(Full::new(message.to_string().into()).boxed());
-    response.headers_mut().insert("content-type", "application/json".parse().unwrap());
+    response.headers_mut().insert(
+        "content-type",
+        "application/json".parse().expect("a test's server gets proper requests, and its ports"),
+    );
     response
 }
 
@@ -194,6 +220,9 @@ fn streamed(message: Value, after: impl Future<Output = ()> + Send + Sync + 'sta
         Ok(Frame::data(Bytes::from(format!("data: {message}\n\n"))))
     };
     let mut response = Response::new(BodyExt::boxed(StreamBody::new(futures_util::stream::once(event))));
-    response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+    response.headers_mut().insert(
+        "content-type",
+        "text/event-stream".parse().expect("a test's server gets proper requests, and its ports"),
+    );
     response
 }
