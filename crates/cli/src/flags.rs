@@ -1,5 +1,4 @@
-use crate::{config, demo, doctor, executor, gateway, mcp, request, serve, token};
-use crate::{config, demo, executor, gateway, mcp, policy, request, serve, token};
+use crate::{config, demo, doctor, executor, gateway, mcp, policy, request, serve, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
