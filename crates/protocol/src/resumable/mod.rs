@@ -24,6 +24,9 @@ pub use sync::{Consumed, RequestState, SyncParams, SyncRequest, SyncResult, Sync
 /// The dialect's name in `initialize`.
 pub const DIALECT: &str = "afield/1";
 
+/// The most body bytes in one message.
+pub const BODY_MESSAGE_BYTES: usize = 256 * 1024;
+
 /// The largest complete body that rides in the result, in bytes.
 pub const INLINE_BODY: usize = 16 * 1024;
 

@@ -10,15 +10,16 @@ use bytes::Bytes;
 impl ResumableServer {
     /// Answers a request whole, with what [`Reply::answer`] or [`Reply::error`] wrote.
     pub fn answer(&mut self, call: u64, text: Bytes) {
-        let Some(held) = self.calls.get_mut(&call) else { return };
-        held.running = false;
         self.head(call, text);
+        if let Some(held) = self.calls.get_mut(&call) {
+            held.running = false;
+        }
     }
 
-    /// Sends the head of an answer whose body follows, or of one that is whole.
+    /// Sends the head of an answer whose body follows, or of one that is whole. The first answer counts: a request that
+    /// [`stop_all`](Self::stop_all) has ended may have another one at the same moment.
     pub fn head(&mut self, call: u64, text: Bytes) {
-        let Some(held) = self.calls.get_mut(&call) else { return };
-        debug_assert!(held.answer.is_none(), "a request has one answer");
+        let Some(held) = self.calls.get_mut(&call).filter(|held| held.answer.is_none()) else { return };
         self.kept_answers += text.len();
         held.answer = Some(text);
         if self.stage == Stage::Live {
