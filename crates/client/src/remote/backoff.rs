@@ -8,9 +8,14 @@ pub(crate) struct Backoff {
 }
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 
 impl Backoff {
+    /// How often there was something to wait for.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// How long to wait before the next attempt.
     pub fn next(&mut self) -> Duration {
         let doublings = self.attempts;

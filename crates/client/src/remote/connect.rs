@@ -2,7 +2,7 @@ use super::{
     backoff::Backoff,
     config::{ConnectError, RemoteConfig},
     link::Link,
-    state::ConnectionState,
+    state::{Board, ConnectionState},
 };
 use afield_exchange::{Error, Retry};
 use futures_util::{
@@ -13,6 +13,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 use tokio::{
     sync::watch,
@@ -22,7 +23,7 @@ use tokio::{
 /// Keeps one connection, and makes another when that is lost.
 pub(crate) struct Connector {
     pub config: Arc<RemoteConfig>,
-    state: watch::Sender<ConnectionState>,
+    board: Board,
     slot: Mutex<Slot>,
 }
 
@@ -37,12 +38,12 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Arc<Link>, Error>> + Send>>;
 
 impl Connector {
     pub fn new(config: RemoteConfig) -> Self {
-        Self { config: Arc::new(config), state: watch::Sender::default(), slot: Mutex::default() }
+        Self { config: Arc::new(config), board: Board::default(), slot: Mutex::default() }
     }
 
     /// How the connection stands, and will.
     pub fn watch(&self) -> watch::Receiver<ConnectionState> {
-        self.state.subscribe()
+        self.board.watch()
     }
 
     /// The connection, if there is one that is not over.
@@ -86,12 +87,10 @@ impl Connector {
 
     /// Connects, trying again until the connect timeout where that may help.
     pub async fn connect(&self) -> Result<Arc<Link>, ConnectError> {
-        let now = Instant::now();
-        // A timeout beyond what the clock can express is none.
-        let deadline = now.checked_add(self.config.connect_timeout).unwrap_or(now + FAR);
+        let deadline = after(self.config.connect_timeout);
         let mut backoff = Backoff::default();
         loop {
-            let error = match Link::open(&self.config, deadline, &self.state).await {
+            let error = match Link::open(&self.config, deadline, &self.board).await {
                 Ok(link) => return Ok(self.keep(link)),
                 Err(error) => error,
             };
@@ -116,7 +115,12 @@ impl Connector {
     }
 }
 
-const FAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+/// A time beyond what the clock can express is as good as a year.
+pub(crate) fn after(duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(duration).unwrap_or(now + FAR)
+}
 
 fn usable(slot: &Slot) -> Result<Option<Arc<Link>>, Error> {
     let Some(link) = &slot.link else { return Ok(None) };

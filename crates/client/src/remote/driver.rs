@@ -1,4 +1,7 @@
-use super::shared::{Shared, now};
+use super::{
+    backoff::LONGEST,
+    shared::{Shared, now},
+};
 use afield_protocol::{
     BASE_SILENCE, Liveness, SILENCE, Verdict,
     client::{Client, decode},
@@ -23,6 +26,10 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// The close code by which an executor says that another connection has taken the session.
 const RESUMED_ELSEWHERE: u16 = 4001;
 
+/// The close codes by which an executor says that it does not take what was said on the connection: on another one the
+/// same would be said again. (RFC 6455, section 7.4.1)
+const FAULTS: [u16; 6] = [1002, 1003, 1007, 1008, 1009, 1010];
+
 /// How long after a connection was lost the executor may take to bring both ends in step again.
 const SYNC: Duration = Duration::from_secs(10);
 
@@ -41,6 +48,9 @@ pub(crate) struct Driver<C> {
     armed: Instant,
     /// Runs once the connection is to end.
     farewell: Option<Pin<Box<Sleep>>>,
+    began: Instant,
+    /// Whether the executor has said something after both ends were in step.
+    heard_of_calls: bool,
     /// Whom to wake, once the lock is released.
     woken: Vec<Waker>,
 }
@@ -68,7 +78,13 @@ impl End {
 
     /// Whether the session may go on over another connection.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::Silent) && !self.is_eviction()
+        match self {
+            Self::Lost(Closed { reason: CloseReason::Peer { code: Some(code), .. }, .. }) => {
+                *code != RESUMED_ELSEWHERE && !FAULTS.contains(code)
+            }
+            Self::Lost(_) | Self::Silent => true,
+            Self::Broken(_) | Self::Closing => false,
+        }
     }
 }
 
@@ -98,21 +114,24 @@ impl<C: Connection> Driver<C> {
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             armed: now,
             farewell: None,
+            began: now,
+            heard_of_calls: false,
             woken: Vec::new(),
         }
     }
 
     /// Runs until the connection ends. `told` tells those who wait before the connection is taken down, which may take a
-    /// moment.
-    pub async fn run(mut self, told: impl FnOnce(&End)) -> End {
+    /// moment. Says also whether the connection was of use: whether something was heard on it, or it lasted.
+    pub async fn run(mut self, told: impl FnOnce(&End)) -> (End, bool) {
         let end = poll_fn(|cx| self.poll(cx)).await;
         tracing::debug!(why = %end, "the connection to the executor ended");
+        let was_of_use = self.heard_of_calls || now().duration_since(self.began) >= LONGEST;
         told(&end);
         match end {
-            End::Silent => return end,
+            End::Silent => return (end, was_of_use),
             End::Broken(why) => self.connection.close(1008, why),
             // A session that may go on is not closed: its executor would forget it.
-            End::Lost(_) if !self.is_base => return end,
+            End::Lost(_) if !self.is_base => return (end, was_of_use),
             End::Lost(_) | End::Closing => self.connection.close(1000, ""),
         }
         let mut farewell = self.farewell.take().unwrap_or_else(farewell);
@@ -121,7 +140,7 @@ impl<C: Connection> Driver<C> {
             Poll::Pending => farewell.as_mut().poll(cx),
         })
         .await;
-        end
+        (end, was_of_use)
     }
 
     fn wake(&mut self) {
@@ -226,6 +245,7 @@ impl<C: Connection> Driver<C> {
     fn take(&mut self, message: &Message) {
         let inbound = decode(message.bytes());
         let mut state = self.shared.lock();
+        self.heard_of_calls |= state.client.is_live();
         state.client.handle(inbound);
         state.take_woken(&mut self.woken);
         drop(state);
@@ -235,7 +255,10 @@ impl<C: Connection> Driver<C> {
     fn take_body(&mut self, message: Result<BodyMessage, MalformedBody>) {
         let mut state = self.shared.lock();
         match message {
-            Ok(message) => state.client.handle_body(message),
+            Ok(message) => {
+                self.heard_of_calls |= state.client.is_live();
+                state.client.handle_body(message);
+            }
             Err(malformed) => {
                 tracing::debug!(%malformed, "the executor breaks the protocol");
                 state.broken = Some("a malformed body message");

@@ -3,17 +3,17 @@ use super::{
     endpoint,
     session::Session,
     shared::Shared,
-    state::ConnectionState,
+    state::Board,
     upload,
 };
 use afield_exchange::{Blame, Error, Kind, Request, RequestBody, Retry, detail};
 use afield_protocol::{
     client::{BaseClient, CallId, Client, Connected},
-    resumable::{CallText, ClientConfig, DIALECT, End, ResumableClient, WINDOW_RANGE},
+    resumable::{BODY_MESSAGE_BYTES, CallText, ClientConfig, DIALECT, End, ResumableClient, WINDOW_RANGE},
 };
 use futures_util::future::poll_immediate;
 use std::sync::{Arc, Mutex};
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use tokio::{task::JoinHandle, time::Instant};
 
 /// One session: in the base dialect one connection, in afield/1 as many as it takes. Calls and bodies hold it; when the
 /// last lets go, it closes: what is queued (cancels, above all) is still written, and its task ends within 2 s.
@@ -39,13 +39,13 @@ impl Link {
     pub async fn open(
         config: &Arc<RemoteConfig>,
         deadline: Instant,
-        state: &watch::Sender<ConnectionState>,
+        board: &Board,
     ) -> Result<Self, ConnectError> {
         let opened = endpoint::open(config, deadline, None).await?;
         let connected = *opened.connected;
         let client = machine(&connected, config)?;
         let shared = Arc::new(Shared::new(client));
-        let session = Session::new(config.clone(), &connected, shared.clone(), state.clone());
+        let session = Session::new(config.clone(), &connected, shared.clone(), board.teller());
         let mut session = Box::pin(session.run(opened.connection));
         // What came in one breath with the answer, the connection's end above all, is seen before the first call.
         let _ = poll_immediate(&mut session).await;
@@ -150,11 +150,12 @@ fn machine(connected: &Connected, config: &RemoteConfig) -> Result<Client, Conne
     match connected.dialect.as_deref() {
         None => Ok(Client::Base(BaseClient::new(connected))),
         Some(DIALECT) if config.dialect.offers_resumable() => {
-            let window = config.limits.window_bytes as u64;
+            let window = |bytes: u64| bytes.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end());
+            let message = limit(connected, "bodyMessageBytes", config.limits.body_message_bytes);
             Ok(Client::Resumable(ResumableClient::new(ClientConfig {
-                window_bytes: window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()),
-                server_window_bytes: connected.window_bytes.unwrap_or(*WINDOW_RANGE.start()),
-                body_message_bytes: limit(connected, "bodyMessageBytes", config.limits.body_message_bytes),
+                window_bytes: window(config.limits.window_bytes as u64),
+                server_window_bytes: window(connected.window_bytes.unwrap_or_default()),
+                body_message_bytes: message.clamp(1, BODY_MESSAGE_BYTES),
             })))
         }
         Some(other) => Err(ConnectError::Refused(format!(

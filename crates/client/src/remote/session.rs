@@ -1,10 +1,11 @@
 use super::{
     backoff::Backoff,
     config::{ConnectError, RemoteConfig},
+    connect::after,
     driver::{Driver, End},
     endpoint::{self, Opened, Resumption},
     shared::Shared,
-    state::ConnectionState,
+    state::{ConnectionState, Teller},
 };
 use afield_protocol::client::{Client, Connected};
 use afield_transport::Connection;
@@ -14,10 +15,7 @@ use std::{
     task::{Poll, Waker},
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// The task of one session: drives its connection and, in afield/1, finds another one when that is lost.
 pub(crate) struct Session {
@@ -27,18 +25,14 @@ pub(crate) struct Session {
     /// How long the executor keeps the session without a connection.
     grace: Duration,
     shared: Arc<Shared>,
-    state: watch::Sender<ConnectionState>,
+    state: Teller,
     attempt: u64,
+    backoff: Backoff,
     resumed: u32,
 }
 
 impl Session {
-    pub fn new(
-        config: Arc<RemoteConfig>,
-        connected: &Connected,
-        shared: Arc<Shared>,
-        state: watch::Sender<ConnectionState>,
-    ) -> Self {
+    pub fn new(config: Arc<RemoteConfig>, connected: &Connected, shared: Arc<Shared>, state: Teller) -> Self {
         let grace = connected.limit("graceMs").map_or(config.limits.grace, Duration::from_millis);
         Self {
             config,
@@ -48,6 +42,7 @@ impl Session {
             shared,
             state,
             attempt: 0,
+            backoff: Backoff::default(),
             resumed: 0,
         }
     }
@@ -55,13 +50,14 @@ impl Session {
     /// Runs until the session is over, and tells everybody who waits.
     pub async fn run(mut self, mut connection: Box<dyn Connection>) {
         loop {
-            self.say(ConnectionState::Connected { dialect: self.dialect.clone(), resumed: self.resumed });
+            let (dialect, resumed) = (self.dialect.clone(), self.resumed);
+            self.state.say(ConnectionState::Connected { dialect, resumed });
             let driver = Driver::new(connection, self.shared.clone());
-            let end = driver.run(|end| self.connection_ended(end)).await;
+            let (end, was_of_use) = driver.run(|end| self.connection_ended(end)).await;
             if self.is_over() {
                 break;
             }
-            match self.reconnect(&end).await {
+            match self.reconnect(&end, was_of_use || self.resumed == 0).await {
                 Ok(again) => {
                     connection = again;
                     self.resumed += 1;
@@ -72,7 +68,7 @@ impl Session {
                 }
             }
         }
-        self.say(ConnectionState::Idle);
+        self.state.say(ConnectionState::Idle);
     }
 
     /// Where nothing is left to go on with, or nothing may, the session ends with its connection.
@@ -89,25 +85,35 @@ impl Session {
         self.lost(&end.to_string(), end.is_eviction());
     }
 
-    /// Another connection of the same session, within the grace. It is sought at once, then after growing waits.
-    async fn reconnect(&mut self, end: &End) -> Result<Box<dyn Connection>, String> {
+    /// Another connection of the same session, within the grace. It is sought at once, then after growing waits. A
+    /// connection that was of no use counts as an attempt that has failed.
+    async fn reconnect(&mut self, end: &End, was_of_use: bool) -> Result<Box<dyn Connection>, String> {
         let why: Arc<str> = end.to_string().into();
-        let deadline = Instant::now() + self.grace;
-        let mut backoff = Backoff::default();
-        let mut attempts = 0;
+        let deadline = after(self.grace);
+        let mut next = Instant::now();
+        if was_of_use {
+            self.backoff = Backoff::default();
+        } else {
+            next += self.backoff.next();
+        }
         loop {
-            self.say(ConnectionState::Reconnecting { why: why.clone(), attempts });
+            self.state
+                .say(ConnectionState::Reconnecting { why: why.clone(), attempts: self.backoff.attempts() });
             self.attempt += 1;
+            let resuming = async {
+                sleep_until(next).await;
+                self.resume(deadline).await
+            };
             let failed = tokio::select! {
                 biased;
                 () = self.unwanted() => return Err("nobody needs it any more".to_owned()),
-                resumed = self.resume(deadline) => match resumed {
+                resumed = resuming => match resumed {
                     Ok(connection) => return Ok(connection),
                     Err(error) => error,
                 },
             };
             tracing::debug!(error = %failed, "could not resume the session with the executor");
-            let next = Instant::now() + backoff.next();
+            next = Instant::now() + self.backoff.next();
             if !failed.leaves_hope() {
                 return Err(failed.to_string());
             }
@@ -115,17 +121,12 @@ impl Session {
                 let seconds = self.grace.as_secs_f32();
                 return Err(format!("{why}; the executor was out of reach for {seconds} s: {failed}"));
             }
-            attempts += 1;
-            tokio::select! {
-                () = self.unwanted() => return Err("nobody needs it any more".to_owned()),
-                () = sleep_until(next) => {}
-            }
         }
     }
 
     async fn resume(&self, deadline: Instant) -> Result<Box<dyn Connection>, ConnectError> {
         let resumption = Resumption { session: &self.id, attempt: self.attempt };
-        let limit = deadline.min(Instant::now() + self.config.connect_timeout);
+        let limit = deadline.min(after(self.config.connect_timeout));
         let opened = timeout_at(limit, endpoint::open(&self.config, limit, Some(resumption))).await;
         let Opened { connection, connected } =
             opened.map_err(|_| ConnectError::Ended("it did not answer in time".to_owned()))??;
@@ -165,9 +166,5 @@ impl Session {
         state.take_all(&mut woken);
         drop(state);
         woken.into_iter().for_each(Waker::wake);
-    }
-
-    fn say(&self, state: ConnectionState) {
-        self.state.send_replace(state);
     }
 }

@@ -105,7 +105,8 @@ impl Shared {
             return Poll::Pending;
         };
         // Reading may have made room, something to say, or something to say later.
-        let moved = held_back || state.client.poll_timeout() != due || state.client.queued() > 0;
+        let over = !matches!(read, Some(Ok(_)));
+        let moved = over || held_back || state.client.poll_timeout() != due || state.client.queued() > 0;
         self.see_to_driver(&state, moved);
         Poll::Ready(read)
     }
@@ -140,6 +141,16 @@ impl Shared {
     /// Ends a call's upload.
     pub fn finish_upload(&self, call: CallId, end: End) {
         self.with(|state| state.client.finish_upload(call, end));
+    }
+
+    /// Ready when nobody wants more of a call's upload.
+    pub fn poll_upload_unwanted(&self, call: CallId, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.client.upload_room(call) == Drained::Unwanted {
+            return Poll::Ready(());
+        }
+        state.uploads.insert(call, cx.waker().clone());
+        Poll::Pending
     }
 
     /// Ready when there is room in a call's upload, or when nobody wants more of it: then with `false`.

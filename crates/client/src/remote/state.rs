@@ -1,4 +1,8 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::SeqCst},
+};
+use tokio::sync::watch;
 
 /// How the connection to an executor stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,4 +25,43 @@ pub enum ConnectionState {
         /// Attempts that have failed since.
         attempts: u32,
     },
+}
+
+/// Where watchers look.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Board {
+    sender: watch::Sender<ConnectionState>,
+    newest: Arc<AtomicU64>,
+}
+
+impl Board {
+    pub fn watch(&self) -> watch::Receiver<ConnectionState> {
+        self.sender.subscribe()
+    }
+
+    /// For a session that begins: it is the newest from now on.
+    pub fn teller(&self) -> Teller {
+        let number = self.newest.fetch_add(1, SeqCst) + 1;
+        Teller { board: self.clone(), number }
+    }
+}
+
+/// Tells watchers how one session stands. The end of an older one may take a moment: once there is a newer one, nobody
+/// wants to hear of it.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    board: Board,
+    number: u64,
+}
+
+impl Teller {
+    pub fn say(&self, new: ConnectionState) {
+        self.board.sender.send_if_modified(|state| {
+            let is_newest = self.board.newest.load(SeqCst) == self.number;
+            if is_newest {
+                *state = new;
+            }
+            is_newest
+        });
+    }
 }

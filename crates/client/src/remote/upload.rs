@@ -5,7 +5,7 @@ use afield_protocol::{
     client::CallId,
     resumable::{Drained, End},
 };
-use std::{future::poll_fn, sync::Arc};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 use tokio::task::JoinHandle;
 
 /// Brings a request body to the session as fast as the origin takes it. Dropping it stops that.
@@ -28,7 +28,12 @@ async fn bring(shared: Arc<Shared>, call: CallId, length: Option<u64>, mut strea
         if !poll_fn(|cx| shared.poll_upload_room(call, cx)).await {
             return;
         }
-        let next = poll_fn(|cx| stream.as_mut().poll_next(cx)).await;
+        // A producer may take its time: it is let go also while it does.
+        let next = poll_fn(|cx| match stream.as_mut().poll_next(cx) {
+            Poll::Ready(next) => Poll::Ready(Some(next)),
+            Poll::Pending => shared.poll_upload_unwanted(call, cx).map(|()| None),
+        });
+        let Some(next) = next.await else { return };
         let failed = match next {
             Some(Ok(bytes)) => {
                 sent += bytes.len() as u64;

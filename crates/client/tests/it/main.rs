@@ -11,6 +11,7 @@ mod losing;
 mod misbehaviour;
 mod parity;
 mod resuming;
+mod resuming_played;
 mod streams;
 mod support;
 mod tls;

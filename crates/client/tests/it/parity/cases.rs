@@ -84,6 +84,7 @@ impl Table {
 pub async fn cases(world: &World) -> Vec<Case> {
     let mut table = Table(Vec::new());
     requests(&mut table, world);
+    uploads(&mut table, world).await;
     answers(&mut table, world).await;
     redirects(&mut table, world).await;
     refusals(&mut table, world);
@@ -141,6 +142,51 @@ fn requests(table: &mut Table, world: &World) {
     table.answers("TLS", 200, get(world.secure.url("/echo")));
 }
 
+/// A body that is larger than what rides in the request.
+const LARGE: usize = 200_000;
+
+fn put(url: String) -> impl Fn() -> Request + Send + Sync + 'static {
+    move || Request::new("PUT", &url).body(RequestBody::Bytes(pattern::bytes(0, LARGE)))
+}
+
+fn put_stream(url: String) -> impl Fn() -> Request + Send + Sync + 'static {
+    move || {
+        let pieces: Vec<_> = (0..LARGE as u64 / 1000).map(|at| Ok(pattern::bytes(at * 1000, 1000))).collect();
+        let stream = Box::pin(futures_util::stream::iter(pieces));
+        Request::new("PUT", &url).body(RequestBody::Stream { length: Some(LARGE as u64), stream })
+    }
+}
+
+async fn uploads(table: &mut Table, world: &World) {
+    let to = |code: u16, to: &str| world.origin.url(&format!("/redirect?code={code}&to={}", url_escape(to)));
+    table.answers("a large body", 200, put(world.origin.url("/upload")));
+    table.answers("a large body, over TLS", 200, put(world.secure.url("/upload")));
+    table.answers("a stream", 200, put_stream(world.origin.url("/upload")));
+    for code in [307, 308] {
+        table.answers("a redirect that repeats a large body", 200, put(to(code, "/upload")));
+        table.answers("the same to another origin", 200, put(to(code, &world.secure.url("/upload"))));
+    }
+    for code in [301, 302, 303] {
+        table.answers("a redirect of a PUT", 200, put(to(code, "/upload")));
+    }
+    let forbidden = to(307, &world.forbidden.url("/"));
+    table.fails("a large body to where the policy forbids", Kind::PolicyDenied, put(forbidden));
+    table.answers("an early answer", 413, put(world.origin.url("/early/413")));
+    table.answers("an early answer to a stream", 413, put_stream(world.origin.url("/early/413")));
+    table.fails("an upload that the policy forbids", Kind::PolicyDenied, put(world.forbidden.url("/")));
+    table.fails("a streamed one", Kind::PolicyDenied, put_stream(world.forbidden.url("/")));
+    table.fails("an upload to nobody", Kind::Dns, put_stream("http://nobody.test/".to_owned()));
+    let refusing = Refusing::on("127.0.0.1");
+    let url = format!("http://{}/", refusing.address());
+    table.add("a refused upload", Expected::Fails(Kind::Connect), put(url.clone()), ());
+    table.add("a refused stream", Expected::Fails(Kind::Connect), put_stream(url), refusing);
+    let slow = put(world.origin.url("/slow-head"));
+    table.fails("a deadline after the upload", Kind::Timeout, move || Request {
+        timeout: Some(Duration::from_millis(300)),
+        ..slow()
+    });
+}
+
 async fn answers(table: &mut Table, world: &World) {
     for (path, status) in [
         ("/status/200", 200),
@@ -169,7 +215,15 @@ async fn answers(table: &mut Table, world: &World) {
     table.fails("a large body", Kind::TooLarge, get(world.origin.url("/bytes/5000000")));
     let url = world.origin.url("/bytes/1000");
     table.answers("HEAD", 200, move || Request::new("HEAD", &url));
+    let announced = "content-length: 5000000\r\nconnection: close\r\n\r\n";
+    let origin = RawOrigin::always(
+        Script::new().expect_head().send(format!("HTTP/1.1 200 OK\r\n{announced}")).close(),
+    )
+    .await;
+    let url = origin.url("/");
+    table.add("HEAD of a large body", Expected::Status(200), move || Request::new("HEAD", &url), origin);
     let raw = Expected::Status;
+    table.raw("304 of a large body", raw(304), format!("HTTP/1.1 304 Not Modified\r\n{announced}")).await;
     table.raw("header bytes", raw(200), &b"HTTP/1.1 200 OK\r\nX-A: caf\xe9\r\nx-a:\x80\xff\r\nX-B: \r\nconnection: close\r\ncontent-length: 2\r\n\r\nok"[..]).await;
     table.raw("a body that ends with the connection", raw(200), "HTTP/1.1 200 OK\r\n\r\nall of it").await;
     table.raw("HTTP/1.0", raw(200), "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok").await;

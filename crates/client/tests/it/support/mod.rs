@@ -4,7 +4,9 @@ mod executor;
 mod scripted;
 
 pub use executor::Running;
-pub use scripted::{Played, delta, done, end, head_only, next_call, played, result, session};
+pub use scripted::{
+    Played, delta, done, end, head_only, next_call, played, played_resumable, result, resumption, session,
+};
 
 use afield_client::{Dialect, Remote, RemoteConfig};
 use afield_exchange::{Error, Kind, Phase, Request, Retry};

@@ -37,6 +37,35 @@ pub fn result(cancels: bool) -> Value {
     })
 }
 
+/// The answer to `initialize` of an executor that speaks afield/1.
+pub fn resumable(resumed: bool) -> Value {
+    let mut result = result(true);
+    result["dialect"] = json!("afield/1");
+    result["windowBytes"] = json!(1 << 20);
+    result["resumed"] = json!(resumed);
+    result
+}
+
+/// A client with a session in afield/1.
+pub async fn played_resumable() -> Played {
+    let server = PeerServer::start().await;
+    let accept = async {
+        let mut executor = server.accept().await;
+        executor.accept_session(resumable(false)).await;
+        executor
+    };
+    let (remote, executor) = tokio::join!(connect(server.url()), accept);
+    Played { server, remote, executor }
+}
+
+/// Accepts the next connection, which resumes the session. Returns what the client holds.
+pub async fn resumption(server: &PeerServer) -> (Peer, Value) {
+    let mut executor = server.accept().await;
+    executor.accept_session(resumable(true)).await;
+    let sync = executor.asked("session/sync").await;
+    (executor, sync)
+}
+
 /// The executor's next message is a call: returns it.
 pub async fn next_call(executor: &mut Peer) -> Value {
     let call = executor.json().await;
