@@ -2,7 +2,7 @@ use crate::{
     audit::Noted,
     call::{Call, Manner},
     executor::Inner,
-    session::Session,
+    session::{Lingering, Session},
     shared::{Ending, Owner, Shared, State, now},
 };
 use afield_egress::Egress;
@@ -121,13 +121,16 @@ impl<C: Connection> Driver<C> {
 
     /// Runs until the connection ends, and ends everything that belongs to it. Returns the session that goes on without
     /// it, if one does.
-    pub async fn run(mut self) -> (End, Session) {
+    pub async fn run(mut self) -> (End, Option<Lingering>) {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;
         drop(self.owner.take());
         let session = std::mem::replace(&mut self.session, Session::None);
         let sessions = &self.inner.sessions;
         let session = match &end {
-            End::Disowned(_) => session.end(sessions, &self.shared),
+            End::Disowned(_) => {
+                session.end(sessions, &self.shared);
+                None
+            }
             end => session.left(sessions, &self.shared, said_farewell(end)),
         };
         let (code, reason) = match &end {
@@ -454,6 +457,17 @@ impl<C: Connection> Driver<C> {
             Poll::Pending => {}
         }
         Ok(all)
+    }
+}
+
+impl<C> Drop for Driver<C> {
+    /// A connection that ends by a defect leaves no session behind that nobody would ever end.
+    fn drop(&mut self) {
+        if let Session::Resumable { id, .. } = &self.session
+            && std::thread::panicking()
+        {
+            self.inner.sessions.give_up(id);
+        }
     }
 }
 

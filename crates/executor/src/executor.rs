@@ -6,13 +6,17 @@ use crate::{
     environment::environment,
     listener::Listener,
     reload::Reloader,
-    session::Session,
+    session::Lingering,
     sessions::Sessions,
     shared::{Ending, Shared},
 };
 use afield_egress::Egress;
 use afield_exchange::{Error, Limits};
-use afield_protocol::{resumable::ServerConfig, server::BaseServerConfig, wire::EnvironmentInfo};
+use afield_protocol::{
+    resumable::{BODY_MESSAGE_BYTES, ServerConfig, WINDOW_RANGE},
+    server::BaseServerConfig,
+    wire::EnvironmentInfo,
+};
 use afield_transport::{Connection, CredentialEnd, Grant, Principal, Readiness, stdio};
 use std::{
     net::SocketAddr,
@@ -162,7 +166,7 @@ pub(crate) async fn serve(
     connection: impl Connection,
     inner: Arc<Inner>,
     grant: Grant,
-) -> (&'static str, Session) {
+) -> (&'static str, Option<Lingering>) {
     let driver = Driver::new(connection, inner.clone(), grant);
     inner.register(&driver.shared());
     let (end, session) = driver.run().await;
@@ -196,13 +200,13 @@ impl Inner {
 
     /// This end's window for each request body, in bytes.
     pub fn window(&self) -> u64 {
-        self.limits.window_bytes as u64
+        (self.limits.window_bytes as u64).clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end())
     }
 
     pub fn session_config(&self, client_window_bytes: u64) -> ServerConfig {
         ServerConfig {
             session_requests: self.limits.session_requests,
-            body_message_bytes: self.limits.body_message_bytes,
+            body_message_bytes: self.limits.body_message_bytes.clamp(1, BODY_MESSAGE_BYTES),
             queued_bytes: self.limits.queued_bytes,
             window_bytes: self.window(),
             client_window_bytes,

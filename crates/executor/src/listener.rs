@@ -149,10 +149,12 @@ impl Arriving {
             Ok(Accepted { connection: websocket, grant }) => {
                 let (principal, authorization) = (grant.principal.clone(), grant.authorization.clone());
                 inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
-                let (reason, session) = serve(websocket, inner.clone(), grant).await;
+                let (reason, lingering) = serve(websocket, inner.clone(), grant).await;
                 inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
                 drop(connection);
-                session.linger(&inner, &authorization).await;
+                if let Some(session) = lingering {
+                    session.linger(&inner, &authorization).await;
+                }
             }
             Err(Refused { reason: afield_transport::RefusedReason::Probe, .. }) => {}
             Err(why) => {

@@ -1,7 +1,7 @@
 use crate::{
     executor::Inner,
     session_id::tag,
-    sessions::{NoSession, Sessions},
+    sessions::{Absence, NoSession, Sessions},
     shared::{Shared, now},
 };
 use afield_exchange::Error;
@@ -123,38 +123,51 @@ impl Session {
 
     /// The connection is gone. Returns the session if it goes on without one: in afield/1, unless the client has said
     /// farewell or another connection has taken it.
-    pub fn left(self, sessions: &Sessions, connection: &Arc<Shared>, farewell: bool) -> Self {
-        match &self {
-            Self::None => {}
-            Self::Base { id } => sessions.detach(id, connection, now()),
-            Self::Resumable { id, epoch, .. } if farewell => sessions.end_resumable(id, *epoch),
+    pub fn left(self, sessions: &Sessions, connection: &Arc<Shared>, farewell: bool) -> Option<Lingering> {
+        match self {
+            Self::None => None,
+            Self::Base { id } => {
+                sessions.detach(&id, connection, now());
+                None
+            }
+            Self::Resumable { id, epoch, .. } if farewell => {
+                sessions.end_resumable(&id, epoch);
+                None
+            }
             Self::Resumable { id, epoch, .. } => {
-                if sessions.detach_resumable(id, *epoch, now()) {
-                    return self;
-                }
+                let absence = sessions.detach_resumable(&id, epoch, now())?;
+                Some(Lingering { id, epoch, absence })
             }
         }
-        Self::None
     }
 
     /// What let the connection in has ended, and the session with it: nobody can resume it any more.
-    pub fn end(self, sessions: &Sessions, connection: &Arc<Shared>) -> Self {
+    pub fn end(self, sessions: &Sessions, connection: &Arc<Shared>) {
         match &self {
             Self::None => {}
             Self::Base { id } => sessions.end(id, connection),
             Self::Resumable { id, epoch, .. } => sessions.end_resumable(id, *epoch),
         }
-        Self::None
     }
+}
 
-    /// Waits for the grace, or until what let its last connection in ends, and then ends the session with its requests, if
-    /// no connection has come for it meanwhile.
+/// A session that goes on without a connection.
+pub(crate) struct Lingering {
+    id: String,
+    epoch: u64,
+    absence: Absence,
+}
+
+impl Lingering {
+    /// Waits for the grace, or until what let its last connection in ends, and then ends the session with its requests.
+    /// Is over before that when another connection has come for it or it has had to make room: there are no more of
+    /// these than sessions, however fast connections come and go.
     pub async fn linger(self, inner: &Inner, authorization: &Authorization) {
-        let Self::Resumable { id, shared, epoch } = self else { return };
-        drop(shared);
+        let Self { id, epoch, absence } = self;
         tokio::select! {
             () = tokio::time::sleep(inner.sessions.grace()) => {}
             _ = authorization.ended() => {}
+            _ = absence => return,
             () = inner.over.cancelled() => return,
         }
         inner.sessions.end_resumable(&id, epoch);

@@ -5,9 +5,10 @@ use crate::{
 use afield_transport::Principal;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 
 /// Every session of this executor, attached to a connection or waiting for one.
 ///
@@ -27,12 +28,18 @@ struct Session {
 
 enum Held {
     Base(Place),
-    Resumable {
-        owner: Owner,
-        /// Since when nobody is attached.
-        detached: Option<Instant>,
-    },
+    Resumable { owner: Owner, detached: Option<Detached> },
 }
+
+/// A session in afield/1 to which nobody is attached.
+struct Detached {
+    since: Instant,
+    /// Ends with this state: the session is resumed or gone.
+    _absence: oneshot::Sender<()>,
+}
+
+/// Ready when a session is resumed or gone.
+pub(crate) type Absence = oneshot::Receiver<()>;
 
 enum Place {
     Attached(Weak<Shared>),
@@ -160,17 +167,23 @@ impl Sessions {
     }
 
     /// Says that the connection of this epoch is gone. Its session, in afield/1, goes on and waits for another one.
-    /// Returns whether it does: not if another connection is attached already.
-    pub fn detach_resumable(&self, id: &str, epoch: u64, now: Instant) -> bool {
+    /// Returns how long it does: not at all if another connection is attached already.
+    pub fn detach_resumable(&self, id: &str, epoch: u64, now: Instant) -> Option<Absence> {
         let mut table = self.lock();
         let Some(Session { held: Held::Resumable { owner, detached }, .. }) = table.get_mut(id) else {
-            return false;
+            return None;
         };
-        let was_attached = owner.0.detach(epoch);
-        if was_attached {
-            *detached = Some(now);
+        if !owner.0.detach(epoch) {
+            return None;
         }
-        was_attached
+        let (sender, absence) = oneshot::channel();
+        *detached = Some(Detached { since: now, _absence: sender });
+        Some(absence)
+    }
+
+    /// Ends a session in afield/1, with its requests, in whose connection there is a defect.
+    pub fn give_up(&self, id: &str) {
+        self.lock().remove(id);
     }
 
     /// Ends a session in afield/1, with its requests, if no connection was attached since the one of this epoch.
@@ -191,7 +204,9 @@ impl Sessions {
             // A connection that went without a word, by a defect, leaves nothing behind either.
             Held::Base(Place::Attached(connection)) => connection.strong_count() > 0,
             Held::Base(Place::Detached(since)) => lives(since),
-            Held::Resumable { detached, .. } => detached.as_ref().is_none_or(lives),
+            Held::Resumable { detached, .. } => {
+                detached.as_ref().is_none_or(|detached| lives(&detached.since))
+            }
         });
     }
 
@@ -203,7 +218,9 @@ impl Sessions {
         }
         let idle_since = |session: &Session| match &session.held {
             Held::Base(Place::Detached(since)) => Some(*since),
-            Held::Resumable { owner, detached } => detached.filter(|_| owner.0.lock().server.active() == 0),
+            Held::Resumable { owner, detached } => (detached.as_ref())
+                .filter(|_| owner.0.lock().server.active() == 0)
+                .map(|detached| detached.since),
             Held::Base(Place::Attached(_)) => None,
         };
         let longest = (table.iter())
@@ -215,7 +232,8 @@ impl Sessions {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
-        self.table.lock().expect("nothing panics while holding the table of sessions")
+        // A defect in one session is none in the table.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

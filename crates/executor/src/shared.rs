@@ -10,7 +10,7 @@ use bytes::Bytes;
 use std::{
     collections::HashMap,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Instant,
 };
@@ -183,7 +183,8 @@ pub(crate) struct Owner(pub Arc<Shared>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.lock().calls.end_all();
+        // Also after a defect: its calls above all are to end.
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).calls.end_all();
     }
 }
 

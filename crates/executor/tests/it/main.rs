@@ -13,6 +13,7 @@ mod liveness;
 mod loss;
 mod own_listener;
 mod refusals;
+mod resumable;
 mod sessions;
 mod support;
 mod unread;
