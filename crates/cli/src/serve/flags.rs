@@ -49,3 +49,86 @@ pub(crate) struct Flags {
 const AFTER_HELP: &str = "\
 SIGTERM or Ctrl-C drains: /readyz answers 503, active requests may finish within the grace, the exit code is 0.
 A second one ends at once. SIGHUP reads the configuration, tokens, keys and certificates again; so does a change of their files. What is logged is set with --log or AFIELD_LOG.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_config::{Config, TABLES, Variables};
+    use clap::{Command, FromArgMatches};
+    use std::path::Path;
+
+    /// Where each flag stands in the file.
+    const KEYS: &[(&str, &str)] = &[
+        ("listen", "serve.listen"),
+        ("grace", "serve.grace"),
+        ("allow-host", "serve.allowed_hosts"),
+        ("ca", "serve.ca"),
+        ("policy", "policy.preset"),
+        ("audit", "audit.sink"),
+        ("audit-path", "audit.path"),
+        ("audit-rotate-bytes", "audit.rotate_bytes"),
+        ("audit-keep", "audit.keep"),
+        ("token-file", "serve.token_file"),
+        ("token-sha256", "serve.token_sha256"),
+        ("jwt-secret-file", "serve.jwt.secret_file"),
+        ("jwt-public-key", "serve.jwt.public_keys"),
+        ("jwt-jwks", "serve.jwt.jwks"),
+        ("jwt-issuer", "serve.jwt.issuer"),
+        ("jwt-audience", "serve.jwt.audience"),
+        ("tls-certificate", "serve.tls_certificate"),
+        ("tls-key", "serve.tls_key"),
+        ("tls-client-ca", "serve.client_certificates.ca"),
+        ("tls-client-optional", "serve.client_certificates.optional"),
+        ("tls-client-names", "serve.client_certificates.names"),
+        ("tls-client-name", "serve.client_certificates.name"),
+        ("tls-terminated-in-front", "serve.tls_terminated_in_front"),
+        ("allow-uid", "serve.allowed_users"),
+    ];
+
+    /// Proves that every flag has a variable, and a key that the file knows. Limits are a section of their own, and the file
+    /// does not say which file it is.
+    #[test]
+    fn every_flag_has_its_variable_and_its_key() {
+        let command = Flags::augment_args(Command::new("serve"));
+        for argument in command.get_arguments() {
+            let flag = argument.get_long().unwrap();
+            if !matches!(flag, "ca" | "config") {
+                let variable = argument.get_env().unwrap().to_str().unwrap();
+                assert_eq!(variable, format!("AFIELD_{}", flag.to_uppercase().replace('-', "_")));
+            }
+            if matches!(flag, "limit" | "config") {
+                continue;
+            }
+            let (_, key) = KEYS.iter().find(|(known, _)| *known == flag).unwrap_or_else(|| panic!("{flag}"));
+            let (section, key) = key.rsplit_once('.').unwrap();
+            let table = TABLES.iter().copied().flatten().find(|table| table.path == section).unwrap();
+            assert!(table.key(key).is_some(), "{section}.{key}");
+        }
+    }
+
+    const FILE: &str = "[serve]\ntls_certificate = \"file\"\ntls_key = \"file\"\ntls_terminated_in_front = true\n\
+        allowed_users = [7]\ntoken_file = \"file\"\ntoken_sha256 = \"file=DIGEST\"\n[serve.jwt]\nissuer = \"file\"\n\
+        audience = \"file\"\nsecret_file = \"file\"\npublic_keys = \"file\"\njwks = \"file\"\n\
+        [serve.client_certificates]\nca = \"file\"\nnames = \"file\"\nname = \"dns\"\noptional = true\n";
+
+    /// Proves that what the file says counts where no flag does, key by key, and that a flag goes before it.
+    #[test]
+    fn a_flag_goes_before_the_file_key_by_key() {
+        let file = FILE.replace("DIGEST", &"0".repeat(64));
+        let said =
+            Config::of_text(Path::new("/c/config.toml"), &file, &Variables::of([("HOME", "/h")])).unwrap();
+        let of_file = format!("{:?}", AccessFlags::default().or(&said.serving.serve));
+        assert!(!of_file.contains("None") && !of_file.contains("[]"), "{of_file}");
+
+        let flags = "--token-file flag --token-sha256 flag=0 --jwt-secret-file flag --jwt-public-key flag --jwt-jwks flag \
+            --jwt-issuer flag --jwt-audience flag --tls-certificate flag --tls-key flag --tls-client-ca flag \
+            --tls-client-optional=false --tls-client-names flag --tls-client-name cn --tls-terminated-in-front=false \
+            --allow-uid 8";
+        let typed = std::iter::once("serve").chain(flags.split_whitespace());
+        let matches = Flags::augment_args(Command::new("serve")).try_get_matches_from(typed).unwrap();
+        let typed = Flags::from_arg_matches(&matches).unwrap().access;
+        let before = format!("{typed:?}");
+        assert_eq!(format!("{:?}", typed.or(&said.serving.serve)), before);
+        assert!(!before.contains("None") && !before.contains("[]"), "{before}");
+    }
+}
