@@ -4,14 +4,14 @@ use super::{
     connect::after,
     driver::{Driver, End},
     endpoint::{self, Opened, Resumption},
-    shared::Shared,
+    shared::{Shared, State},
     state::{ConnectionState, Teller},
 };
 use afield_protocol::client::{Client, Connected};
 use afield_transport::Connection;
 use std::{
     future::poll_fn,
-    sync::Arc,
+    sync::{Arc, MutexGuard},
     task::{Poll, Waker},
     time::Duration,
 };
@@ -81,8 +81,8 @@ impl Session {
         {
             return session.detach();
         }
-        drop(state);
-        self.lost(&end.to_string(), end.is_eviction());
+        // Under the same lock: whoever comes now finds that it is over, and begins a new one.
+        end_session(state, &end.to_string(), end.is_eviction());
     }
 
     /// Another connection of the same session, within the grace. It is sought at once, then after growing waits. A
@@ -139,7 +139,7 @@ impl Session {
         Ok(connection)
     }
 
-    /// Waits until nothing is under way that needs a connection.
+    /// Waits until nothing is under way that needs a connection; then the session is over.
     async fn unwanted(&self) {
         poll_fn(|cx| {
             self.shared.driver.register(cx.waker());
@@ -147,6 +147,9 @@ impl Session {
             let mut state = self.shared.lock();
             state.take_woken(&mut woken);
             let unwanted = state.closing || state.client.active() == 0;
+            if unwanted {
+                state.over.get_or_insert_with(|| "nobody needs it any more".into());
+            }
             drop(state);
             woken.into_iter().for_each(Waker::wake);
             if unwanted { Poll::Ready(()) } else { Poll::Pending }
@@ -159,12 +162,15 @@ impl Session {
     }
 
     fn lost(&self, why: &str, evicted: bool) {
-        let mut woken = Vec::new();
-        let mut state = self.shared.lock();
-        state.lost(why, evicted);
-        state.take_woken(&mut woken);
-        state.take_all(&mut woken);
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        end_session(self.shared.lock(), why, evicted);
     }
+}
+
+fn end_session(mut state: MutexGuard<'_, State>, why: &str, evicted: bool) {
+    let mut woken = Vec::new();
+    state.lost(why, evicted);
+    state.take_woken(&mut woken);
+    state.take_all(&mut woken);
+    drop(state);
+    woken.into_iter().for_each(Waker::wake);
 }
