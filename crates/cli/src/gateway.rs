@@ -12,6 +12,7 @@ use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest
 use clients::{Clients, nowhere};
 use login::Logins;
 use plan::{Plan, Wanted};
+use tokio_util::task::TaskTracker;
 
 pub(crate) use flags::Flags;
 
@@ -47,8 +48,11 @@ async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
     };
     let gateway = Gateway::bind(config).await.map_err(|error| cannot_start(&error))?;
     said::listening(&plan, &gateway);
-    clients.probe(signals.token());
+    let probes = TaskTracker::new();
+    clients.probe(&signals.token(), &probes);
     gateway.run(signals.token()).await;
+    probes.close();
+    probes.wait().await;
     // A refresh token that was spent must not be lost with the process.
     logins.settle().await;
     clients.close().await;

@@ -3,7 +3,7 @@ use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, request::Clie
 use afield_client::HttpClient;
 use afield_config::{McpServer, OAuth, Variables};
 use afield_mcp::login::{
-    Authorizer, ClientCredentials, ClientProof, ClientSettings, LoggedOut, Login, LoginError, Secret, Server,
+    Authorizer, ClientCredentials, ClientProof, ClientSettings, LoggedOut, Login, LoginError, Server,
     SystemBrowser, TokenStore, logout,
 };
 use clap::Args;
@@ -140,7 +140,7 @@ impl Meant {
             login = login.with_port(port);
         }
         if let Some(resource) = &self.oauth.resource {
-            login = login.with_resource(resource.to_string());
+            login = login.with_resource(resource.as_str());
         }
         login
     }
@@ -152,13 +152,7 @@ fn identity(server: &McpServer, placement: &str) -> Result<Server, Failure> {
 
 /// What the configuration says of the client.
 pub(crate) fn settings(oauth: &OAuth) -> Result<ClientSettings, String> {
-    let secret = oauth.client_secret.as_ref().map(|secret| secret.read(&Variables::of_process()));
-    Ok(ClientSettings {
-        id: oauth.client_id.clone(),
-        secret: secret.transpose()?.map(|secret| Secret::new(secret.expose())),
-        metadata_url: oauth.client_metadata_url.as_ref().map(ToString::to_string),
-        ..ClientSettings::default()
-    })
+    afield_placement::client_settings(oauth, &Variables::of_process()).map_err(|error| error.to_string())
 }
 
 fn failed(name: &str, error: &LoginError) -> Failure {

@@ -7,7 +7,6 @@ use afield_testkit::{
     Origin, Rng, Seed, Toxic, pattern,
     toxic::{Cut, Way},
 };
-use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use std::{env, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
@@ -99,7 +98,7 @@ async fn listen(remote: &Remote, origin: &Origin, events: u64) {
         text.extend_from_slice(&bytes.unwrap());
     }
     let expected: String = (1..=events).map(|id| format!("id: {id}\ndata: event {id}\n\n")).collect();
-    assert!(Bytes::from(text) == Bytes::from(expected), "an event is missing, doubled or out of order");
+    assert!(text == expected.as_bytes(), "an event is missing, doubled or out of order");
 }
 
 /// Proves, with an executor of its own process behind a network that cuts, stalls, throttles and half-opens connections
