@@ -15,7 +15,7 @@ pub struct ServerConfig {
     pub window_bytes: u64,
     /// The client's window for each response body.
     pub client_window_bytes: u64,
-    /// Response bodies kept; beyond it each stream keeps [`LEAST_KEPT`].
+    /// Response bodies kept; beyond it each stream keeps [`LEAST_KEPT`](crate::resumable::LEAST_KEPT).
     pub session_body_bytes: u64,
     /// Results and errors kept; beyond it new requests are refused.
     pub session_head_bytes: usize,
@@ -30,7 +30,7 @@ pub enum ServerEvent {
     Start {
         /// The request's id.
         call: u64,
-        /// The request. If it has an upload its body is empty: the bytes are read by [`ResumableServer::read_upload`].
+        /// The request. If it has an upload its body is empty: the bytes are read by [`ResumableServer::read_upload`](crate::resumable::ResumableServer::read_upload).
         request: Box<Request>,
         /// Whether, and of which announced length, its body follows.
         upload: Option<crate::wire::Upload>,
