@@ -2,7 +2,7 @@ use crate::{ExitCode, failure::Failure};
 use std::{io::IsTerminal, str::FromStr};
 use tracing_subscriber::{
     Layer,
-    filter::{LevelFilter, Targets},
+    filter::{FilterExt, LevelFilter, Targets, filter_fn},
     layer::SubscriberExt,
     registry,
 };
@@ -39,10 +39,15 @@ pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         )
         .with_writer(writer.handle())
-        .with_filter(targets);
+        .with_filter(targets.and(filter_fn(|event| !logs_messages(event.target()))));
     // Fails only where a subscriber is set already, as in a test: then that one is kept.
     let _ = tracing::subscriber::set_global_default(registry().with(format));
     Ok(Logging(Some(writer)))
+}
+
+/// Whether this logs whole messages, with the arguments and results of tools, which are nobody else's to read.
+fn logs_messages(target: &str) -> bool {
+    target == "rmcp" || target.starts_with("rmcp::")
 }
 
 /// A word alone is a level: taken as a target, a misspelt level would silence the log.

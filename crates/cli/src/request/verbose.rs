@@ -98,7 +98,7 @@ fn push_headers(lines: &mut String, mark: &str, headers: &[Header]) {
     }
 }
 
-/// Whether a field of this name may carry a secret.
+/// Whether a field of this name may carry a secret: also one that is none, since what was meant is not known.
 fn is_secret(name: &str) -> bool {
     const PARTS: [&str; 12] = [
         "auth",
@@ -114,6 +114,9 @@ fn is_secret(name: &str) -> bool {
         "assertion",
         "csrf",
     ];
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return true;
+    }
     let name = name.to_ascii_lowercase();
     PARTS.iter().any(|part| name.contains(part))
         && !matches!(name.as_str(), "www-authenticate" | "proxy-authenticate")

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+mod abuse;
 mod access;
+mod canary;
 mod case_117;
 mod chaos;
 mod configuration;
