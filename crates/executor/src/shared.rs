@@ -106,10 +106,12 @@ impl Shared {
         .await;
     }
 
-    /// The next of an upload: `None` at its clean end.
+    /// The next of an upload: `None` at its clean end. Whoever still reads it for a call that is forgotten hears an error: an
+    /// origin that has answered whole would otherwise be kept waiting for the rest of a request nobody sends.
     pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         self.with(|state, now| match state.server.read_upload(now, call) {
             Some(read) => Poll::Ready(read),
+            None if !state.server.has_upload(call) => Poll::Ready(Some(Err(Error::cancelled()))),
             None => {
                 state.uploads.insert(call, cx.waker().clone());
                 Poll::Pending
@@ -173,7 +175,7 @@ impl State {
     /// Nothing more is to be done for this call: one that is still performed ends, through to the origin's socket.
     pub fn forget(&mut self, call: CallId) {
         self.blocked.remove(&call);
-        self.uploads.remove(&call);
+        self.wake_upload(call);
         self.calls.end(call);
     }
 }

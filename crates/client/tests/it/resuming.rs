@@ -6,7 +6,7 @@ use afield_egress::EgressConfig;
 use afield_exchange::{Kind, Limits, Phase, Request, RequestBody, Retry};
 use afield_executor::Config;
 use afield_testkit::{
-    Origin, Toxic,
+    Origin, RawOrigin, Script, Toxic,
     origin::Outcome,
     pattern,
     toxic::{Cut, Way},
@@ -286,6 +286,21 @@ async fn an_early_answer_is_delivered_and_the_upload_stops() {
     })
     .await;
     assert!(remote.call(Request::get(origin.url("/status/200"))).await.is_ok());
+}
+
+/// Proves that an origin that answers whole before the upload has ended, and then neither closes nor reads to an end, is let
+/// go: the executor's connection to it closes once the answer is taken.
+#[tokio::test]
+async fn an_origin_that_has_answered_is_let_go_though_the_upload_has_not_ended() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let origin = RawOrigin::always(Script::new().expect_head().send(answer).hang()).await;
+    let executor = Running::start().await;
+    let remote = connect(executor.url()).await;
+    let first = stream::iter([Ok(Bytes::from_static(b"the first of many"))]);
+    let body = RequestBody::Stream { length: None, stream: Box::pin(first.chain(stream::pending())) };
+    let call = remote.call(Request::new("POST", origin.url("/")).body(body));
+    assert_eq!(within("the answer", call).await.unwrap().body, "ok");
+    origin.connection(0).await.wait_closed().await;
 }
 
 /// Proves that one stream nobody reads holds no more than its window, for as long as it likes, and hurts none of the

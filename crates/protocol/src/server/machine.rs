@@ -38,6 +38,14 @@ impl Server {
         }
     }
 
+    /// Whether this call's upload may still be read. There is none in the base dialect.
+    pub fn has_upload(&self, call: CallId) -> bool {
+        match self {
+            Self::Base(_) => false,
+            Self::Resumable(session) => session.is_held(call.0),
+        }
+    }
+
     /// Takes one decoded text message.
     pub fn handle(&mut self, now: Instant, inbound: Inbound) {
         match self {

@@ -139,6 +139,11 @@ impl ResumableServer {
         self.calls.len()
     }
 
+    /// Whether this request is held.
+    pub fn is_held(&self, call: u64) -> bool {
+        self.calls.contains_key(&call)
+    }
+
     /// Bytes of response bodies that are kept.
     pub fn kept_bodies(&self) -> u64 {
         self.kept_bodies
