@@ -83,7 +83,7 @@ impl Egress {
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
         let (head, body) = self.exchange(request).await?;
         let body = read_whole(body, self.inner.settings.config.limits.buffered_body_bytes).await?;
-        Ok(Buffered { head, body })
+        Ok(Buffered::new(head, body))
     }
 
     /// Puts another policy, other secrets and other upstream rules in force, for all handles. Requests from now on go by

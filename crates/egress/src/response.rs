@@ -19,7 +19,7 @@ pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap, sent: &[
         let value = redacted(Bytes::copy_from_slice(value.as_bytes()), sent);
         Header { name: name.as_str().to_owned(), value, env_var: None, secret: None }
     });
-    Head { status: status.as_u16(), headers: headers.collect() }
+    Head::new(status.as_u16(), headers.collect())
 }
 
 /// What makes a head unacceptable that the HTTP client accepts.

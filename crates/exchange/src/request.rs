@@ -1,4 +1,4 @@
-use crate::{Header, RequestBody, redacted_url};
+use crate::{Header, OnInformational, RequestBody, Trailers, redacted_url};
 use std::{fmt, time::Duration};
 
 /// What to do with a 3xx answer that names another place.
@@ -21,8 +21,16 @@ pub struct Request {
     pub headers: Vec<Header>,
     /// The body.
     pub body: RequestBody,
+    /// Fields that are sent after the body, where it is streamed and the protocol has a place for them: HTTP/1.1 chunks and
+    /// HTTP/2. Dropped in the base dialect.
+    pub trailers: Option<Trailers>,
+    /// Receives informational (1xx) responses. In the base dialect there are none.
+    pub on_informational: Option<OnInformational>,
     /// Deadline over the whole exchange, response body included. `None`: no deadline. Zero: already past.
     pub timeout: Option<Duration>,
+    /// From the beginning of a connection attempt to an origin to its end, TLS included, on each hop. `None`: only the
+    /// operator's own ceiling.
+    pub connect_timeout: Option<Duration>,
     /// From the request fully sent to the response head. `None`: only the operator's own ceiling.
     pub head_timeout: Option<Duration>,
     /// Longest wait between two pieces of the response body while somebody is reading it.
@@ -39,7 +47,10 @@ impl Request {
             url: url.into(),
             headers: Vec::new(),
             body: RequestBody::Empty,
+            trailers: None,
+            on_informational: None,
             timeout: None,
+            connect_timeout: None,
             head_timeout: None,
             idle_timeout: None,
             redirect: RedirectPolicy::Follow,

@@ -86,7 +86,7 @@ impl Call {
         if manner == Manner::Inline {
             let beginning = begin(&mut response).await;
             if let Beginning { bytes, end: Some(Ok(())) } = beginning {
-                let text = reply.answer(&afield_exchange::Buffered { head: response.head, body: bytes });
+                let text = reply.answer(&afield_exchange::Buffered::new(response.head, bytes));
                 return Ok(Box::new(move |state, _| state.server.answer(id, text)));
             }
             let text = reply.head(&response.head);

@@ -78,7 +78,7 @@ mod tests {
             sleep(PATIENCE * 4 / 5).await;
             Some((Ok(Bytes::from_static(b".")), ()))
         });
-        let head = Head { status: 200, headers: vec![Header::new("content-length", "16000")] };
+        let head = Head::new(200, vec![Header::new("content-length", "16000")]);
         let mut response = Response { head, body: ResponseBody::new(Box::pin(drops)) };
         let start = Instant::now();
         let beginning = begin(&mut response).await;

@@ -95,7 +95,7 @@ mod tests {
             (&[], None),
         ] {
             let headers = fields.iter().map(|(name, value)| Header::new(*name, *value)).collect();
-            assert_eq!(length(&Head { status: 200, headers }), expected, "{fields:?}");
+            assert_eq!(length(&Head::new(200, headers)), expected, "{fields:?}");
         }
     }
 }

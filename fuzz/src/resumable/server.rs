@@ -98,7 +98,7 @@ impl Server {
         let Some(origin) = self.origins.get_mut(&id) else { return };
         if !origin.answered {
             origin.answered = true;
-            self.machine.head(id, origin.reply.head(&Head { status: 200, headers: Vec::new() }));
+            self.machine.head(id, origin.reply.head(&Head::new(200, Vec::new())));
         } else if !origin.blocked {
             origin.blocked = !self.machine.body(id, Bytes::from_static(&[7; 90]));
         }
@@ -109,8 +109,8 @@ impl Server {
         if origin.answered {
             return self.machine.finish(id, End::Complete);
         }
-        let head = Head { status: 204, headers: Vec::new() };
-        self.machine.answer(id, origin.reply.answer(&Buffered { head, body: Bytes::new() }));
+        let head = Head::new(204, Vec::new());
+        self.machine.answer(id, origin.reply.answer(&Buffered::new(head, Bytes::new())));
     }
 
     fn read(&mut self, id: u64) {

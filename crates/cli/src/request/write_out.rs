@@ -211,10 +211,7 @@ mod tests {
 
     fn facts() -> Facts {
         Facts {
-            head: Some(Head {
-                status: 204,
-                headers: vec![Header::new("content-type", "a/b"), Header::new("x", "1")],
-            }),
+            head: Some(Head::new(204, vec![Header::new("content-type", "a/b"), Header::new("x", "1")])),
             url: "http://h/".into(),
             downloaded: 7,
             total: Duration::from_millis(1500),

@@ -185,9 +185,9 @@ impl HttpClient for Remote {
                 call.done();
             } else if call.is_resumable() {
                 let body = collect(&head, call).await?;
-                return Ok(Buffered { head, body });
+                return Ok(Buffered::new(head, body));
             }
-            Ok(Buffered { head, body })
+            Ok(Buffered::new(head, body))
         })
     }
 }

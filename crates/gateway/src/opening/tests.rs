@@ -12,7 +12,7 @@ fn headers(session: Option<&'static str>, accept: &'static str) -> HeaderMap {
 }
 
 fn begin(openings: &Openings, session: &'static str) {
-    let head = Head { status: 200, headers: vec![Header::new("mcp-session-id", session)] };
+    let head = Head::new(200, vec![Header::new("mcp-session-id", session)]);
     openings.answered(URL, &headers(None, "*/*"), &head);
 }
 
@@ -81,7 +81,7 @@ async fn nothing_else_waits() {
     let fields = headers(None, "text/event-stream");
     assert_eq!(time(openings.turn(&Method::POST, &fields, URL)).await.0, Duration::ZERO);
     // A session that a request names does not begin with its answer.
-    let head = Head { status: 200, headers: vec![Header::new("mcp-session-id", "u")] };
+    let head = Head::new(200, vec![Header::new("mcp-session-id", "u")]);
     openings.answered(URL, &headers(Some("u"), "*/*"), &head);
     assert!(post(&openings, "u").await.is_none());
 }

@@ -80,7 +80,7 @@ impl HttpClient for Four {
         };
         let body = Body { pieces, ended: false, read: self.read.clone() };
         let headers = self.announced.then(|| Header::new("content-length", "4")).into_iter().collect();
-        let head = Head { status: 200, headers };
+        let head = Head::new(200, headers);
         Box::pin(async { Ok(Response { head, body: ResponseBody::new(body) }) })
     }
 

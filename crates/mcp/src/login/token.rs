@@ -127,7 +127,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Result<Tokens, LoginError> {
         let url = Url::parse("http://auth/token?canary").unwrap();
-        let reply = Reply { head: Head { status, headers: Vec::new() }, body: body.to_owned().into() };
+        let reply = Reply { head: Head::new(status, Vec::new()), body: body.to_owned().into() };
         read("a token", &url, &reply, &["canary-code"])
     }
 

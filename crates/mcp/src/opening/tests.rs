@@ -31,7 +31,7 @@ impl HttpClient for Server {
                 self.open.notified().await;
             }
             let headers = vec![Header::new("content-type", "text/event-stream")];
-            let head = Head { status: if is_stream { 200 } else { 202 }, headers };
+            let head = Head::new(if is_stream { 200 } else { 202 }, headers);
             Ok(Response { head, body: ResponseBody::new(stream::empty()) })
         })
     }

@@ -111,16 +111,12 @@ pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
             None => return Err(Error::invalid(detail::PARAMS, "bodyBase64 is not padded standard base64")),
         },
     };
-    let request = Request {
-        method: wire.method.0.into_owned(),
-        url: wire.url.0.into_owned(),
-        headers: wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>()?,
-        body,
-        timeout: wire.timeout_ms.map(Duration::from_millis),
-        head_timeout: wire.head_timeout_ms.map(Duration::from_millis),
-        idle_timeout: wire.idle_timeout_ms.map(Duration::from_millis),
-        redirect: wire.redirect_policy,
-    };
+    let mut request = Request::new(wire.method.0, wire.url.0).body(body);
+    request.headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>()?;
+    request.timeout = wire.timeout_ms.map(Duration::from_millis);
+    request.head_timeout = wire.head_timeout_ms.map(Duration::from_millis);
+    request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
+    request.redirect = wire.redirect_policy;
     let upload =
         wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length, whole: body.whole });
     if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {

@@ -23,8 +23,8 @@ struct Wire<'a> {
 pub fn decode_response(result: &str) -> Option<(Buffered, bool)> {
     let wire: Wire<'_> = serde_json::from_str(result).ok()?;
     let headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()?;
-    let head = Head { status: wire.status, headers };
-    Some((Buffered { head, body: decode_base64(&wire.body_base64)? }, wire.body_complete))
+    let head = Head::new(wire.status, headers);
+    Some((Buffered::new(head, decode_base64(&wire.body_base64)?), wire.body_complete))
 }
 
 /// Writes the result of `http/request`. `complete` says, in afield/1, that the body is whole.
@@ -47,8 +47,7 @@ mod tests {
     /// that knows only `value` still sees them as Latin-1.
     #[test]
     fn a_response_comes_back_as_it_was() {
-        let head =
-            Head { status: 299, headers: vec![Header::new("a", "b"), Header::new("a", &b"caf\xe9"[..])] };
+        let head = Head::new(299, vec![Header::new("a", "b"), Header::new("a", &b"caf\xe9"[..])]);
         let mut out = Encoder::default();
         encode_response(&head, &Bytes::from_static(&[0, 1, 255]), true, &mut out);
         let text = out.finish();
@@ -57,7 +56,7 @@ mod tests {
         assert_eq!(json["headers"][1]["value"], "caf\u{e9}");
         assert_eq!(
             decode_response(text),
-            Some((Buffered { head, body: Bytes::from_static(&[0, 1, 255]) }, true))
+            Some((Buffered::new(head, Bytes::from_static(&[0, 1, 255])), true))
         );
     }
 }

@@ -116,7 +116,7 @@ impl Pair {
                     let stream: usize = request.url.rsplit('/').next().unwrap().parse().unwrap();
                     self.streams[stream].at_server = Some(call);
                     self.by_call.insert(call, stream);
-                    self.server.head(call, reply.head(&Head { status: 200, headers: Vec::new() }));
+                    self.server.head(call, reply.head(&Head::new(200, Vec::new())));
                 }
                 server::Event::Cancel(call) => self.streams[self.by_call[&call]].cancelled = true,
                 server::Event::Writable(_) => {}

@@ -102,7 +102,7 @@ impl Peer {
 }
 
 pub fn head() -> Head {
-    Head { status: 200, headers: Vec::new() }
+    Head::new(200, Vec::new())
 }
 
 fn message(said: &Value) -> &str {
@@ -179,7 +179,7 @@ fn case_093_an_active_id_is_refused_and_the_first_call_unaffected() {
     let mut peer = Peer::ready();
     let (call, reply) = peer.call(5, "a", false).unwrap();
     assert!(peer.call(5, "b", false).is_none());
-    peer.server.answer(call, reply.answer(&Buffered { head: head(), body: Bytes::new() }));
+    peer.server.answer(call, reply.answer(&Buffered::new(head(), Bytes::new())));
     let said = peer.said();
     assert_eq!((&said[0]["id"], &said[0]["error"]["code"]), (&json!(-1), &json!(-32600)));
     assert_eq!((&said[1]["id"], &said[1]["result"]["status"]), (&json!(5), &json!(200)));
@@ -297,7 +297,7 @@ fn bodies_take_turns_and_control_goes_ahead() {
     peer.said();
     peer.server.body(peer.now, a, Bytes::from(vec![0; 3000]));
     peer.server.body(peer.now, b, Bytes::from(vec![0; 2000]));
-    peer.server.answer(c, reply.answer(&Buffered { head: head(), body: Bytes::new() }));
+    peer.server.answer(c, reply.answer(&Buffered::new(head(), Bytes::new())));
     let said = peer.said();
     assert_eq!(said[0]["id"], 3, "a small answer does not wait behind bodies");
     let turns: Vec<_> = said[1..].iter().map(|said| said["params"]["requestId"].as_str().unwrap()).collect();
@@ -353,7 +353,7 @@ fn case_104_a_cancelled_call_has_exactly_one_end() {
     assert_eq!(cancelled, [stream, pending]);
     peer.server.body(peer.now, stream, "late".into());
     peer.server.finish(peer.now, stream);
-    peer.server.answer(pending, reply.answer(&Buffered { head: head(), body: Bytes::new() }));
+    peer.server.answer(pending, reply.answer(&Buffered::new(head(), Bytes::new())));
     let said = peer.said();
     assert_eq!(said.len(), 2);
     assert_eq!(said[0]["error"]["data"]["kind"], "cancelled");

@@ -43,8 +43,8 @@ fn a_stopped_request_has_one_answer() {
     server.handle(Instant::now(), decode(call));
     let Some(ServerEvent::Start { call, reply, .. }) = server.poll_event() else { panic!("it starts") };
     server.stop_all(&Error::internal("stopped"));
-    let head = Head { status: 200, headers: Vec::new() };
-    server.answer(call, reply.answer(&Buffered { head, body: "late".into() }));
+    let head = Head::new(200, Vec::new());
+    server.answer(call, reply.answer(&Buffered::new(head, "late".into())));
     let said: Vec<String> = std::iter::from_fn(|| server.poll_transmit())
         .map(|out| match out {
             Transmit::Text(text) => String::from_utf8(text.to_vec()).unwrap(),

@@ -48,7 +48,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
 fn decoder(encodings: &[&str], limit: u64) -> Result<Option<Decoder>, Error> {
     let headers =
         encodings.iter().map(|value| Header::new("content-encoding", (*value).to_owned())).collect();
-    Decoder::of(&Head { status: 200, headers }, limit)
+    Decoder::of(&Head::new(200, headers), limit)
 }
 
 /// Decodes `encoded`, given in pieces of `size` bytes, to the end.

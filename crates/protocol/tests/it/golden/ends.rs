@@ -88,10 +88,10 @@ impl Server {
         let [verb, request, rest @ ..] = words else { panic!("{words:?}") };
         let id = request.parse().unwrap();
         let headers = vec![Header::new("content-type", "text/plain")];
-        let head = Head { status: 200, headers };
+        let head = Head::new(200, headers);
         match (*verb, rest) {
             ("answers", [body]) => {
-                let text = self.replies[&id].answer(&Buffered { head, body: unhex(body) });
+                let text = self.replies[&id].answer(&Buffered::new(head, unhex(body)));
                 self.machine.answer(id, text);
             }
             ("begins", []) => self.machine.head(id, self.replies[&id].head(&head)),
@@ -100,7 +100,7 @@ impl Server {
             ("fails", []) => self.machine.fail(id, &Error::overloaded("the origin has gone away")),
             ("reads", []) => while let Some(Some(Ok(_))) = self.machine.read_upload(self.now, id) {},
             ("answers-early", [body]) => {
-                let text = self.replies[&id].answer(&Buffered { head, body: unhex(body) });
+                let text = self.replies[&id].answer(&Buffered::new(head, unhex(body)));
                 self.machine.answer(id, text);
                 self.machine.drop_upload(id);
             }

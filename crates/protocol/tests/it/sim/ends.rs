@@ -109,7 +109,7 @@ impl World {
     }
 
     fn answer(&mut self, id: u64, answer: Answer, step: u64) {
-        let head = Head { status: 200, headers: Vec::new() };
+        let head = Head::new(200, Vec::new());
         let origin = self.origins.get_mut(&id).unwrap();
         match answer {
             Answer::Fail => {
@@ -120,7 +120,7 @@ impl World {
             Answer::Inline(length) => {
                 origin.running = false;
                 self.counts.inline += 1;
-                let text = origin.reply.answer(&Buffered { head, body: bytes(id, 0, length) });
+                let text = origin.reply.answer(&Buffered::new(head, bytes(id, 0, length)));
                 self.server.answer(id, text);
             }
             Answer::Stream(_) | Answer::Abort(_) if !origin.answered => {
