@@ -24,6 +24,7 @@ mod response;
 mod timings;
 mod trailers;
 mod url_text;
+mod version;
 
 pub use body::{BodyError, BodyStream, RequestBody};
 pub use error::{Blame, Error, Kind, Phase, Retry, detail};
@@ -36,3 +37,4 @@ pub use response::{BodyFrame, Buffered, Head, Response, ResponseBody};
 pub use timings::{HttpVersion, Timings};
 pub use trailers::Trailers;
 pub use url_text::redacted_url;
+pub use version::VersionPreference;

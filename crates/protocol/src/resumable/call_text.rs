@@ -1,4 +1,4 @@
-use crate::wire::{Encoder, encode_call_fields, method};
+use crate::wire::{Encoder, encode_call_fields, encode_resumable_fields, method};
 use afield_exchange::{Request, RequestBody};
 use bytes::Bytes;
 
@@ -16,6 +16,7 @@ impl CallText {
     pub fn new(request: &Request) -> Self {
         let mut out = Encoder::with_capacity(512);
         encode_call_fields(request, &mut out);
+        encode_resumable_fields(request, &mut out);
         match &request.body {
             RequestBody::Empty => {}
             RequestBody::Bytes(bytes) if bytes.len() <= INLINE_UPLOAD => {

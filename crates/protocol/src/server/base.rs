@@ -11,7 +11,7 @@ use crate::{
         response_error,
     },
 };
-use afield_exchange::{Error, Request, RequestBody, detail};
+use afield_exchange::{Error, Request, RequestBody, VersionPreference, detail};
 use bytes::Bytes;
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -223,7 +223,10 @@ impl BaseServer {
     }
 
     fn call(&mut self, id: RpcId, params: CallParams) {
-        let CallParams { request, request_id, streamed, upload } = params;
+        let CallParams { mut request, request_id, streamed, upload } = params;
+        // Only afield/1 has these.
+        request.connect_timeout = None;
+        request.http_version = VersionPreference::Auto;
         let (RequestName::Text(request_id), None) = (request_id, upload) else {
             let error = Error::invalid(
                 detail::PARAMS,

@@ -2,7 +2,7 @@ use crate::{
     json::Text,
     wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers},
 };
-use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, detail};
+use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, VersionPreference, detail};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
@@ -53,10 +53,13 @@ struct Wire<'a> {
     #[serde(borrow)]
     body_base64: Option<Text<'a>>,
     timeout_ms: Option<u64>,
+    connect_timeout_ms: Option<u64>,
     head_timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
     #[serde(default, deserialize_with = "redirect_policy")]
     redirect_policy: RedirectPolicy,
+    #[serde(default, deserialize_with = "http_version")]
+    http_version: VersionPreference,
     #[serde(borrow)]
     request_id: WireName<'a>,
     #[serde(default)]
@@ -99,6 +102,13 @@ fn redirect_policy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redirec
     found.map(|(policy, _)| *policy).ok_or_else(|| serde::de::Error::custom("unknown redirect policy"))
 }
 
+fn http_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VersionPreference, D::Error> {
+    let Some(name) = Option::<Text<'_>>::deserialize(deserializer)? else {
+        return Ok(VersionPreference::Auto);
+    };
+    VersionPreference::named(&name).ok_or_else(|| serde::de::Error::custom("unknown HTTP version"))
+}
+
 /// Decodes the parameters of `http/request`; an error names the field that is wrong.
 pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
     let text = params.map_or("null", RawValue::get);
@@ -114,9 +124,11 @@ pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
     let mut request = Request::new(wire.method.0, wire.url.0).body(body);
     request.headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>()?;
     request.timeout = wire.timeout_ms.map(Duration::from_millis);
+    request.connect_timeout = wire.connect_timeout_ms.map(Duration::from_millis);
     request.head_timeout = wire.head_timeout_ms.map(Duration::from_millis);
     request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
     request.redirect = wire.redirect_policy;
+    request.http_version = wire.http_version;
     let upload =
         wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length, whole: body.whole });
     if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {
@@ -142,8 +154,11 @@ fn what_is_wrong(text: &str) -> String {
     fn is_policy(value: &RawValue) -> bool {
         redirect_policy(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
     }
+    fn is_version(value: &RawValue) -> bool {
+        http_version(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
+    }
     type Check = fn(&RawValue) -> bool;
-    const FIELDS: [(&str, bool, Check, &str); 11] = [
+    const FIELDS: [(&str, bool, Check, &str); 13] = [
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
         ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
@@ -155,9 +170,11 @@ fn what_is_wrong(text: &str) -> String {
         ),
         ("bodyBase64", false, is::<Option<String>>, "a string or null"),
         ("timeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
+        ("connectTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("headTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
+        ("httpVersion", false, is_version, "\"1.1\", \"2\", \"2-prior-knowledge\" or null"),
         ("streamResponse", false, is::<bool>, "true or false"),
         ("body", false, is_upload, "{stream: true, length?: whole number, whole?: true or false}"),
     ];
@@ -187,10 +204,21 @@ pub fn encode_call(request: &Request, request_id: &str, streamed: bool, out: &mu
     out.raw(if streamed { b",\"streamResponse\":true}" } else { b",\"streamResponse\":false}" });
 }
 
+/// Writes the fields that only afield/1 has, after those of [`encode_call_fields`].
+pub(crate) fn encode_resumable_fields(request: &Request, out: &mut Encoder) {
+    out.optional_number(b",\"connectTimeoutMs\":", millis(request.connect_timeout));
+    if let Some(version) = request.http_version.name() {
+        out.raw(b",\"httpVersion\":");
+        out.string(version);
+    }
+}
+
+fn millis(duration: Option<Duration>) -> Option<u64> {
+    duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Writes the fields that say what the request is, without its body, its name and the closing brace.
 pub(crate) fn encode_call_fields(request: &Request, out: &mut Encoder) {
-    let millis =
-        |duration: Option<Duration>| duration.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
     out.raw(b"{\"method\":");
     out.string(&request.method);
     out.raw(b",\"url\":");
@@ -254,6 +282,9 @@ mod tests {
             (format!(r#"{{{good},"timeoutMs":-1}}"#), "timeoutMs"),
             (format!(r#"{{{good},"timeoutMs":1.5}}"#), "timeoutMs"),
             (format!(r#"{{{good},"redirectPolicy":"canary"}}"#), "redirectPolicy"),
+            (format!(r#"{{{good},"connectTimeoutMs":"canary"}}"#), "connectTimeoutMs"),
+            (format!(r#"{{{good},"httpVersion":"canary"}}"#), "httpVersion"),
+            (format!(r#"{{{good},"httpVersion":2}}"#), "httpVersion"),
             (format!(r#"{{{good},"streamResponse":"canary"}}"#), "streamResponse"),
             (
                 format!(r#"{{{good},"headers":[{{"name":"X","value":"","valueBase64":"canary!"}}]}}"#),
