@@ -9,7 +9,7 @@ use crate::response::Incoming;
 use crate::secrets::Secrets;
 use crate::tls;
 use crate::upstream::Upstreams;
-use afield_exchange::{Buffered, Error, Head, Request, Response, ResponseBody};
+use afield_exchange::{Buffered, Error, Head, Request, Response, ResponseBody, Retry, Share};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +24,7 @@ pub struct Egress {
     inner: Arc<Inner>,
     principal: Option<Arc<str>>,
     observer: Option<Arc<dyn Observer>>,
+    share: Option<Share>,
 }
 
 struct Inner {
@@ -44,7 +45,7 @@ impl Egress {
         let EgressConfig { policy, secrets, upstreams, .. } = &settings.config;
         let generation = Generation::new(policy, secrets.clone(), upstreams, &settings)?;
         let inner = Inner { generation: RwLock::new(Arc::new(generation)), settings };
-        Ok(Self { inner: Arc::new(inner), principal: None, observer: None })
+        Ok(Self { inner: Arc::new(inner), principal: None, observer: None, share: None })
     }
 
     /// The same egress for the requests of this principal: by its policy, with its secrets and upstreams. Cheap.
@@ -57,6 +58,12 @@ impl Egress {
     #[must_use]
     pub fn observed(&self, observer: Arc<dyn Observer>) -> Self {
         Self { observer: Some(observer), ..self.clone() }
+    }
+
+    /// The same egress, counting in this share what it keeps of bodies that are read whole. Cheap.
+    #[must_use]
+    pub fn within(&self, share: Share) -> Self {
+        Self { share: Some(share), ..self.clone() }
     }
 
     /// Performs a request up to its response head; the body follows as it is read.
@@ -79,10 +86,11 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// As [`Egress::send`], and `too_large` with detail `response_body`.
+    /// As [`Egress::send`], `too_large` with detail `response_body`, and `overloaded` where the share has no room for it.
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
         let (head, body) = self.exchange(request).await?;
-        let body = read_whole(body, self.inner.settings.config.limits.buffered_body_bytes).await?;
+        let limit = self.inner.settings.config.limits.buffered_body_bytes;
+        let body = read_whole(body, limit, self.share.as_ref()).await?;
         Ok(Buffered::new(head, body))
     }
 
@@ -136,35 +144,43 @@ impl fmt::Debug for Egress {
     }
 }
 
-/// The body in one piece: as it came if it came in one, else collected with no more room than was announced.
-async fn read_whole(mut body: Incoming, limit: usize) -> Result<Bytes, Error> {
-    let too_large = |body: Incoming| {
-        let error = Error::response_body_too_large(limit as u64);
-        body.abandon(&error);
-        error
-    };
+/// The body in one piece: as it came if it came in one, else collected with no more room than was announced. Counted in the
+/// share while it grows, and for as long as it is kept.
+async fn read_whole(mut body: Incoming, limit: usize, share: Option<&Share>) -> Result<Bytes, Error> {
+    let too_large = || Error::response_body_too_large(limit as u64);
     let announced = body.announced();
     if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large(body));
+        return Err(give_up(body, too_large()));
     }
-    let Some(first) = body.next().await.transpose()? else { return Ok(Bytes::new()) };
-    if first.len() > limit {
-        return Err(too_large(body));
-    }
-    let Some(second) = body.next().await.transpose()? else { return Ok(first) };
-    let mut whole =
-        Vec::with_capacity(announced.map_or(first.len() + second.len(), |length| length as usize));
-    whole.extend_from_slice(&first);
-    drop(first);
-    let mut piece = second;
-    loop {
-        if whole.len() + piece.len() > limit {
-            return Err(too_large(body));
+    let mut permit = share.map(|share| share.take_anyway(0));
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
+    while let Some(piece) = body.next().await.transpose()? {
+        let kept = first.len() + whole.len();
+        if kept + piece.len() > limit {
+            return Err(give_up(body, too_large()));
+        }
+        if permit.as_mut().is_some_and(|permit| permit.grow(piece.len()).is_err()) {
+            return Err(give_up(body, Error::share_used_up(Retry::Unknown)));
+        }
+        if kept == 0 {
+            first = piece;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve(announced.map_or(kept + piece.len(), |length| length as usize));
+            whole.extend_from_slice(&std::mem::take(&mut first));
         }
         whole.extend_from_slice(&piece);
-        match body.next().await.transpose()? {
-            Some(next) => piece = next,
-            None => return Ok(whole.into()),
-        }
     }
+    let whole = if whole.is_empty() { first } else { whole.into() };
+    Ok(match permit {
+        Some(permit) => permit.hold(whole),
+        None => whole,
+    })
+}
+
+fn give_up(body: Incoming, error: Error) -> Error {
+    body.abandon(&error);
+    error
 }

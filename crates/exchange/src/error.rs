@@ -103,6 +103,7 @@ pub mod detail {
     pub const TOTAL: &str = "total";
     pub const IDLE: &str = "idle";
     pub const SELF: &str = "self";
+    pub const MEMORY: &str = "memory";
 }
 
 /// Why an exchange failed: what, who has to act, whether a retry is safe, and how far it had come.
@@ -179,6 +180,14 @@ impl Error {
     /// Too many requests are active.
     pub fn overloaded(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Overloaded, Blame::Operator, Retry::Safe, message)
+    }
+
+    /// What may be kept in memory for the caller is used up by its own requests. `retry` is [`Retry::Safe`] only if nothing was
+    /// sent.
+    pub fn share_used_up(retry: Retry) -> Self {
+        let message = "what this executor keeps in memory for you is as much as it may be: \
+            read or end other requests, or try again later";
+        Self::new(Kind::Overloaded, Blame::Operator, retry, message).with_detail(detail::MEMORY)
     }
 
     /// A defect here.

@@ -14,6 +14,7 @@
 
 mod body;
 mod body_failure;
+mod budget;
 mod error;
 mod header;
 mod informational;
@@ -27,6 +28,7 @@ mod url_text;
 mod version;
 
 pub use body::{BodyError, BodyStream, RequestBody};
+pub use budget::{Budget, Permit, Share, UsedUp};
 pub use error::{Blame, Error, Kind, Phase, Retry, detail};
 pub use header::Header;
 pub use informational::OnInformational;
