@@ -11,6 +11,7 @@ pub struct Facts {
     pub memory_gib: u64,
     pub kernel: String,
     pub rustc: String,
+    pub baseline: Option<String>,
     pub reference: Option<String>,
     pub command: String,
     pub rounds: usize,
@@ -18,7 +19,7 @@ pub struct Facts {
 
 impl Facts {
     /// Reads them.
-    pub fn read(rounds: usize, reference: Option<String>) -> Self {
+    pub fn read(rounds: usize, baseline: Option<String>, reference: Option<String>) -> Self {
         Self {
             cpu: proc_field("/proc/cpuinfo", "model name")
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
@@ -26,14 +27,26 @@ impl Facts {
             memory_gib: memory_gib().unwrap_or_default(),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
             rustc: rustc().unwrap_or_default(),
+            baseline,
             reference,
-            command: std::iter::once("cargo xtask bench".to_owned())
-                .chain(std::env::args().skip(1))
-                .collect::<Vec<_>>()
-                .join(" "),
+            command: command(),
             rounds,
         }
     }
+}
+
+/// As it was typed: without what xtask has added.
+fn command() -> String {
+    let mut words = vec!["cargo xtask bench".to_owned()];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument == "--baseline-afield" {
+            arguments.next();
+        } else {
+            words.push(argument);
+        }
+    }
+    words.join(" ")
 }
 
 fn proc_field(path: &str, name: &str) -> Option<String> {

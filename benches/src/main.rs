@@ -6,18 +6,22 @@
 //! that what else the machine does falls on all of them; medians are printed, every number is kept as JSON.
 
 mod args;
+mod figure;
 mod load;
 mod machine;
+mod medians;
 mod origin;
+mod pin;
 mod process;
+mod profile;
 mod report;
 mod sample;
 mod scenario;
 mod subject;
-mod wanted;
 
 use args::{Args, Command};
 use clap::Parser;
+use rustix::process::{Resource, Rlimit};
 use std::{error::Error, process::ExitCode};
 
 /// A failure, in words for whoever runs this.
@@ -25,6 +29,9 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // A thousand origins and a thousand connections take descriptors. Where there are none, the sample says so.
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     // One thread: the driver must not take both cores from the executor it measures.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -32,7 +39,8 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match args.command {
-            Some(Command::Origin) => origin::serve().await,
+            Some(Command::Origin { more }) => origin::serve(more).await,
+            None if args.profile => profile::run(&args).await,
             None => run(&args).await,
         }
     });
@@ -49,8 +57,11 @@ fn failed(error: &dyn Error) -> ExitCode {
 
 async fn run(args: &Args) -> Result<()> {
     let plan = sample::Plan::new(args)?;
-    let report = report::Report::new(plan.facts(), plan.take().await?);
+    let report = report::Report::new(plan.facts(), plan.take().await?, &args.figures());
     report.save(&plan.output)?;
+    if let Some(json) = &plan.json {
+        report.save(json)?;
+    }
     println!("{}", report.markdown());
     println!("Every sample: {}", plan.output.display());
     report.failures()

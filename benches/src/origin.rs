@@ -6,7 +6,10 @@
 //! | `GET /sse` | a head and one event, then silence until the client goes |
 //! | `POST /upload` | 204 once the body is read whole |
 
-use crate::{Result, process::Listening};
+use crate::{
+    Result,
+    process::{Listening, Usage},
+};
 use afield_testkit::process::Command;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
@@ -15,6 +18,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
+    fmt::Write as _,
     io::Read as _,
     pin::Pin,
     task::{Context, Poll},
@@ -40,14 +44,29 @@ pub fn byte_at(offset: u64) -> u8 {
     CHUNK_BYTES[(offset % CHUNK as u64) as usize]
 }
 
-/// Serves on a port of 127.0.0.1 that it prints, until standard input closes.
-pub async fn serve() -> Result<()> {
+/// Serves on a port of 127.0.0.1 that it prints, and on so many more that stand in the next line, until standard input
+/// closes.
+pub async fn serve(more: usize) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
+    let mut ports = String::new();
+    for _ in 0..more {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let _ = write!(ports, " {}", listener.local_addr()?.port());
+        tokio::spawn(accept(listener));
+    }
+    println!("{MORE}{ports}");
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
+    Ok(accept(listener).await?)
+}
+
+/// What the line begins with that names more ports.
+const MORE: &str = "more ports:";
+
+async fn accept(listener: TcpListener) -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -136,23 +155,40 @@ impl Body for Prebuilt {
 }
 
 /// The origin's process; dropping it ends it.
-pub struct Origin(Listening);
+pub struct Origin {
+    process: Listening,
+    more: Vec<String>,
+}
 
 impl Origin {
-    /// Starts one and waits until it listens.
-    pub async fn start() -> Result<Self> {
+    /// Starts one, on one port and `more`, and waits until it listens.
+    pub async fn start(more: usize) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("origin");
-        Listening::start(command).await.map(Self)
+        command.args(["origin", &more.to_string()]);
+        let process = Listening::start(command).await?;
+        let ports = process.line("the origin's ports", MORE).await;
+        let more = ports.split_ascii_whitespace().map(|port| format!("127.0.0.1:{port}")).collect();
+        Ok(Self { process, more })
     }
 
     /// `HOST:PORT`.
     pub fn authority(&self) -> &str {
-        self.0.authority()
+        self.process.authority()
     }
 
     /// The absolute URL of `path`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.authority())
+    }
+
+    /// The absolute URL of `path` at every port, the first one's first.
+    pub fn urls(&self, path: &str) -> impl Iterator<Item = String> {
+        let more = self.more.iter().map(move |authority| format!("http://{authority}{path}"));
+        std::iter::once(self.url(path)).chain(more)
+    }
+
+    /// What it has used up to now.
+    pub fn usage(&self) -> Result<Usage> {
+        self.process.usage()
     }
 }

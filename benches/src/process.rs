@@ -1,6 +1,6 @@
 //! The processes beside this one, and what they use.
 
-use crate::Result;
+use crate::{Result, origin::Origin};
 use afield_testkit::{
     Process,
     process::{Command, Usage as Live},
@@ -18,7 +18,7 @@ pub struct Usage {
 
 impl Usage {
     /// Of this process.
-    pub fn own() -> Result<Self> {
+    fn own() -> Result<Self> {
         Self::read(Live::own())
     }
 
@@ -52,6 +52,16 @@ impl Listening {
         Ok(Self { process, authority })
     }
 
+    /// What follows `start` in the line that begins so.
+    pub async fn line(&self, what: &str, start: &str) -> String {
+        self.process.stdout().wait(what, |line| line.strip_prefix(start).map(str::to_owned)).await
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// `HOST:PORT`.
     pub fn authority(&self) -> &str {
         &self.authority
@@ -60,5 +70,43 @@ impl Listening {
     /// What it has used up to now.
     pub fn usage(&self) -> Result<Usage> {
         Usage::read(self.process.usage())
+    }
+}
+
+/// Takes what the three processes use during a load.
+pub struct Meter<'a> {
+    origin: &'a Origin,
+    executor: Option<&'a Listening>,
+    before: [Usage; 2],
+    executor_before: Option<Usage>,
+}
+
+/// What a load took.
+pub struct Spent {
+    /// CPU time of this process.
+    pub driver: Duration,
+    /// CPU time of the origin.
+    pub origin: Duration,
+    /// CPU time of the executor, and its resident memory afterwards.
+    pub executor: Option<(Duration, u64)>,
+}
+
+impl<'a> Meter<'a> {
+    /// Begins, right before a load.
+    pub fn start(origin: &'a Origin, executor: Option<&'a Listening>) -> Result<Self> {
+        let executor_before = executor.map(Listening::usage).transpose()?;
+        Ok(Self { origin, executor, before: [Usage::own()?, origin.usage()?], executor_before })
+    }
+
+    /// Ends, right after it.
+    pub fn stop(self) -> Result<Spent> {
+        let after = self.executor.map(Listening::usage).transpose()?;
+        let [driver, origin] = self.before;
+        let executor = self.executor_before.zip(after);
+        Ok(Spent {
+            driver: Usage::own()?.cpu.saturating_sub(driver.cpu),
+            origin: self.origin.usage()?.cpu.saturating_sub(origin.cpu),
+            executor: executor.map(|(before, after)| (after.cpu.saturating_sub(before.cpu), after.resident)),
+        })
     }
 }

@@ -1,58 +1,115 @@
-//! Medians, as Markdown for `docs/benchmarks.md`; every sample, as JSON.
+//! Medians, as Markdown for `docs/benchmarks.md`; every sample and figure, as JSON.
 
 use crate::{
     Result,
+    figure::{Figure, Side, Verdict},
     machine::Facts,
-    sample::{Findings, Metric, Sample},
+    medians::{Medians, Spread},
+    sample::{Findings, Metric},
     scenario::Scenario,
     subject::Subject,
-    wanted,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 /// All that a run found out.
 #[derive(Serialize)]
 pub struct Report {
     facts: Facts,
+    figures: Vec<Judged>,
     #[serde(flatten)]
     findings: Findings,
+    #[serde(skip)]
+    medians: Medians,
 }
 
-/// The median of each number over the rounds.
-pub struct Medians(BTreeMap<(Scenario, Subject), BTreeMap<Metric, f64>>);
+/// A figure of every side, and what came of what was wanted of it.
+#[derive(Serialize)]
+struct Judged {
+    #[serde(skip)]
+    figure: &'static Figure,
+    name: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    now: Option<Spread>,
+    baseline: Option<Spread>,
+    reference: Option<Spread>,
+    direct: Option<Spread>,
+    verdicts: Vec<Verdict>,
+}
 
-impl Medians {
-    fn new(samples: &[Sample]) -> Self {
-        let mut all: BTreeMap<_, BTreeMap<_, Vec<f64>>> = BTreeMap::new();
-        for sample in samples {
-            let numbers = all.entry((sample.scenario, sample.subject)).or_default();
-            for (&metric, &value) in &sample.metrics.0 {
-                numbers.entry(metric).or_default().push(value);
-            }
+impl Judged {
+    fn new(figure: &'static Figure, medians: &Medians) -> Self {
+        let of = |side| figure.value(medians, side);
+        Self {
+            figure,
+            name: figure.name,
+            title: figure.title,
+            unit: figure.unit,
+            now: of(Side::Now),
+            baseline: of(Side::Baseline),
+            reference: of(Side::Reference),
+            direct: of(Side::Direct),
+            verdicts: figure.verdicts(medians),
         }
-        let medians = |numbers: BTreeMap<_, Vec<f64>>| {
-            numbers.into_iter().map(|(metric, values)| (metric, median(values))).collect()
-        };
-        Self(all.into_iter().map(|(key, numbers)| (key, medians(numbers))).collect())
     }
 
-    /// One of them, if it was measured.
-    pub fn get(&self, scenario: Scenario, subject: Subject, metric: Metric) -> Option<f64> {
-        self.0.get(&(scenario, subject))?.get(&metric).copied()
+    fn row(&self) -> String {
+        let cell = |value: Option<Spread>| value.map_or_else(|| NOTHING.to_owned(), |of| self.spread(of));
+        let ratio = |other: Option<Spread>| {
+            let ratio = self.now.zip(other).map(|(now, other)| now.median / other.median);
+            self::cell(ratio, 2, "")
+        };
+        let wanted: Vec<_> = self.verdicts.iter().map(Verdict::text).collect();
+        let verdict = if self.verdicts.iter().any(|verdict| verdict.met == Some(false)) {
+            "**missed**"
+        } else if self.verdicts.iter().any(|verdict| verdict.met == Some(true)) {
+            "met"
+        } else {
+            ""
+        };
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {verdict} |",
+            self.title,
+            cell(self.baseline),
+            cell(self.now),
+            ratio(self.baseline),
+            cell(self.reference),
+            ratio(self.reference),
+            wanted.join("; ")
+        )
+    }
+
+    /// `12.3 (11.9–13.0) µs`.
+    fn spread(&self, of: Spread) -> String {
+        let number = |value: f64| match self.figure.decimals {
+            0 => grouped(Some(value)),
+            decimals => format!("{value:.decimals$}"),
+        };
+        let noise = if of.least < of.greatest {
+            format!(" ({}–{})", number(of.least), number(of.greatest))
+        } else {
+            String::new()
+        };
+        format!("{}{noise} {}", number(of.median), self.unit).trim_end().to_owned()
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+impl Verdict {
+    fn text(&self) -> String {
+        match self.measured {
+            Some(measured) if self.wanted.contains('×') => format!("{}: {measured:.2}", self.wanted),
+            _ => self.wanted.clone(),
+        }
+    }
 }
 
 impl Report {
     /// Of these findings.
-    pub fn new(facts: Facts, findings: Findings) -> Self {
-        Self { facts, findings }
+    pub fn new(facts: Facts, findings: Findings, figures: &[&'static Figure]) -> Self {
+        let medians = Medians::new(&findings.samples);
+        let figures = figures.iter().map(|figure| Judged::new(figure, &medians)).collect();
+        Self { facts, figures, findings, medians }
     }
 
     /// What went wrong, if anything did.
@@ -72,12 +129,19 @@ impl Report {
 
     /// The tables.
     pub fn markdown(&self) -> String {
-        let medians = Medians::new(&self.findings.samples);
         let mut text = self.facts.markdown();
-        text.push_str(&calls_table(&medians));
-        text.push_str(&memory_table(&medians));
-        text.push_str(&wanted_table(&medians));
+        text.push_str(&calls_table(&self.medians));
+        text.push_str(&memory_table(&self.medians));
+        text.push_str(&self.figure_table());
         text
+    }
+
+    fn figure_table(&self) -> String {
+        let mut rows = String::new();
+        for judged in self.figures.iter().filter(|judged| judged.now.is_some()) {
+            let _ = writeln!(rows, "{}", judged.row());
+        }
+        table("| figure | baseline | now | ratio | reference | ratio | wanted | |", &rows)
     }
 }
 
@@ -91,8 +155,12 @@ impl Facts {
         } else {
             format!("Medians of {} rounds.", self.rounds)
         };
+        let baseline = self
+            .baseline
+            .as_ref()
+            .map_or_else(String::new, |revision| format!(" The baseline is {revision}."));
         format!(
-            "`{}` on {} cores of {}, {} GiB, Linux {}, {}. {rounds}{reference}\n\n",
+            "`{}` on {} cores of {}, {} GiB, Linux {}, {}. {rounds}{baseline}{reference}\n\n",
             self.command, self.cores, self.cpu, self.memory_gib, self.kernel, self.rustc
         )
     }
@@ -100,11 +168,8 @@ impl Facts {
 
 fn calls_table(medians: &Medians) -> String {
     let mut rows = String::new();
-    for ((scenario, subject), numbers) in &medians.0 {
-        if !scenario.makes_calls() {
-            continue;
-        }
-        let number = |metric: Metric| numbers.get(&metric).copied();
+    for (scenario, subject) in medians.measured().filter(|(scenario, _)| scenario.makes_calls()) {
+        let number = |metric| medians.median(scenario, subject, metric);
         let rate = match number(Metric::MegabytesPerSecond) {
             Some(rate) => format!("{rate:.0} MB/s"),
             None => format!("{} calls/s", grouped(number(Metric::CallsPerSecond))),
@@ -115,28 +180,28 @@ fn calls_table(medians: &Medians) -> String {
         };
         let _ = writeln!(
             rows,
-            "| {} | {} | {rate} | {} | {} | {cpu} | {} | {} |",
+            "| {} | {} | {rate} | {} | {} | {cpu} | {} | {} | {} |",
             scenario.title(),
             subject.name(),
             cell(number(Metric::P50Ms), 2, ""),
             cell(number(Metric::P99Ms), 2, ""),
             cell(number(Metric::ResidentMegabytes), 0, " MB"),
             cell(number(Metric::DriverCpuMicrosPerCall), 0, " µs/call"),
+            cell(number(Metric::OriginCpuMicrosPerCall), 0, " µs/call"),
         );
     }
-    table(
-        "| scenario | through | rate | p50, ms | p99, ms | executor CPU | resident after | driver CPU |",
-        &rows,
-    )
+    let header = "| scenario | through | rate | p50, ms | p99, ms | executor CPU | resident after | driver CPU \
+                  | origin CPU |";
+    table(header, &rows)
 }
 
 fn memory_table(medians: &Medians) -> String {
     let mut rows = String::new();
     for subject in Subject::ALL {
-        let number = |scenario, metric| medians.get(scenario, subject, metric);
+        let number = |scenario, metric| medians.median(scenario, subject, metric);
         let numbers = [
             cell(number(Scenario::Rest, Metric::ResidentMegabytes), 1, " MB"),
-            cell(number(Scenario::Idle, Metric::KilobytesPerStream), 1, " kB"),
+            cell(number(Scenario::Idle, Metric::KilobytesEach), 1, " kB"),
             cell(number(Scenario::Rest, Metric::BinaryMegabytes), 1, " MB"),
         ];
         if numbers.iter().any(|cell| cell != NOTHING) {
@@ -144,17 +209,6 @@ fn memory_table(medians: &Medians) -> String {
         }
     }
     table("| executor | resident at rest | for each silent SSE stream | binary |", &rows)
-}
-
-fn wanted_table(medians: &Medians) -> String {
-    let mut rows = String::new();
-    for verdict in wanted::verdicts(medians) {
-        if let Some((measured, met)) = verdict.measured {
-            let met = if met { "met" } else { "**missed**" };
-            let _ = writeln!(rows, "| {} | {} | {measured} | {met} |", verdict.what, verdict.wanted);
-        }
-    }
-    table("| promise | wanted | measured | |", &rows)
 }
 
 const NOTHING: &str = "–";
@@ -187,13 +241,6 @@ fn table(header: &str, rows: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Proves that one wild round does not move the printed number.
-    #[test]
-    fn a_median_ignores_the_outlier() {
-        assert_eq!(median(vec![9000.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
-    }
 
     /// Proves that large rates are readable.
     #[test]

@@ -6,7 +6,8 @@ use crate::{
     load::Outcome,
     machine::Facts,
     origin::Origin,
-    process::{Listening, Usage},
+    pin,
+    process::{Listening, Spent, Usage},
     scenario::{self, Scenario, Size},
     subject::Subject,
 };
@@ -32,8 +33,11 @@ pub enum Metric {
     CpuMillisPerMegabyte,
     /// This process's own, to see that it is not what is measured.
     DriverCpuMicrosPerCall,
+    /// The origin's, for the same reason.
+    OriginCpuMicrosPerCall,
     ResidentMegabytes,
-    KilobytesPerStream,
+    /// Of each of many streams, connections or origins.
+    KilobytesEach,
     BinaryMegabytes,
 }
 
@@ -45,8 +49,8 @@ pub struct Metrics(pub BTreeMap<Metric, f64>);
 const MEGA: f64 = 1e6;
 
 impl Metrics {
-    /// Rate and latency. `upload` is the bytes that each upload sends.
-    pub fn of_load(scenario: Scenario, outcome: &Outcome, upload: usize) -> Self {
+    /// Rate, latency, and what it took. `upload` is the bytes that each upload sends.
+    pub fn of_load(scenario: Scenario, outcome: &Outcome, upload: usize, spent: &Spent) -> Self {
         let seconds = outcome.elapsed.as_secs_f64();
         let mut metrics = Self::default();
         metrics.0.insert(Metric::CallsPerSecond, outcome.calls() / seconds);
@@ -58,50 +62,41 @@ impl Metrics {
         latencies.sort_unstable();
         metrics.0.insert(Metric::P50Ms, percentile_ms(&latencies, 0.50));
         metrics.0.insert(Metric::P99Ms, percentile_ms(&latencies, 0.99));
-        metrics
-    }
-
-    /// This process's share.
-    pub fn add_driver(&mut self, outcome: &Outcome, before: Usage, after: Usage) {
-        let micros = micros(after.cpu.saturating_sub(before.cpu));
-        self.0.insert(Metric::DriverCpuMicrosPerCall, micros / outcome.calls());
-    }
-
-    /// The executor's share.
-    pub fn add_executor(
-        &mut self,
-        scenario: Scenario,
-        outcome: &Outcome,
-        before: Usage,
-        after: Usage,
-        upload: usize,
-    ) {
-        let micros = micros(after.cpu.saturating_sub(before.cpu));
-        self.0.insert(Metric::CpuMicrosPerCall, micros / outcome.calls());
-        if scenario.is_bulk() {
-            let megabytes = megabytes(scenario, outcome, upload);
-            self.0.insert(Metric::CpuMillisPerMegabyte, micros / 1e3 / megabytes);
+        metrics.0.insert(Metric::DriverCpuMicrosPerCall, micros(spent.driver) / outcome.calls());
+        metrics.0.insert(Metric::OriginCpuMicrosPerCall, micros(spent.origin) / outcome.calls());
+        if let Some((cpu, resident)) = spent.executor {
+            metrics.0.insert(Metric::CpuMicrosPerCall, micros(cpu) / outcome.calls());
+            if scenario.is_bulk() {
+                let megabytes = megabytes(scenario, outcome, upload);
+                metrics.0.insert(Metric::CpuMillisPerMegabyte, micros(cpu) / 1e3 / megabytes);
+            }
+            metrics.add_memory(resident);
         }
-        self.add_memory(after);
+        metrics
     }
 
     /// The memory of an executor that nobody has called.
     pub fn at_rest(usage: Usage) -> Self {
         let mut metrics = Self::default();
-        metrics.add_memory(usage);
+        metrics.add_memory(usage.resident);
         metrics
     }
 
-    /// What `streams` more streams took.
-    pub fn idle(before: Usage, after: Usage, streams: usize) -> Self {
+    /// What `count` more streams took.
+    pub fn grown(before: Usage, after: Usage, count: usize) -> Self {
         let mut metrics = Self::at_rest(after);
-        let grown = after.resident.saturating_sub(before.resident) as f64;
-        metrics.0.insert(Metric::KilobytesPerStream, grown / 1e3 / streams as f64);
+        metrics.add_each(before, after, count);
         metrics
     }
 
-    fn add_memory(&mut self, usage: Usage) {
-        self.0.insert(Metric::ResidentMegabytes, usage.resident as f64 / MEGA);
+    /// What each of `count` more of something took.
+    pub fn add_each(&mut self, before: Usage, after: Usage, count: usize) {
+        let grown = after.resident.saturating_sub(before.resident) as f64;
+        self.0.insert(Metric::KilobytesEach, grown / 1e3 / count as f64);
+    }
+
+    fn add_memory(&mut self, resident: u64) {
+        self.0.insert(Metric::ResidentMegabytes, resident as f64 / MEGA);
     }
 }
 
@@ -150,11 +145,16 @@ pub struct Findings {
 pub struct Plan {
     /// Where every number is kept.
     pub output: PathBuf,
+    /// Where they are wanted, too.
+    pub json: Option<PathBuf>,
     scenarios: Vec<Scenario>,
     subjects: Vec<Subject>,
     rounds: usize,
     size: Size,
+    pin: bool,
     afield: PathBuf,
+    /// The executor to compare with, and its revision.
+    baseline: Option<(PathBuf, String)>,
     reference: Option<PathBuf>,
     scratch: PathBuf,
 }
@@ -165,9 +165,15 @@ impl Plan {
         let here = std::env::current_exe()?;
         let release = here.parent().ok_or("this binary lies in no directory")?;
         let target = release.parent().ok_or("this binary lies in no target directory")?;
+        let baseline = match (&args.baseline_afield, &args.baseline) {
+            (Some(program), revision) => Some((program.clone(), revision.clone().unwrap_or_default())),
+            (None, Some(_)) => return Err("a baseline is built by `cargo xtask bench --baseline REV`".into()),
+            (None, None) => None,
+        };
         let wanted = |subject: &Subject| {
             (args.subject.is_empty() || args.subject.contains(subject))
                 && !(args.skip_reference && *subject == Subject::Reference)
+                && (baseline.is_some() || !subject.is_baseline())
         };
         let subjects: Vec<_> = Subject::ALL.into_iter().filter(wanted).collect();
         let reference = subjects.contains(&Subject::Reference).then(reference_program).transpose()?;
@@ -176,11 +182,14 @@ impl Plan {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         Ok(Self {
             output: scratch.join(format!("{now}.json")),
-            scenarios: if args.only.is_empty() { Scenario::ALL.to_vec() } else { args.only.clone() },
+            json: args.json.clone(),
+            scenarios: args.scenarios(),
             subjects,
             rounds: args.rounds(),
             size: if args.quick { Size::QUICK } else { Size::FULL },
+            pin: args.pin,
             afield: args.afield.clone().unwrap_or_else(|| release.join("afield")),
+            baseline,
             reference,
             scratch,
         })
@@ -188,15 +197,20 @@ impl Plan {
 
     /// What the numbers depend on.
     pub fn facts(&self) -> Facts {
-        Facts::read(self.rounds, self.reference.as_deref().and_then(version_of))
+        let baseline = self.baseline.as_ref().map(|(_, revision)| revision.clone());
+        Facts::read(self.rounds, baseline, self.reference.as_deref().and_then(version_of))
     }
 
     /// Takes every sample, the subjects in turn within a round. One that fails does not cost the others.
     pub async fn take(&self) -> Result<Findings> {
-        let origin = Origin::start().await?;
+        if self.pin {
+            pin::load()?;
+        }
+        let grows = self.scenarios.iter().any(|scenario| scenario.growth().is_some());
+        let origin = Origin::start(if grows { scenario::MORE_ORIGINS } else { 0 }).await?;
         let mut findings = Findings::default();
         for round in 1..=self.rounds {
-            for (scenario, subject) in self.turns() {
+            for (scenario, subject) in self.turns(round) {
                 eprintln!("round {round} of {}: {} {}", self.rounds, scenario.name(), subject.name());
                 match self.sample(scenario, subject, &origin).await {
                     Ok(metrics) => findings.samples.push(Sample { round, scenario, subject, metrics }),
@@ -210,48 +224,59 @@ impl Plan {
         Ok(findings)
     }
 
-    fn turns(&self) -> impl Iterator<Item = (Scenario, Subject)> {
-        let pairs = self
-            .scenarios
-            .iter()
-            .flat_map(|&scenario| self.subjects.iter().map(move |&subject| (scenario, subject)));
-        pairs
-            .filter(|(scenario, subject)| scenario.makes_calls() || subject.is_executor())
-            .filter(|(scenario, subject)| !scenario.takes_credit() || *subject == Subject::Client)
+    /// Every second round goes the other way, so that a machine that gets slower or faster favours nobody.
+    fn turns(&self, round: usize) -> Vec<(Scenario, Subject)> {
+        let mut turns = Vec::new();
+        for &scenario in &self.scenarios {
+            let mut subjects: Vec<_> =
+                self.subjects.iter().copied().filter(|subject| scenario.is_for(*subject)).collect();
+            if round.is_multiple_of(2) {
+                subjects.reverse();
+            }
+            turns.extend(subjects.into_iter().map(|subject| (scenario, subject)));
+        }
+        turns
     }
 
     async fn sample(&self, scenario: Scenario, subject: Subject, origin: &Origin) -> Result<Metrics> {
-        let command = match subject {
+        let (program, command) = match subject {
             Subject::Direct => return scenario::direct(scenario, origin, self.size).await,
-            Subject::Afield | Subject::Client => self.afield_command(),
+            Subject::Afield | Subject::Client => self.afield_command(&self.afield),
+            Subject::Baseline | Subject::BaselineClient => {
+                let (program, _) = self.baseline.as_ref().ok_or("there is no baseline")?;
+                self.afield_command(program)
+            }
             Subject::Reference => self.reference_command()?,
         };
-        let binary = PathBuf::from(command.as_std().get_program());
         let executor = Listening::start(command).await?;
-        if subject == Subject::Client {
+        if subject.is_own_dialect() {
             return scenario::client(scenario, &executor, origin, self.size).await;
         }
         let mut metrics = scenario::base(scenario, &executor, origin, self.size).await?;
         if scenario == Scenario::Rest {
-            let bytes = std::fs::metadata(binary)?.len();
+            let bytes = std::fs::metadata(program)?.len();
             metrics.0.insert(Metric::BinaryMegabytes, bytes as f64 / MEGA);
         }
         Ok(metrics)
     }
 
-    fn afield_command(&self) -> Command {
-        let mut command = Command::new(&self.afield);
+    fn afield_command<'a>(&self, program: &'a Path) -> (&'a Path, Command) {
+        let mut command = self.executor_command(program);
         command.args(["serve", "--listen", "ws://127.0.0.1:0"]);
-        command
+        (program, command)
     }
 
-    fn reference_command(&self) -> Result<Command> {
-        let binary = self.reference.as_ref().ok_or("the reference was left out")?;
-        let mut command = Command::new(binary);
+    fn reference_command(&self) -> Result<(&Path, Command)> {
+        let program = self.reference.as_ref().ok_or("the reference was left out")?;
+        let mut command = self.executor_command(program);
         command
             .args(["exec-server", "--listen", "ws://127.0.0.1:0", "--concurrent-requests", "64"])
             .env("CODEX_HOME", self.scratch.join("codex-home"));
-        Ok(command)
+        Ok((program, command))
+    }
+
+    fn executor_command(&self, program: &Path) -> Command {
+        if self.pin { pin::executor(program) } else { Command::new(program) }
     }
 }
 

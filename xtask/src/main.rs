@@ -26,7 +26,7 @@ Usage: cargo xtask COMMAND
   check                   The fast part of it: format, structure, lints
   setup                   Install what `test` needs beyond Rust, C, Python and Node.js
   ci                      setup, then test, with no test skipped for want of a tool
-  bench [OPTIONS]         Measure against a direct origin and the reference (--help for options)
+  bench [OPTIONS]         Measure against a direct origin, the reference and an earlier revision (--help for options)
   fuzz TARGET [SECONDS]   Fuzz one target (default 60 s); without TARGET, list them
   cases                   Write docs/cases.md: which test proves which promise
   docs                    Build the API documentation

@@ -6,7 +6,7 @@
 use super::{Call, Outcome, Pace, Stop};
 use crate::{Result, origin};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{collections::HashMap, time::Instant};
@@ -76,12 +76,17 @@ impl BaseClient {
             if self.active.is_empty() {
                 return Ok(pace.outcome());
             }
-            let message = self.receive().await?;
-            if let Event::Ended(done) = self.handle(&message, false)? {
-                if done.bytes != call.expect {
-                    return Err(format!("{} bytes came, not {}", done.bytes, call.expect).into());
+            self.socket.flush().await?;
+            let mut message = Some(self.receive().await?);
+            // All that has come, before anything is sent: what then goes out goes in one write.
+            while let Some(one) = message {
+                if let Event::Ended(done) = self.handle(&one, false)? {
+                    if done.bytes != call.expect {
+                        return Err(format!("{} bytes came, not {}", done.bytes, call.expect).into());
+                    }
+                    pace.ended(done.started, done.bytes);
                 }
-                pace.ended(done.started, done.bytes);
+                message = self.receive().now_or_never().transpose()?;
             }
         }
     }
@@ -89,6 +94,7 @@ impl BaseClient {
     /// Makes `call` once and checks every byte of its answer.
     pub async fn check(&mut self, call: &Call) -> Result<()> {
         self.start(&Prepared::new(call)).await?;
+        self.socket.flush().await?;
         loop {
             let message = self.receive().await?;
             match self.handle(&message, true)? {
@@ -111,6 +117,7 @@ impl BaseClient {
                 self.start(&prepared).await?;
                 started += 1;
             }
+            self.socket.flush().await?;
             let message = self.receive().await?;
             match self.handle(&message, false)? {
                 Event::Head => heads += 1,
@@ -122,12 +129,13 @@ impl BaseClient {
         Ok(())
     }
 
+    /// Begins a call. Its message goes out with the next flush.
     async fn start(&mut self, prepared: &Prepared) -> Result<()> {
         self.last_id += 1;
         let started = Instant::now();
         let streamed = prepared.streamed;
         self.active.insert(self.last_id, Active { started, streamed, bytes: 0 });
-        self.send(prepared.message(self.last_id)).await
+        Ok(self.socket.feed(Message::text(prepared.message(self.last_id))).await?)
     }
 
     async fn send(&mut self, text: String) -> Result<()> {

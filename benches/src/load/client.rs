@@ -5,7 +5,7 @@ use crate::Result;
 use afield_client::{HttpClient as _, Remote, RemoteConfig};
 use afield_exchange::{Request, RequestBody, Response};
 use futures_util::future;
-use std::{cell::RefCell, time::Instant};
+use std::{cell::RefCell, error::Error, time::Instant};
 
 /// A session with an executor.
 pub struct OwnClient(Remote);
@@ -18,17 +18,23 @@ impl OwnClient {
 
     /// Makes `call` over and over, `parallel` at a time.
     pub async fn run(&self, call: &Call, parallel: usize, stop: Stop) -> Result<Outcome> {
-        let pace = RefCell::new(Pace::new(stop));
-        let workers = (0..parallel).map(|_| async {
-            while pace.borrow_mut().start_one() {
-                let started = Instant::now();
-                let bytes = self.exchange(call).await?;
-                pace.borrow_mut().ended(started, bytes);
-            }
-            Ok::<_, Box<dyn std::error::Error>>(())
-        });
-        future::try_join_all(workers).await?;
-        Ok(pace.into_inner().outcome())
+        run_over(std::slice::from_ref(self), std::slice::from_ref(call), parallel, stop).await
+    }
+
+    /// Opens `count` event streams and reads the first event of each.
+    pub async fn hold(&self, url: &str, count: usize) -> Result<Vec<Response>> {
+        let mut held = Vec::with_capacity(count);
+        while held.len() < count {
+            let opening = (0..OPENING.min(count - held.len())).map(|_| async {
+                let mut response = self.open(url).await?;
+                match response.body.next().await {
+                    Some(event) => event.map(|_| response).map_err(Box::<dyn Error>::from),
+                    None => Err("a stream that should stay open ended".into()),
+                }
+            });
+            held.extend(future::try_join_all(opening).await?);
+        }
+        Ok(held)
     }
 
     /// A stream of which nothing is read.
@@ -54,4 +60,25 @@ impl OwnClient {
         }
         Ok(bytes)
     }
+}
+
+/// How many streams are opened at a time.
+const OPENING: usize = 32;
+
+/// Makes calls over and over, `parallel` at a time, each with the next client and of the next of `calls`.
+pub async fn run_over(clients: &[OwnClient], calls: &[Call], parallel: usize, stop: Stop) -> Result<Outcome> {
+    let pace = RefCell::new(Pace::new(stop));
+    let workers = (0..parallel).map(|_| async {
+        loop {
+            let turn = pace.borrow().started;
+            if !pace.borrow_mut().start_one() {
+                return Ok::<_, Box<dyn Error>>(());
+            }
+            let started = Instant::now();
+            let bytes = clients[turn % clients.len()].exchange(&calls[turn % calls.len()]).await?;
+            pace.borrow_mut().ended(started, bytes);
+        }
+    });
+    future::try_join_all(workers).await?;
+    Ok(pace.into_inner().outcome())
 }

@@ -5,7 +5,7 @@ mod client;
 mod direct;
 
 pub use base::BaseClient;
-pub use client::OwnClient;
+pub use client::{OwnClient, run_over};
 pub use direct::DirectClient;
 
 use bytes::Bytes;
