@@ -19,6 +19,7 @@ pub use frame::{BodyKind, BodyMessage, HEADER_BYTES, MalformedBody};
 pub use receive_window::{BrokenStream, ReceiveWindow};
 pub use send_window::{End, Segment, SendWindow};
 pub use server::{ResumableServer, ServerConfig, ServerEvent, Transmit};
+pub(crate) use sync::decode_plain_consumed;
 pub use sync::{Consumed, RequestState, SyncParams, SyncRequest, SyncResult, SyncedRequest};
 
 /// The dialect's name in `initialize`.

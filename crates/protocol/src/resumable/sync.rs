@@ -1,3 +1,7 @@
+use crate::{
+    json::{Text, from_object},
+    wire::method,
+};
 use serde::{Deserialize, Serialize};
 
 /// The parameters of `http/request/consumed`: credit and acknowledgement in one number.
@@ -16,6 +20,20 @@ pub struct Consumed {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+/// Decodes a whole `http/request/consumed` in which nothing stands that is not read: as almost all are.
+pub(crate) fn decode_plain_consumed(message: &str) -> Option<Consumed> {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(rename = "jsonrpc", borrow)]
+        _version: Option<Text<'a>>,
+        #[serde(borrow)]
+        method: Text<'a>,
+        params: Consumed,
+    }
+    let message: Message<'_> = from_object(message)?;
+    (*message.method == *method::CONSUMED).then_some(message.params)
 }
 
 /// The parameters of `session/sync`: what the client holds.

@@ -2,9 +2,10 @@ use crate::{
     RpcError,
     error::{INVALID_PARAMS, INVALID_REQUEST},
     json::{Envelope, RpcId, decode as decode_envelope},
-    resumable::{Consumed, SyncParams},
-    wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, method},
+    resumable::{Consumed, SyncParams, decode_plain_consumed},
+    wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, decode_plain_call, method},
 };
+use afield_exchange::Error;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -64,6 +65,22 @@ pub enum Inbound {
 
 /// Decodes one message.
 pub fn decode(text: &str) -> Inbound {
+    decode_plain(text).unwrap_or_else(|| decode_any(text))
+}
+
+/// How every notification of ours begins.
+const NOTIFICATION: &str = "{\"method\":";
+
+/// Decodes the two messages of which there are many, if nothing stands in them that is not read.
+fn decode_plain(text: &str) -> Option<Inbound> {
+    if text.starts_with(NOTIFICATION) {
+        return decode_plain_consumed(text).map(Inbound::Consumed);
+    }
+    let (id, params) = decode_plain_call(text)?;
+    Some(call(id, params))
+}
+
+fn decode_any(text: &str) -> Inbound {
     match decode_envelope(text) {
         Ok(Envelope::Request { id, method, params }) => request(id, &method, params),
         Ok(Envelope::Notification { method, params }) => notification(&method, params),
@@ -74,13 +91,14 @@ pub fn decode(text: &str) -> Inbound {
     }
 }
 
+fn call(id: RpcId, params: Result<CallParams, Error>) -> Inbound {
+    Inbound::Call { id, params: params.map(Box::new).map_err(|error| RpcError::from_error(&error)) }
+}
+
 fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
     match method {
         method::INITIALIZE => Inbound::Initialize { id, params: decode_initialize(params) },
-        method::HTTP_REQUEST => {
-            let params = decode_call(params).map(Box::new).map_err(|error| RpcError::from_error(&error));
-            Inbound::Call { id, params }
-        }
+        method::HTTP_REQUEST => call(id, decode_call(params)),
         method::ENVIRONMENT_INFO => Inbound::EnvironmentInfo { id },
         method::ENVIRONMENT_STATUS => Inbound::EnvironmentStatus { id },
         method::SYNC => {
@@ -130,4 +148,51 @@ fn decode_initialize(params: Option<&RawValue>) -> Result<InitializeParams, RpcE
              dialects?: list of strings, windowBytes?: whole number}",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that a message that is read at once is what it is when it is looked through first, and that whatever holds
+    /// something unknown, or something twice, is looked through first.
+    #[test]
+    fn plain_message_decodes_as_it_does_the_long_way() {
+        let call = |params: &str| format!(r#"{{"id":7,"method":"http/request","params":{params}}}"#);
+        let good = r#""method":"GET","url":"http://h/","requestId":7"#;
+        let plain = [
+            call(&format!("{{{good}}}")),
+            call(&format!("{{{good},\"headers\":[{{\"name\":\"a\",\"value\":\"b\"}}],\"bodyBase64\":null}}")),
+            call(&format!("{{{good},\"bodyBase64\":\"Zg==\",\"timeoutMs\":5,\"streamResponse\":true}}")),
+            call(&format!("{{{good},\"bodyBase64\":\"Zg\"}}")),
+            call(&format!("{{{good},\"body\":{{\"stream\":true,\"length\":3}}}}")),
+            format!(r#"{{"jsonrpc":"2.0","id":"x","method":"http/request","params":{{{good}}}}}"#),
+            r#"{"method":"http/request/consumed","params":{"requestId":7,"offset":1024,"final":true}}"#
+                .to_owned(),
+        ];
+        for text in &plain {
+            let decoded = decode_plain(text).map(|inbound| format!("{inbound:?}"));
+            assert_eq!(decoded, Some(format!("{:?}", decode_any(text))), "{text}");
+        }
+        let other = [
+            call(&format!("{{{good},\"later\":1}}")),
+            call(&format!("{{{good},\"url\":\"http://other/\"}}")),
+            call(&format!("{{{good},\"\\u0075rl\":\"http://other/\"}}")),
+            call(&format!("{{{good},\"headers\":[{{\"name\":\"a\",\"value\":\"b\",\"x\":{{}}}}]}}")),
+            call(&format!("{{{good}}},\"id\":8")),
+            call(&format!("{{{good}}},\"later\":1")),
+            call(&format!("{{{good}}},\"result\":1")),
+            format!(r#"{{"jsonrpc":{{}},"id":7,"method":"http/request","params":{{{good}}}}}"#),
+            format!(r#"{{"id":null,"method":"http/request","params":{{{good}}}}}"#),
+            format!(r#"{{"id":7,"method":"http/other","params":{{{good}}}}}"#),
+            format!(r#"[7,"http/request",{{{good}}}]"#),
+            r#"{"id":7,"method":"http/request"}"#.to_owned(),
+            r#"{"method":"http/request/consumed","params":{"requestId":7,"offset":1,"offset":2}}"#.to_owned(),
+            r#"{"method":"http/request/consumed","params":{"requestId":7,"offset":1},"id":1}"#.to_owned(),
+            r#"{"method":"http/request/other","params":{"requestId":7,"offset":1}}"#.to_owned(),
+        ];
+        for text in &other {
+            assert!(decode_plain(text).is_none(), "{text}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub use delta::Delta;
 pub use encode::{Encoder, notification, request, response, response_error};
 pub use initialize::{Capabilities, EnvironmentInfo, InitializeParams, InitializeResult, Shell, platform_os};
 pub use request::{CallParams, RequestName, Upload, decode_call, encode_call};
-pub(crate) use request::{WireName, encode_call_fields, encode_resumable_fields};
+pub(crate) use request::{WireName, decode_plain_call, encode_call_fields, encode_resumable_fields};
 pub use response::{decode_response, encode_response};
 
 /// Method names.

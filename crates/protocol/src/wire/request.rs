@@ -1,14 +1,14 @@
 use crate::{
-    json::Text,
-    wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers},
+    json::{RpcId, Text, from_object},
+    wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers, method},
 };
 use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, VersionPreference, detail};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny},
+    de::{self, DeserializeOwned, IgnoredAny},
 };
 use serde_json::value::RawValue;
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, fmt, time::Duration};
 
 /// The parameters of `http/request` in the base dialect.
 #[derive(Debug)]
@@ -67,12 +67,38 @@ struct Wire<'a> {
     body: Option<WireUpload>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 pub(crate) enum WireName<'a> {
     Number(u64),
-    #[serde(borrow)]
     Text(Text<'a>),
+}
+
+// By hand: as an untagged enum it is first kept as whatever it is, and a text first makes an error of not being a number.
+impl<'de: 'a, 'a> Deserialize<'de> for WireName<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = WireName<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or a whole number")
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(WireName::Number(number))
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(WireName::Text(Text(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(WireName::Text(Text(Cow::Owned(text.to_owned()))))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 impl From<WireName<'_>> for RequestName {
@@ -114,6 +140,27 @@ pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
     let text = params.map_or("null", RawValue::get);
     let wire: Wire<'_> =
         serde_json::from_str(text).map_err(|_| Error::invalid(detail::PARAMS, what_is_wrong(text)))?;
+    call_params(wire)
+}
+
+/// Decodes a whole message if it is an `http/request` in which nothing stands that is not read: as almost all are. In any
+/// other case `None`.
+pub(crate) fn decode_plain_call(message: &str) -> Option<(RpcId, Result<CallParams, Error>)> {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(rename = "jsonrpc", borrow)]
+        _version: Option<Text<'a>>,
+        id: RpcId,
+        #[serde(borrow)]
+        method: Text<'a>,
+        #[serde(borrow)]
+        params: Wire<'a>,
+    }
+    let message: Message<'_> = from_object(message)?;
+    (*message.method == *method::HTTP_REQUEST).then(|| (message.id, call_params(message.params)))
+}
+
+fn call_params(wire: Wire<'_>) -> Result<CallParams, Error> {
     let body = match wire.body_base64 {
         None => RequestBody::Empty,
         Some(text) => match decode_base64(&text) {
