@@ -47,6 +47,9 @@ enum Command {
         /// The method.
         #[arg(long, short = 'X', value_name = "METHOD", default_value = "GET")]
         method: String,
+        /// The `Host` that the request would have, if not the URL's own: another name that is judged, as HOST or HOST:PORT.
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
         /// Resolve the URL's host, and judge every address it leads to.
         #[arg(long)]
         resolve: bool,
@@ -70,8 +73,9 @@ async fn answer(flags: Flags) -> Result<ExitCode, Failure> {
     let principal = principal.as_deref();
     match command {
         Command::Show => show::show(&places, &said, principal, json).map(|()| ExitCode::Success),
-        Command::Check { url, method, resolve } => {
-            check::check(places, said.serve.ca, check::Asked { url, method, resolve, principal, json }).await
+        Command::Check { url, method, host, resolve } => {
+            check::check(places, said.serve.ca, check::Asked { url, method, host, resolve, principal, json })
+                .await
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The standard library has no stable test for most of these ranges and judges IPv4-mapped addresses as IPv6, so
 //! everything here goes by our own table (IANA special-purpose registries, RFC 6890 and its updates).
 
+use crate::policy::canonical::is_name;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -78,9 +79,9 @@ pub fn classify(address: IpAddr) -> AddressClass {
     }
 }
 
-/// Whether `host`, in lower case and without a trailing dot, is the name of a cloud's metadata service.
+/// Whether `host` is the name of a cloud's metadata service.
 pub(crate) fn is_metadata_name(host: &str) -> bool {
-    matches!(host, "metadata.google.internal" | "metadata.goog")
+    ["metadata.google.internal", "metadata.goog"].iter().any(|name| is_name(host, name))
 }
 
 /// `network` with an IPv4-mapped prefix turned into the IPv4 one, so that rules and addresses meet in one form.

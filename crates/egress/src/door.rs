@@ -94,6 +94,11 @@ impl Door {
         }
     }
 
+    /// Whether this process itself listens there.
+    pub(crate) fn is_own(&self, address: IpAddr, port: u16) -> bool {
+        self.0.own_listeners.contains(address, port)
+    }
+
     pub(crate) fn policy(&self) -> &Policy {
         &self.0.policy
     }

@@ -110,8 +110,23 @@ impl Egress {
     ///
     /// If URL or method are not sound, or the name cannot be resolved.
     pub async fn explain(&self, method: &str, url: &str, resolve: bool) -> Result<Explanation, Error> {
+        self.explain_with_host(method, url, None, resolve).await
+    }
+
+    /// The same for a request with a `Host` of the caller's own, if one is given.
+    ///
+    /// # Errors
+    ///
+    /// As [`Egress::explain`], and if the host is none that a URL could name.
+    pub async fn explain_with_host(
+        &self,
+        method: &str,
+        url: &str,
+        host: Option<&str>,
+        resolve: bool,
+    ) -> Result<Explanation, Error> {
         let generation = self.generation();
-        explain::explain(&generation, self.principal.as_deref(), method, url, resolve).await
+        explain::explain(&generation, self.principal.as_deref(), method, url, host, resolve).await
     }
 
     fn generation(&self) -> Arc<Generation> {

@@ -9,6 +9,7 @@ use crate::observe::{HopOutcome, Observer, Watch};
 use crate::policy::Scheme;
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::request::headers::{self, Completion, Scope};
+use crate::request::host;
 use crate::request::method::{self, expects_content};
 use crate::request::target::Target;
 use crate::request::upload;
@@ -112,7 +113,9 @@ impl<'a> Exchange<'a> {
         upload::check_announced_empty(&mut self.body, self.deadlines.total).await?;
         loop {
             let mut replay = self.body.again();
-            let (response, mut watch) = self.watched_hop(&mut replay).await?;
+            let hop = self.redirects;
+            let (response, mut watch) =
+                self.watched_hop(&mut replay).await.map_err(|error| at(hop, error))?;
             let (head, body) = http::Response::from(response).into_parts();
             if let Err(error) = self.check(&head) {
                 if let Some(watch) = watch.take() {
@@ -133,7 +136,7 @@ impl<'a> Exchange<'a> {
             if let Some(watch) = watch {
                 watch.ended(HopOutcome::Redirected);
             }
-            self.redirect_to(next, replay, becomes_get)?;
+            self.redirect_to(next, replay, becomes_get).map_err(|error| at(hop + 1, error))?;
         }
     }
 
@@ -191,8 +194,8 @@ impl<'a> Exchange<'a> {
     }
 
     fn next(&self, head: &Parts) -> Option<Target> {
-        let location =
-            || redirect::location(head.status, &head.headers, &self.target, self.context.limits.url_bytes);
+        let limit = self.context.limits.url_bytes;
+        let location = || redirect::location(head.status, &head.headers, &self.target, limit, &self.sent);
         self.follow.then(location).flatten()
     }
 
@@ -257,7 +260,9 @@ impl<'a> Exchange<'a> {
             watch.report().secrets = self.secrets_sent();
         }
         view.door.vet(&target.destination(&self.method), target.literal, &hop)?;
+        host::check(&self.fields, target, &self.method, &view.door, upstream, &hop)?;
         let way = way(view, upstream, target, &hop, self.deadlines.total).await?;
+        host::check_way(&self.fields, target, upstream, way == Way::Proxied)?;
         let clients = self.clients.insert(view.clients(upstream, way)?);
 
         let body = std::mem::take(&mut self.body);
@@ -292,6 +297,14 @@ impl<'a> Exchange<'a> {
             true => Vec::new(),
             false => self.sent.iter().map(|sent| sent.name.clone()).collect(),
         }
+    }
+}
+
+/// An error of this hop, which says so: whether anything was executed depends on it.
+fn at(hop: u32, error: Error) -> Error {
+    match error.hop() {
+        None if hop > 0 => error.with_hop(hop),
+        _ => error,
     }
 }
 

@@ -1,12 +1,15 @@
 //! What the policy would say, without a request.
 
+use crate::address::canonical;
 use crate::door::is_localhost;
 use crate::generation::Generation;
 use crate::hop::Hop;
 use crate::policy::{Decision, Scheme};
+use crate::request::host::OwnHost;
 use crate::request::method;
 use crate::request::target::Target;
 use crate::secrets::Going;
+use crate::upstream::Upstream;
 use afield_exchange::Error;
 use std::net::IpAddr;
 
@@ -27,6 +30,8 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// For each address that is known, what is said of it, in order. Empty for a name that was not resolved.
     pub addresses: Vec<(IpAddr, Decision)>,
+    /// The `Host` that was asked about, if it is not the URL's own, in the form that is judged, and what is said of it.
+    pub host_field: Option<(String, Decision)>,
     /// The upstream rule by which it would go.
     pub upstream: Option<String>,
     /// The secrets that would be attached: the header field, and the secret's name.
@@ -50,6 +55,7 @@ pub(crate) async fn explain(
     principal: Option<&str>,
     method: &str,
     url: &str,
+    host: Option<&str>,
     resolve: bool,
 ) -> Result<Explanation, Error> {
     let method = method::check(method)?;
@@ -74,20 +80,67 @@ pub(crate) async fn explain(
         (None, Some((_, decision))) => settled(decision.clone()),
         (None, None) => Verdict::DependsOnAddresses(view.door.policy().decide_ordinary(&destination)),
     };
+    let upstream = view.upstream(&target).map(|slot| slot.upstream());
+    let own = match host {
+        Some(host) => own_host(host, &target)?,
+        None => None,
+    };
     let going = Going { target: &target, method: method.as_str(), principal };
     let attached = generation.secrets.attached(going).map(|(_, attachment)| {
         let (secret, header) = attachment.parts();
         (header.to_owned(), secret.to_owned())
     });
+    let attached: Vec<_> = attached.collect();
+    let host_field = own.map(|own| {
+        let barred = own_host_barred(upstream, is_near(&target), !attached.is_empty());
+        let judged = own.judge(&view.door, &target, &method);
+        let denied = |rule: &str| Decision { allowed: false, rule: rule.to_owned() };
+        let decision = if judged.allowed { barred.map_or(judged, denied) } else { judged };
+        (own.shown(), decision)
+    });
+    let verdict = match (&host_field, verdict) {
+        (_, denied @ Verdict::Denied(_)) => denied,
+        (Some((_, decision)), _) if !decision.allowed => Verdict::Denied(decision.rule.clone()),
+        (_, verdict) => verdict,
+    };
     Ok(Explanation {
         scheme: target.scheme,
         host: target.host().to_owned(),
         port: target.port,
         verdict,
         addresses,
-        upstream: view.upstream(&target).map(|slot| slot.upstream().name().to_owned()),
-        attached: attached.collect(),
+        host_field,
+        upstream: upstream.map(|upstream| upstream.name().to_owned()),
+        attached,
     })
+}
+
+/// The `Host` that is asked about, if it is not what the URL says.
+fn own_host(host: &str, target: &Target) -> Result<Option<OwnHost>, Error> {
+    match target.is_host(host.as_bytes()) {
+        true => Ok(None),
+        false => OwnHost::parse(host.as_bytes(), target).map(Some),
+    }
+}
+
+/// Why a `Host` of the caller's own does not go along, whatever it names.
+fn own_host_barred(upstream: Option<&Upstream>, near: bool, with_secret: bool) -> Option<&'static str> {
+    if with_secret {
+        return Some("host/secret");
+    }
+    let upstream = upstream?;
+    if upstream.shows_certificate() {
+        return Some("host/certificate");
+    }
+    (upstream.has_proxy() && !near && !upstream.allows_own_host()).then_some("host/proxy")
+}
+
+/// Whether this is certainly loopback, which is never asked of a proxy.
+fn is_near(target: &Target) -> bool {
+    match target.literal {
+        Some(address) => canonical(address).is_loopback(),
+        None => is_localhost(target.host()),
+    }
 }
 
 fn settled(decision: Decision) -> Verdict {

@@ -41,6 +41,21 @@ pub(crate) fn denied(destination: &Destination<'_>, address: Option<IpAddr>, rul
         .with_log(format!("{} denied by {rule}", place(destination, address)))
 }
 
+/// The policy denies the place that a `Host` of the caller's own names.
+pub(crate) fn host_denied(host: &str, rule: &str, hop: u32) -> Error {
+    let message = "the operator's policy denies the host that the request's Host names";
+    Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, message)
+        .with_hop(hop)
+        .with_log(format!("Host {host} denied by {rule}"))
+}
+
+/// A `Host` of the caller's own would go through a proxy.
+pub(crate) fn host_through_proxy() -> Error {
+    let message = "a Host other than the URL's does not go through the operator's proxy";
+    Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, message)
+        .with_log(format!("{message}: allow_own_host in the upstream would let it"))
+}
+
 pub(crate) fn own_listener(destination: &Destination<'_>, address: IpAddr, hop: u32) -> Error {
     let message = match hop {
         0 => "the destination is this executor itself",

@@ -2,7 +2,7 @@
 
 use crate::failure;
 use crate::observe::{HopOutcome, Watch};
-use crate::secrets::{Sent, redacted};
+use crate::secrets::{Sent, redacted, redacted_name};
 use afield_exchange::{Error, Head, Header};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap, sent: &[Sent]) -> Head {
     let headers = headers.iter().map(|(name, value)| {
         let value = redacted(Bytes::copy_from_slice(value.as_bytes()), sent);
-        Header { name: name.as_str().to_owned(), value, env_var: None, secret: None }
+        Header { name: redacted_name(name.as_str(), sent), value, env_var: None, secret: None }
     });
     Head::new(status.as_u16(), headers.collect())
 }

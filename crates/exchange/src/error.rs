@@ -245,6 +245,27 @@ impl Error {
         self.0.retry
     }
 
+    /// Whether an origin may have executed the request, or a hop of it. [`Retry::No`] says nothing of that: what is refused
+    /// before anything was sent is as pointless to repeat as an answer that is too large.
+    pub fn may_have_been_executed(&self) -> bool {
+        let redirected = self.hop().is_some_and(|hop| hop > 0);
+        match self.retry() {
+            Retry::Safe => false,
+            Retry::Unknown => true,
+            Retry::No => match self.kind() {
+                Kind::InvalidRequest
+                | Kind::PolicyDenied
+                | Kind::Overloaded
+                | Kind::Unauthorized
+                | Kind::Dns
+                | Kind::Connect
+                | Kind::Tls => redirected,
+                Kind::TooLarge => redirected || matches!(self.phase(), Some(Phase::Head | Phase::Body)),
+                _ => true,
+            },
+        }
+    }
+
     /// How far the exchange had come, where known.
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
@@ -295,3 +316,29 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that an error says of a request whether it may have been executed, also where a retry is pointless either way
+    /// (case 164).
+    #[test]
+    fn case_164_what_was_refused_unsent_was_not_executed() {
+        let error = |kind, retry| Error::new(kind, Blame::Origin, retry, "m");
+        for (error, executed) in [
+            (error(Kind::Connect, Retry::Safe), false),
+            (error(Kind::Timeout, Retry::Unknown), true),
+            (Error::invalid(detail::URL, "m"), false),
+            (error(Kind::PolicyDenied, Retry::No).with_hop(0), false),
+            (error(Kind::PolicyDenied, Retry::No).with_hop(1), true),
+            (error(Kind::TooLarge, Retry::No), false),
+            (error(Kind::TooLarge, Retry::No).with_phase(Phase::Head), true),
+            (Error::response_body_too_large(1), true),
+            (error(Kind::Tls, Retry::No), false),
+            (error(Kind::OriginProtocol, Retry::No), true),
+        ] {
+            assert_eq!(error.may_have_been_executed(), executed, "{error:?}");
+        }
+    }
+}

@@ -82,12 +82,19 @@ pub struct Failure {
     pub hint: String,
     /// Whether sending the same again may execute it twice.
     pub retry: Retry,
+    executed: bool,
+    login_needed: bool,
 }
 
 impl Failure {
     /// A failure in this stage.
     pub fn new(stage: Stage, message: impl Into<String>, hint: impl Into<String>, retry: Retry) -> Self {
-        Self { stage, message: message.into(), hint: hint.into(), retry }
+        let executed = match retry {
+            Retry::Safe => false,
+            Retry::Unknown => true,
+            Retry::No => !matches!(stage, Stage::Config | Stage::Policy),
+        };
+        Self { stage, message: message.into(), hint: hint.into(), retry, executed, login_needed: false }
     }
 
     /// What the configuration says cannot be used.
@@ -95,9 +102,29 @@ impl Failure {
         Self::new(Stage::Config, message, hint, Retry::No)
     }
 
+    /// Nothing can be done until somebody has logged in. What was asked for was not executed.
+    pub(crate) fn login(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { login_needed: true, ..Self::new(Stage::Auth, message, hint, Retry::Safe) }
+    }
+
     /// Whether somebody has to log in.
     pub fn is_login_needed(&self) -> bool {
-        self.stage == Stage::Auth && self.retry == Retry::Safe
+        self.login_needed
+    }
+
+    /// Whether what was asked for may have been executed all the same.
+    pub fn may_have_been_executed(&self) -> bool {
+        self.executed
+    }
+
+    /// The failure of something that had to be done first: what was asked for was not even sent.
+    #[must_use]
+    pub(crate) fn beforehand(mut self) -> Self {
+        self.executed = false;
+        if self.retry == Retry::Unknown {
+            self.retry = Retry::Safe;
+        }
+        self
     }
 
     /// A server that did not get ready in time.
@@ -108,7 +135,8 @@ impl Failure {
 
     /// What a failed exchange means.
     pub fn of_exchange(error: &Error) -> Self {
-        Self::new(stage(error), error.message(), hint(error), error.retry())
+        let failure = Self::new(stage(error), error.message(), hint(error), error.retry());
+        Self { executed: error.may_have_been_executed(), ..failure }
     }
 
     /// What an error of the transport means.
@@ -118,11 +146,11 @@ impl Failure {
             StreamableHttpError::Client(TransportError::Exchange(error)) => Self::of_exchange(error),
             StreamableHttpError::Client(TransportError::Status(status)) => not_mcp(status.as_u16()),
             StreamableHttpError::Client(TransportError::Authorization(error)) => authorization(error),
-            StreamableHttpError::AuthRequired(_) => login(
+            StreamableHttpError::AuthRequired(_) => Self::login(
                 "the server asks for a login",
                 "afield mcp login NAME, or give it a token in `headers_from_env`",
             ),
-            StreamableHttpError::InsufficientScope(error) => login(
+            StreamableHttpError::InsufficientScope(error) => Self::login(
                 format!(
                     "the token lacks a scope ({})",
                     error.get_required_scope().unwrap_or("the server does not say which")
@@ -156,6 +184,11 @@ impl Failure {
                 Retry::Unknown,
             ),
             StreamableHttpError::Sse(error) => stream(error),
+            StreamableHttpError::ReservedHeaderConflict(_) => Self::config(error.to_string(), ""),
+            // The message itself was refused, for want of a session.
+            StreamableHttpError::ReinitializationFailed(_) => {
+                Self::new(Stage::Mcp, error.to_string(), "", Retry::Safe)
+            }
             other => http(other.to_string(), Retry::Unknown),
         }
     }
@@ -222,14 +255,12 @@ fn stream(error: &SseError) -> Failure {
     Failure::new(Stage::Http, error.to_string(), "", Retry::Unknown)
 }
 
-fn login(message: impl Into<String>, hint: &str) -> Failure {
-    Failure::new(Stage::Auth, message, hint, Retry::Safe)
-}
-
+/// There is no token. It is asked for before a message is sent, and after one was refused for want of it: neither way was the
+/// message executed.
 fn authorization(error: &AuthorizeError) -> Failure {
     match error {
-        AuthorizeError::LoginNeeded(needed) => login(needed.to_string(), "afield mcp login NAME"),
-        other => Failure::new(Stage::Auth, other.to_string(), "", Retry::Unknown),
+        AuthorizeError::LoginNeeded(needed) => Failure::login(needed.to_string(), "afield mcp login NAME"),
+        other => Failure::new(Stage::Auth, other.to_string(), "", Retry::Safe),
     }
 }
 
@@ -306,10 +337,28 @@ mod tests {
         ] {
             assert_eq!(Failure::of_exchange(&error).stage, expected, "{error:?}");
         }
+        let denied = |hop| error(Kind::PolicyDenied).with_retry(Retry::No).with_hop(hop);
+        assert!(!Failure::of_exchange(&denied(0)).may_have_been_executed());
+        assert!(Failure::of_exchange(&denied(1)).may_have_been_executed());
         let expired = StreamableHttpError::SessionExpired;
         assert_eq!(
             (Failure::of_transport(&expired).stage, Failure::of_transport(&expired).retry),
             (Stage::Mcp, Retry::Safe)
         );
+    }
+
+    /// Proves that what fails before a message is sent is told as not executed, and that it is no want of a login
+    /// (case 164).
+    #[test]
+    fn case_164_a_token_that_cannot_be_had_executes_nothing() {
+        let failure = authorization(&AuthorizeError::Store(crate::login::StoreError::NoFolder));
+        assert_eq!((failure.stage, failure.retry), (Stage::Auth, Retry::Safe));
+        assert!(!failure.may_have_been_executed() && !failure.is_login_needed() && failure.is_passing());
+        let unknown = Failure::new(Stage::Http, "m", "", Retry::Unknown);
+        assert!(unknown.may_have_been_executed());
+        let before = unknown.beforehand();
+        assert_eq!((before.may_have_been_executed(), before.retry), (false, Retry::Safe));
+        let conflict = StreamableHttpError::ReservedHeaderConflict("accept".into());
+        assert!(!Failure::of_transport(&conflict).may_have_been_executed());
     }
 }

@@ -1,8 +1,8 @@
-use super::session::{Session, of_stage};
+use super::session::{Session, blame, of_stage};
 use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, start::print, table::print_json};
 use afield_config::parse_duration;
 use afield_exchange::{Blame, Retry};
-use afield_mcp::manager::CallError;
+use afield_mcp::{Stage, manager::CallError};
 use clap::Args;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ResourceContents};
 use serde_json::json;
@@ -84,7 +84,14 @@ fn arguments(given: Option<&str>) -> Result<Option<JsonObject>, Failure> {
 /// Why a call brought no result.
 pub(super) fn failed(name: &str, error: &CallError) -> Failure {
     if let Some(failure) = error.failure() {
-        return of_stage(name, failure);
+        let mut told = of_stage(name, failure);
+        // Where something has to be done first, that stands in the hint.
+        told.verdict = match (error.may_have_been_executed(), failure.stage) {
+            (true, _) => Some((blame(failure.stage), Retry::Unknown)),
+            (false, Stage::Config | Stage::Policy | Stage::Auth) => None,
+            (false, _) => Some((blame(failure.stage), Retry::Safe)),
+        };
+        return told;
     }
     let code = match error {
         CallError::Timeout(_) => ExitCode::Timeout,

@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
 };
 use afield_config::{Config, McpServer, Variables};
-use afield_exchange::{Blame, Retry};
+use afield_exchange::Blame;
 use afield_mcp::{
     Stage,
     manager::{Entry, Manager, ServerConfig},
@@ -84,18 +84,21 @@ pub(super) fn of_stage(name: &str, failure: &afield_mcp::Failure) -> Failure {
         Stage::Auth => ExitCode::LoginFailed,
         Stage::Http | Stage::Mcp => ExitCode::McpFailed,
     };
-    let blame = match failure.stage {
+    let told = Failure::new(code, format!("{name}: {}: {}", failure.stage, failure.message));
+    match failure.hint.is_empty() {
+        true => told,
+        false => told.with_hint(hint(name, &failure.hint)),
+    }
+}
+
+/// Who has to act where a failure of this stage is not the server's own word.
+pub(super) fn blame(stage: Stage) -> Blame {
+    match stage {
         Stage::Config | Stage::Auth => Blame::Caller,
         Stage::Executor => Blame::Executor,
         Stage::Policy => Blame::Operator,
         Stage::Dns | Stage::Connect | Stage::Tls => Blame::Network,
         Stage::Http | Stage::Mcp => Blame::Origin,
-    };
-    let mut told = Failure::new(code, format!("{name}: {}: {}", failure.stage, failure.message));
-    told.verdict = (failure.retry == Retry::Unknown).then_some((blame, Retry::Unknown));
-    match failure.hint.is_empty() {
-        true => told,
-        false => told.with_hint(hint(name, &failure.hint)),
     }
 }
 

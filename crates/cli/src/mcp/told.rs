@@ -9,6 +9,6 @@ pub(super) fn failure(name: &str, failure: &Failure) -> Value {
         "stage": failure.stage.name(),
         "message": failure.message,
         "hint": hint(name, &failure.hint),
-        "mayHaveBeenExecuted": failure.retry != afield_exchange::Retry::Safe,
+        "mayHaveBeenExecuted": failure.may_have_been_executed(),
     })
 }

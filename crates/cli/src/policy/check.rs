@@ -7,6 +7,7 @@ use std::{fmt::Write, path::PathBuf};
 pub(super) struct Asked<'a> {
     pub url: String,
     pub method: String,
+    pub host: Option<String>,
     pub resolve: bool,
     pub principal: Option<&'a str>,
     pub json: bool,
@@ -26,7 +27,8 @@ pub(super) async fn check(
         Some(principal) => egress.for_principal(principal),
         None => egress,
     };
-    let explained = egress.explain(&asked.method, &asked.url, asked.resolve).await;
+    let host = asked.host.as_deref();
+    let explained = egress.explain_with_host(&asked.method, &asked.url, host, asked.resolve).await;
     let explained = explained.map_err(|error| failure(&error, &asked.url))?;
     match asked.json {
         true => print_json(&as_json(&asked, &explained))?,
@@ -60,6 +62,9 @@ fn as_json(asked: &Asked<'_>, explained: &Explanation) -> serde_json::Value {
         "host": explained.host,
         "port": explained.port,
         "principal": asked.principal,
+        "hostField": explained.host_field.as_ref().map(|(host, decision)| {
+            json!({ "host": host, "allowed": decision.allowed, "rule": decision.rule })
+        }),
         "addresses": addresses.collect::<Vec<_>>(),
         "upstream": explained.upstream,
         "attached": attached.collect::<Vec<_>>(),
@@ -82,6 +87,9 @@ fn as_text(asked: &Asked<'_>, explained: &Explanation) -> String {
     let is_address = explained.host.parse::<std::net::IpAddr>().is_ok();
     for (address, decision) in explained.addresses.iter().filter(|_| !is_address) {
         let _ = writeln!(text, "  {address}: {} by {}", word(decision.allowed), decision.rule);
+    }
+    if let Some((host, decision)) = &explained.host_field {
+        let _ = writeln!(text, "  as Host {host}: {} by {}", word(decision.allowed), decision.rule);
     }
     if let Some(upstream) = &explained.upstream {
         let _ = writeln!(text, "  by the upstream {upstream}");

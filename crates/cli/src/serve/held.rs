@@ -1,6 +1,6 @@
 use afield_config as file;
 use afield_config::{Located, Problem};
-use afield_egress::{Attachment, Secret, SecretError, SecretSource, Secrets};
+use afield_egress::{Attachment, Place, Secret, SecretError, SecretSource, Secrets};
 
 /// The secrets that a file declares, and what it attaches.
 pub(super) fn secrets(said: &file::Serving, problems: &mut Vec<Problem>) -> Secrets {
@@ -33,19 +33,53 @@ pub(super) fn secrets(said: &file::Serving, problems: &mut Vec<Problem>) -> Secr
     Secrets::new(secrets, attachments).unwrap_or_else(|errors| {
         problems.extend(errors.into_iter().map(|error| {
             let name = match &error {
-                SecretError::Unknown(name) | SecretError::Elsewhere { secret: name, .. } => name,
+                SecretError::Unknown(name)
+                | SecretError::Elsewhere { secret: name, .. }
+                | SecretError::Method { secret: name, .. }
+                | SecretError::Nowhere { secret: name, .. }
+                | SecretError::Nobody { secret: name, .. } => name,
                 _ => "",
             };
-            let at = said.attach.iter().find(|attach| *attach.secret == name).map(|attach| &attach.secret);
+            let attach = said.attach.iter().filter(|attach| *attach.secret == name);
+            let at = attach.clone().find_map(|attach| part(attach, &error));
+            let at = at.or_else(|| attach.clone().next().map(|attach| &attach.secret));
             let at = at.or_else(|| said.secrets.first().map(|held| &held.name));
+            let fix = match &error {
+                SecretError::Unknown(_) => "declare it as [secrets.NAME]",
+                SecretError::Elsewhere { .. } => {
+                    "add the field to the secret's headers, or attach it elsewhere"
+                }
+                SecretError::Nowhere { .. } => "add the place to the secret's hosts, or take it out here",
+                SecretError::Nobody { .. } => "add them to the secret's principals, or take them out here",
+                _ => "see docs/secrets.md",
+            };
             let text = error.to_string();
             match at {
-                Some(at) => at.problem(text, "declare it as [secrets.NAME], or change what is attached"),
+                Some(at) => at.problem(text, fix),
                 None => unreachable!("what is wrong is an attachment's or a secret's"),
             }
         }));
         Secrets::default()
     })
+}
+
+/// What of an attachment an error is about.
+fn part<'a>(attach: &'a file::Attach, error: &SecretError) -> Option<&'a Located<String>> {
+    match error {
+        SecretError::Method { method, .. } => attach.methods.iter().find(|said| said.as_str() == method),
+        SecretError::Nowhere { place, .. } => {
+            let is =
+                |said: &&Located<String>| said.parse::<Place>().is_ok_and(|said| said.to_string() == *place);
+            attach.hosts.iter().find(is)
+        }
+        SecretError::Nobody { principal, .. } => {
+            attach.principals.iter().find(|said| said.as_str() == principal)
+        }
+        SecretError::Elsewhere { header, .. } => {
+            Some(&attach.header).filter(|said| said.eq_ignore_ascii_case(header))
+        }
+        _ => None,
+    }
 }
 
 fn secret(held: &file::HeldSecret) -> Result<Secret, SecretError> {
@@ -63,7 +97,7 @@ fn secret(held: &file::HeldSecret) -> Result<Secret, SecretError> {
     if held.allow_plain_http {
         secret = secret.allow_plain_http();
     }
-    Ok(if held.redact_echo { secret.redact_echo() } else { secret })
+    Ok(secret.redact_echo(held.redact_echo))
 }
 
 /// What of a declaration an error is about.

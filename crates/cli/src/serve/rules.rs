@@ -44,6 +44,11 @@ fn rules(said: &file::Rule, problems: &mut Vec<Problem>) -> Vec<Rule> {
             problems.push(network.problem(error.to_string(), "write it as 10.0.0.0/8"));
         }
     }
+    for method in &said.methods {
+        if let Err(error @ RuleError::Method { .. }) = Rule::deny().methods([method.as_str()]) {
+            problems.push(method.problem(error.to_string(), "write it as \"DELETE\""));
+        }
+    }
     if let Some(method) = said.methods.first()
         && (said.action == file::Action::Allow || names_addresses)
     {
@@ -57,7 +62,15 @@ fn rules(said: &file::Rule, problems: &mut Vec<Problem>) -> Vec<Rule> {
         ));
     }
     match base {
-        Some(base) if problems.len() == before => combined(said, &base),
+        Some(base) if problems.len() == before => {
+            let rules = combined(said, &base);
+            if let Some(why) = rules.iter().find_map(Rule::is_moot) {
+                problems.push(
+                    said.at.problem(format!("this rule can never apply: {why}"), "mend it, or take it out"),
+                );
+            }
+            rules
+        }
         _ => Vec::new(),
     }
 }

@@ -13,7 +13,14 @@ pub(super) fn upstreams(said: &[file::Upstream], problems: &mut Vec<Problem>) ->
             continue;
         }
         match rule(upstream) {
-            Ok(rule) => rules.push(rule),
+            Ok(rule) => {
+                rules.push(rule);
+                if let Err(error) = Upstreams::new(rules.iter().cloned()) {
+                    rules.pop();
+                    let fix = "put it before that one, or take it out";
+                    problems.push(upstream.name.problem(error.to_string(), fix));
+                }
+            }
             Err(error) => {
                 let at = match (&error, &upstream.proxy) {
                     (UpstreamError::Proxy(_), Some(proxy)) => {
@@ -28,7 +35,7 @@ pub(super) fn upstreams(said: &[file::Upstream], problems: &mut Vec<Problem>) ->
             }
         }
     }
-    Upstreams::new(rules).expect("no two have one name")
+    Upstreams::new(rules).expect("each was tried beside those before it")
 }
 
 fn rule(said: &file::Upstream) -> Result<Upstream, UpstreamError> {
@@ -41,6 +48,9 @@ fn rule(said: &file::Upstream) -> Result<Upstream, UpstreamError> {
     }
     if let Some(file) = said.ca.clone() {
         rule = rule.ca(UpstreamCa { file, only: said.ca_only });
+    }
+    if said.allow_own_host {
+        rule = rule.allow_own_host();
     }
     if said.min_tls == file::TlsVersion::Tls13 {
         rule = rule.min_tls(TlsVersion::Tls13);

@@ -2,7 +2,7 @@
 //! nothing that any of them prints, logs or records shows it.
 
 use crate::support::{afield, code, run, text};
-use afield_testkit::{Origin, Process, RawOrigin, Script, mcp::Server, within};
+use afield_testkit::{Origin, Process, RawOrigin, Script, mcp::Server, tls::Ca, within};
 use std::path::PathBuf;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -117,8 +117,8 @@ async fn case_117_118_requests_and_their_executor_show_no_secret() {
         &format!(
             "[serve]\ntoken_file = \"tokens\"\n[serve.jwt]\nsecret_file = \"jwt\"\nissuer = \"i\"\naudience = \"a\"\n\
              [audit]\nsink = \"stderr\"\n\
-             [secrets.held]\nfile = \"held\"\nhosts = \"127.0.0.1:{port}\"\nallow_plain_http = true\n\
-             [secrets.variable]\nenv = \"EXECUTOR\"\nhosts = \"127.0.0.1:{port}\"\nallow_plain_http = true\n\
+             [secrets.held]\nheaders = \"x-held\"\nfile = \"held\"\nhosts = \"127.0.0.1:{port}\"\nallow_plain_http = true\n\
+             [secrets.variable]\nheaders = \"x-variable\"\nenv = \"EXECUTOR\"\nhosts = \"127.0.0.1:{port}\"\nallow_plain_http = true\n\
              [[attach]]\nsecret = \"held\"\nheader = \"x-held\"\n[[attach]]\nsecret = \"variable\"\nheader = \"x-variable\"\n\
              [[upstreams]]\nname = \"way\"\nhosts = \"proxied.test\"\nproxy = \"http://127.0.0.1:{port}\"\n\
              proxy_resolves_names = true\nproxy_user = \"canary-proxy-user\"\nproxy_password_env = \"PASSWORD\"\n",
@@ -293,4 +293,75 @@ async fn case_118_a_broken_configuration_is_told_of_without_its_secrets() {
         }
     }
     home.is_silent();
+}
+
+/// Proves that secrets which TLS origins, over HTTP/2 and HTTP/1.1, reflect in their header fields and redirect to are shown to
+/// no caller, by a request or through the gateway, and in no log; and that the redirects are not followed (cases 118, 156, 157).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_118_156_157_what_tls_origins_reflect_shows_no_secret() {
+    let ca = Ca::new();
+    let origin = async |protocols: &[&str]| {
+        let tls = ca.issue(&["127.0.0.1"]).server().alpn(protocols.iter().copied()).build();
+        Origin::builder().tls(tls).start().await.unwrap()
+    };
+    let origins = [("h2", origin(&["h2", "http/1.1"]).await), ("http/1.1", origin(&["http/1.1"]).await)];
+    let elsewhere = Origin::on("127.0.0.2").await;
+    let mut home = Home::new();
+    home.write("held", "canary-held \n");
+    // `user:canary-basic`
+    home.write("basic", "Basic dXNlcjpjYW5hcnktYmFzaWM=\n");
+    let serving = home.write(
+        "serve.toml",
+        &format!(
+            "[serve]\nca = \"{}\"\n[audit]\nsink = \"stderr\"\n\
+             [secrets.held]\nfile = \"held\"\nhosts = \"127.0.0.1\"\nheaders = \"x-held\"\n\
+             [secrets.basic]\nfile = \"basic\"\nhosts = \"127.0.0.1\"\n\
+             [[attach]]\nsecret = \"held\"\nheader = \"x-held\"\n\
+             [[attach]]\nsecret = \"basic\"\nheader = \"authorization\"\n",
+            ca.pem_file().display()
+        ),
+    );
+    let executor = home.start(&["serve", "--listen", "ws://127.0.0.1:0", "--config", &serving]);
+    let lab = executor.stdout().wait_line("ws://").await;
+    let routes: Vec<_> =
+        origins.iter().enumerate().map(|(at, (_, to))| format!("r{at} = \"{}\"", to.url(""))).collect();
+    let configuration = home.write(
+        "afield.toml",
+        &format!(
+            "[executors.lab]\nurl = \"{lab}\"\ntoken_env = \"AFIELD_TOKEN\"\n[gateway]\nexecutor = \"lab\"\nroutes = {{ {} }}\n",
+            routes.join(", ")
+        ),
+    );
+    let gateway = home.start(&["gateway", "--listen", "127.0.0.1:0", "--config", &configuration]);
+    let base = gateway.stdout().wait_line("http://").await;
+    let reflected = "/headers?x-a=canary-held&x-b=%25%34%33ANARY-held&set-cookie=k%3Dcanary-held&x-canary-held=1\
+                     &x-c=canary-basic&x-d=user%3Acanary-basic&etag=dXNlcjpjYW5hcnktYmFzaWM";
+    let port = elsewhere.port();
+    let redirects = ["?canary-held", "canary-held", "%2563anary-held", "?canary-basic"];
+    for (at, (protocol, origin)) in origins.iter().enumerate() {
+        for way in [origin.url(""), format!("{base}/r{at}")] {
+            let via = if way.starts_with(&base) { "local" } else { lab.as_str() };
+            // Whoever follows redirects here goes by what is shown here.
+            let follow: &[&str] = if via == "local" { &[] } else { &["-L"] };
+            let ask = [&["request", "-s", "-i", "-v", "--executor", via][..], follow].concat();
+            home.says(&[&ask[..], &[&format!("{way}{reflected}")]].concat(), 0).await;
+            for to in redirects {
+                let target = format!("{way}/redirect?to=http://127.0.0.2:{port}/{to}");
+                home.says(&[&ask[..], &["-o", "/dev/null", "-w", "%{http_code}", &target]].concat(), 0).await;
+                let (_, said) = home.heard.last().unwrap();
+                assert!(said.contains("302"), "{said}");
+            }
+        }
+        let seen = origin.request(0).await;
+        assert_eq!(seen.header("x-held").as_deref(), Some("canary-held"));
+        assert_eq!(seen.version() == "HTTP/2", *protocol == "h2", "{}", seen.version());
+        let shown = home.heard.iter().filter(|(_, said)| said.contains("[redacted]")).count();
+        assert!(shown > at * 2, "what is reflected is marked");
+    }
+    assert_eq!(elsewhere.accepted(), 0);
+    home.ends("the gateway", gateway).await;
+    home.ends("the executor", executor).await;
+    home.is_silent();
+    let encoded: Vec<_> = home.heard.iter().filter(|(_, said)| said.contains("dXNlcjpj")).collect();
+    assert!(encoded.is_empty(), "{encoded:#?}");
 }

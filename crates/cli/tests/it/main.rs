@@ -16,6 +16,7 @@ mod login;
 mod mcp;
 mod operator;
 mod output;
+mod own_host;
 mod parity;
 mod secrets;
 mod serve;

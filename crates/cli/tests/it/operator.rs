@@ -213,7 +213,7 @@ async fn case_54_an_attached_secret_stays_on_the_first_hop() {
     let (one, other) = (Origin::start().await, Origin::on("127.0.0.2").await);
     let folder = Folder::with(&format!(
         "[secrets.key]\nenv = \"KEY\"\nhosts = \"127.0.0.1:{}\"\nprefix = \"Bearer \"\nallow_plain_http = true\n\
-         redact_echo = true\n[[attach]]\nsecret = \"key\"\nheader = \"authorization\"\n[audit]\npath = \"audit\"\n",
+         [[attach]]\nsecret = \"key\"\nheader = \"authorization\"\n[audit]\npath = \"audit\"\n",
         one.port()
     ));
     let (executor, url) = folder.serve(&["--log", "trace"], &[("KEY", "canary")]).await;
@@ -369,8 +369,8 @@ async fn case_118_a_canary_in_every_place_is_in_no_output() {
     let origin = Origin::start().await;
     let folder = Folder::with(&format!(
         "[serve]\ntoken_file = \"token\"\n[audit]\npath = \"audit\"\n[log]\nlevel = \"trace\"\n\
-         [secrets.held]\nfile = \"held\"\nhosts = \"127.0.0.1:{}\"\nallow_plain_http = true\n\
-         [secrets.of-env]\nenv = \"OF_ENV\"\nhosts = \"127.0.0.1:{0}\"\nallow_plain_http = true\n\
+         [secrets.held]\nfile = \"held\"\nhosts = \"127.0.0.1:{}\"\nallow_plain_http = true\nheaders = \"x-held\"\n\
+         [secrets.of-env]\nheaders = \"x-env\"\nenv = \"OF_ENV\"\nhosts = \"127.0.0.1:{0}\"\nallow_plain_http = true\n\
          [[attach]]\nsecret = \"held\"\nheader = \"x-held\"\n[[attach]]\nsecret = \"of-env\"\nheader = \"x-env\"\n",
         origin.port()
     ));

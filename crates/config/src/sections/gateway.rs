@@ -105,7 +105,7 @@ pub(super) fn read(section: &Section<'_>, executors: &BTreeMap<String, Arc<Execu
     let (executor, placement) = placement::read(section, "executor", executors);
     Gateway {
         listen: listen(section).unwrap_or(Gateway::LISTEN),
-        allowed_hosts: allowed_hosts(section),
+        allowed_hosts: super::host_names::read(section, "allowed_hosts"),
         token: super::executor::credential(section, "token_file", "token_env"),
         routes: routes(section),
         executor,
@@ -123,22 +123,6 @@ fn listen(section: &Section<'_>) -> Option<SocketAddr> {
         section.refuse(entry, "this is not an address and a port", "write \"127.0.0.1:7412\"");
     }
     address.ok()
-}
-
-fn allowed_hosts(section: &Section<'_>) -> Vec<String> {
-    let Some(entry) = section.entry("allowed_hosts") else { return Vec::new() };
-    let hosts = section.texts("allowed_hosts").unwrap_or_default();
-    let is_host = |host: &str| {
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
-    };
-    if hosts.iter().any(|host| !is_host(host)) {
-        section.refuse(
-            entry,
-            "these are not all names of hosts",
-            "write names alone, as \"gateway.internal\"",
-        );
-    }
-    hosts.into_iter().map(str::to_owned).collect()
 }
 
 fn routes(section: &Section<'_>) -> BTreeMap<String, Url> {

@@ -4,6 +4,7 @@
 mod executor;
 mod gateway;
 mod header;
+mod host_names;
 mod mcp_server;
 mod name;
 mod oauth;

@@ -1,4 +1,6 @@
+use super::canonical::{bare, check_name, is_below, is_name};
 use super::rule::RuleError;
+use super::spelling;
 use std::fmt;
 use std::net::IpAddr;
 use url::Host;
@@ -21,33 +23,48 @@ pub(super) enum Parsed {
 }
 
 impl HostPattern {
-    /// Whether `host` matches. `host` is an A-label name in lower case, as the URL parser gives it.
+    /// Whether `host` matches. `host` is an A-label name, as the URL parser gives it.
     pub fn matches(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
         match self {
-            Self::Exact(name) => host == name,
+            Self::Exact(name) => is_name(host, name),
+            Self::Below(name) => is_below(host, name),
+        }
+    }
+
+    /// Whether this matches whatever `other` matches.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(name) => self.matches(name),
             Self::Below(name) => {
-                host.strip_suffix(name.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                matches!(self, Self::Below(own) if is_name(own, name) || is_below(name, own))
             }
         }
     }
 
+    /// Reads a name, `*.name` or an address; nothing else, and no name that no request can go to.
     pub(super) fn parse(text: &str) -> Result<Parsed, RuleError> {
+        let bad = |why: &str| spelling::not_a_host(text, why);
+        if let Some(meant) = spelling::of_host(text) {
+            return Err(bad(&meant));
+        }
         let (below, name) = match text.strip_prefix("*.") {
             Some(name) => (true, name),
             None => (false, text),
         };
-        let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-        if !below && let Ok(address) = bare.parse::<IpAddr>() {
+        let inner = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        if !below && let Ok(address) = inner.parse::<IpAddr>() {
             return Ok(Parsed::Address(address));
         }
-        let bad = |why: &str| RuleError::Host { host: text.to_owned(), why: why.to_owned() };
+        if text == "*" {
+            return Err(bad("leave hosts out to mean every host"));
+        }
         if name.is_empty() || name.contains('*') {
             return Err(bad("`*` stands only for whole labels at the start, as in `*.example.com`"));
         }
         match Host::parse(name) {
             Ok(Host::Domain(name)) => {
-                let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
+                check_name(&name).map_err(bad)?;
+                let name = bare(&name).to_owned();
                 Ok(Parsed::Name(if below { Self::Below(name) } else { Self::Exact(name) }))
             }
             Ok(_) if below => Err(bad("`*.` before an address means nothing; give a CIDR")),

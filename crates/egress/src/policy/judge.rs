@@ -47,8 +47,8 @@ impl Policy {
         if let Some(rule) = denied {
             return Some(Verdict { allowed: false, reason: Reason::Rule(rule) });
         }
-        let host = destination.host.strip_suffix('.').unwrap_or(destination.host);
-        if is_metadata_name(host) && !self.with_action(Action::Allow).any(|rule| rule.pins_name(destination))
+        if is_metadata_name(destination.host)
+            && !self.with_action(Action::Allow).any(|rule| rule.pins_name(destination))
         {
             return Some(Verdict { allowed: false, reason: Reason::Always(AddressClass::Metadata) });
         }

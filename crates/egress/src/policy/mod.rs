@@ -1,11 +1,14 @@
 //! What the operator allows: a preset and rules, judged for a destination.
 
+pub(crate) mod canonical;
 mod host_pattern;
 mod judge;
 mod place;
 mod rule;
+mod spelling;
 
 pub use host_pattern::HostPattern;
+pub(crate) use judge::{Reason, Verdict};
 pub use place::Place;
 pub use rule::{Action, Rule, RuleError};
 

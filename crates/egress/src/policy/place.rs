@@ -1,6 +1,7 @@
 use super::HostPattern;
 use super::host_pattern::Parsed;
 use super::rule::RuleError;
+use super::spelling;
 use crate::address::canonical;
 use std::fmt;
 use std::net::IpAddr;
@@ -29,7 +30,10 @@ impl Place {
     ///
     /// If the host is not one, or the port is not a number from 1 to 65535.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
-        let bad = |why: &str| RuleError::Host { host: text.to_owned(), why: why.to_owned() };
+        let bad = |why: &str| spelling::not_a_host(text, why);
+        if let Some(meant) = spelling::of_place(text) {
+            return Err(bad(&meant));
+        }
         let (host, port) = match text.rsplit_once(':') {
             // An IPv6 address without brackets holds colons and no port.
             Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
@@ -53,6 +57,17 @@ impl Place {
         self.host == Host::Any
     }
 
+    /// Whether every URL that leads to `other` leads here too.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        (self.port.is_none() || self.port == other.port) && self.host.covers(&other.host)
+    }
+
+    /// Whether some URL leads to both.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let ports = self.port.is_none() || other.port.is_none() || self.port == other.port;
+        ports && (self.host.covers(&other.host) || other.host.covers(&self.host))
+    }
+
     /// Whether a URL with this host and port leads there; `literal` is the address, if the host is one.
     pub(crate) fn matches(&self, host: &str, literal: Option<IpAddr>, port: u16) -> bool {
         self.port.is_none_or(|own| own == port)
@@ -62,6 +77,17 @@ impl Place {
                 (Host::Address(address), Some(literal)) => *address == canonical(literal),
                 _ => false,
             }
+    }
+}
+
+impl Host {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Name(own), Self::Name(other)) => own.covers(other),
+            (Self::Address(own), Self::Address(other)) => own == other,
+            _ => false,
+        }
     }
 }
 
@@ -116,6 +142,30 @@ mod tests {
         }
         for bad in ["", ":80", "a:0", "a:65536", "a:x", "a*b", "*.10.0.0.1", "http://a", "a b"] {
             assert!(Place::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// Proves that a place says of another whether it holds all of it, or some.
+    #[test]
+    fn places_cover_and_meet_each_other() {
+        for (one, other, covers, meets) in [
+            ("*", "a.test:80", true, true),
+            ("*:80", "a.test", false, true),
+            ("*:80", "a.test:81", false, false),
+            ("a.test", "A.test.:80", true, true),
+            ("a.test:80", "a.test", false, true),
+            ("*.test", "a.test", true, true),
+            ("*.test", "*.a.test", true, true),
+            ("*.a.test", "*.test", false, true),
+            ("*.a.test", "a.test", false, false),
+            ("*.test", "test", false, false),
+            ("10.0.0.1", "[::ffff:10.0.0.1]:1", true, true),
+            ("10.0.0.1", "10.0.0.2", false, false),
+            ("a.test", "10.0.0.1", false, false),
+        ] {
+            let (first, second) = (Place::parse(one).expect(one), Place::parse(other).expect(other));
+            assert_eq!(first.covers(&second), covers, "{one} covers {other}");
+            assert_eq!((first.meets(&second), second.meets(&first)), (meets, meets), "{one} meets {other}");
         }
     }
 }

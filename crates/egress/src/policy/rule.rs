@@ -1,5 +1,6 @@
+use super::canonical::{self, is_method};
 use super::{Destination, HostPattern, Scheme, host_pattern::Parsed};
-use crate::address::{canonical, canonical_net};
+use crate::address::{AddressClass, canonical, canonical_net, classify, is_metadata_name};
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
@@ -51,6 +52,14 @@ pub enum RuleError {
          will use it"
     )]
     Methods,
+    /// A method that no request has, or none at all.
+    #[error("`{}` is not a method for a rule: {why}", method.escape_debug())]
+    Method {
+        /// The text given.
+        method: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The rule's name is empty, or has a control character.
     #[error("`{}` is not a name for a rule", .0.escape_debug())]
     Name(String),
@@ -147,13 +156,58 @@ impl Rule {
         self
     }
 
-    /// Only these methods, compared exactly. For deny rules that name no address.
+    /// Only these methods, whatever their case. For deny rules that name no address.
     pub fn methods(
         mut self,
         methods: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<Self, RuleError> {
-        self.methods = methods.into_iter().map(Into::into).collect();
+        let canonical =
+            |method: String| canonical::method(&method).map_err(|why| RuleError::Method { method, why });
+        self.methods =
+            methods.into_iter().map(|method| canonical(method.into())).collect::<Result<_, _>>()?;
+        if self.methods.is_empty() {
+            return Err(RuleError::Method { method: String::new(), why: "name at least one" });
+        }
         self.checked()
+    }
+
+    /// Why this can never apply to anything, if it cannot: what it says is denied before any rule is asked, or contradicts
+    /// itself.
+    pub fn is_moot(&self) -> Option<String> {
+        if let (Some(HostPattern::Exact(name) | HostPattern::Below(name)), Some(network)) =
+            (&self.host, &self.network)
+            && canonical::is_at_or_below(name, "localhost")
+            && ![IpAddr::from([127, 0, 0, 1]), IpAddr::from(std::net::Ipv6Addr::LOCALHOST)]
+                .iter()
+                .any(|address| network.contains(address))
+        {
+            return Some(format!("`{name}` is loopback, and {network} is not: take one of them out"));
+        }
+        if self.action == Action::Deny {
+            return None;
+        }
+        if let Some(network) = &self.network {
+            let (first, last) = (network.network(), network.broadcast());
+            let both = |class| classify(first) == class && classify(last) == class;
+            if both(AddressClass::Unspecified) && (first == last || first.is_ipv4()) {
+                return Some("0.0.0.0/8 and :: are always denied: no rule opens them".to_owned());
+            }
+            if first == last && both(AddressClass::Metadata) && !self.has_one_port() {
+                return Some(format!(
+                    "{first} is a metadata service, which opens for one port alone: write ports = 80"
+                ));
+            }
+        }
+        match &self.host {
+            Some(HostPattern::Exact(name)) if is_metadata_name(name) && !self.has_one_port() => Some(
+                format!("{name} is a metadata service, which opens for one port alone: write ports = 80"),
+            ),
+            _ => None,
+        }
+    }
+
+    fn has_one_port(&self) -> bool {
+        self.ports.as_ref().is_some_and(|ports| ports.start() == ports.end())
     }
 
     /// A pooled connection serves any method, and its address is judged once, so a rule that is judged with the address
@@ -198,7 +252,8 @@ impl Rule {
     pub(super) fn matches_name(&self, destination: &Destination<'_>) -> bool {
         self.ports.as_ref().is_none_or(|ports| ports.contains(&destination.port))
             && self.scheme.is_none_or(|scheme| scheme == destination.scheme)
-            && (self.methods.is_empty() || self.methods.iter().any(|method| method == destination.method))
+            && (self.methods.is_empty()
+                || self.methods.iter().any(|method| is_method(method, destination.method)))
             && self.host.as_ref().is_none_or(|host| host.matches(destination.host))
     }
 

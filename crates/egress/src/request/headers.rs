@@ -6,9 +6,10 @@
 //! | `Transfer-Encoding` | the request is refused |
 //! | `Connection`, and the fields it names | dropped |
 //! | `Keep-Alive`, `TE`, `Trailer`, `Upgrade`, `HTTP2-Settings`, `Expect`, `Proxy-*` | dropped |
-//! | `Host` | honoured once, on the first hop; twice is refused |
+//! | `Host` | honoured once, on the first hop, if it may go along (see [`super::host`]); twice is refused |
 //! | everything else | sent, in order, trimmed of spaces and tabs at both ends |
 
+use super::host;
 use super::variables::{HeaderVariables, VariableError};
 use crate::secrets::{Going, NoVariable, Secrets, Sent};
 use afield_exchange::{Blame, Error, Header, Kind, Limits, Retry, detail};
@@ -97,9 +98,11 @@ pub(crate) fn of_hop(
     sent: &mut Vec<Sent>,
 ) -> Result<HeaderMap, Error> {
     let mut fields = build(headers, limits, scope, completion, sent)?;
-    if !scope.crossed_origins {
-        completion.secrets.attach(&mut fields, completion.going, sent)?;
-    }
+    let attached =
+        !scope.crossed_origins && completion.secrets.attach(&mut fields, completion.going, sent)?;
+    // Where `Host` is still there, so is every field that is completed with something.
+    let completed = headers.iter().any(|field| field.secret.is_some() || field.env_var.is_some());
+    host::check_secrets(&fields, completion.going.target, attached || completed)?;
     Ok(fields)
 }
 
@@ -138,7 +141,7 @@ fn build(
             named_by_connection.extend(names_in(&value));
         }
         if name == header::HOST {
-            check_host(&value)?;
+            host::check_sound(&value)?;
             if kept && map.contains_key(&name) {
                 return Err(Error::invalid(detail::HEADER_VALUE, "host: given more than once"));
             }
@@ -192,20 +195,6 @@ pub(crate) fn is_ours(name: &HeaderName) -> bool {
 fn names_in(connection: &HeaderValue) -> impl Iterator<Item = HeaderName> {
     let names = connection.as_bytes().split(|byte| *byte == b',');
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-}
-
-/// `Host` is an authority without userinfo (RFC 9110, section 7.2).
-fn check_host(value: &HeaderValue) -> Result<(), Error> {
-    let sound = http::uri::Authority::try_from(value.as_bytes()).is_ok_and(|authority| {
-        let port = authority.as_str().strip_prefix(authority.host());
-        let port_is_sound = |port: &str| port.is_empty() || port[1..].parse::<u16>().is_ok();
-        // Userinfo stands before the host, so it leaves no such prefix.
-        !authority.host().is_empty() && port.is_some_and(port_is_sound)
-    });
-    match sound {
-        true => Ok(()),
-        false => Err(Error::invalid(detail::HEADER_VALUE, "host: not a host with an optional port")),
-    }
 }
 
 fn too_large(message: String) -> Error {

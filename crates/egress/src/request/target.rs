@@ -1,3 +1,4 @@
+use crate::policy::canonical::check_name;
 use crate::policy::{Destination, Scheme};
 use afield_exchange::{Blame, Error, Kind, Retry, detail};
 use base64::Engine;
@@ -138,27 +139,6 @@ fn scheme_of(text: &str) -> Option<&str> {
     let first = bytes.next()?.is_ascii_alphabetic();
     (first && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))
         .then_some(scheme)
-}
-
-/// RFC 1035, section 2.3.4, and no character that a resolver or an HTTP parser may read in its own way. The name is in
-/// A-labels already.
-fn check_name(name: &str) -> Result<(), &'static str> {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    if name.len() > 253 {
-        return Err("host name longer than 253 bytes");
-    }
-    for label in name.split('.') {
-        if label.is_empty() {
-            return Err("empty label in the host name");
-        }
-        if label.len() > 63 {
-            return Err("label longer than 63 bytes in the host name");
-        }
-        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-            return Err("invalid character in the host name");
-        }
-    }
-    Ok(())
 }
 
 fn take_userinfo(url: &mut Url) -> Option<HeaderValue> {

@@ -163,7 +163,14 @@ pub(crate) async fn check_announced_empty(
             match bytes {
                 Ok(bytes) if bytes.is_empty() => {}
                 Ok(_) => return Err(wrong_length("longer")),
-                Err(error) => return Err(Error::of_body_error(&error)),
+                // Nothing was sent.
+                Err(error) => {
+                    let error = Error::of_body_error(&error);
+                    return Err(match error.retry() {
+                        Retry::Unknown => error.with_retry(Retry::Safe),
+                        _ => error,
+                    });
+                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 use super::source::{Held, SecretSource, Unavailable};
 use crate::policy::{Place, RuleError};
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
@@ -63,13 +64,46 @@ pub enum SecretError {
     #[error("there is no secret `{}` to attach", .0.escape_debug())]
     Unknown(String),
     /// An attachment in a header that the secret may not be in.
-    #[error("secret `{secret}` may not be in `{header}`, where it is to be attached")]
+    #[error(
+        "secret `{secret}` may not be in `{header}`, where it is to be attached: its headers do not name it"
+    )]
     Elsewhere {
         /// The secret.
         secret: String,
         /// The header.
         header: String,
     },
+    /// An attachment for a method that no request has.
+    #[error("secret `{secret}`: `{}` is not a method to attach it to: {why}", method.escape_debug())]
+    Method {
+        /// The secret.
+        secret: String,
+        /// The method.
+        method: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// An attachment at a place where the secret may not go.
+    #[error(
+        "secret `{secret}` may not go to `{place}`, where it is to be attached: its hosts do not name it"
+    )]
+    Nowhere {
+        /// The secret.
+        secret: String,
+        /// The place.
+        place: String,
+    },
+    /// An attachment for a principal who may not use the secret.
+    #[error("secret `{secret}` is not for `{}`, for whom it is to be attached: its principals do not name them", principal.escape_debug())]
+    Nobody {
+        /// The secret.
+        secret: String,
+        /// The principal.
+        principal: String,
+    },
+    /// A secret that may be in no header.
+    #[error("secret `{0}`: name the headers it may be in; without any it is `Authorization` alone")]
+    NoHeader(String),
 }
 
 impl Secret {
@@ -92,18 +126,21 @@ impl Secret {
             name,
             held: Arc::new(Held::new(source)),
             places,
-            headers: Vec::new(),
+            headers: vec![AUTHORIZATION],
             prefix: String::new(),
             principals: Vec::new(),
             plain_http: false,
-            redact_echo: false,
+            redact_echo: true,
         })
     }
 
-    /// Only in these header fields; unless given, in any that is not the executor's own.
+    /// Only in these header fields; unless given, in `Authorization` alone.
     pub fn headers<'a>(mut self, headers: impl IntoIterator<Item = &'a str>) -> Result<Self, SecretError> {
         let parsed = headers.into_iter().map(|header| parse_header(&self.name, header));
         self.headers = parsed.collect::<Result<_, _>>()?;
+        if self.headers.is_empty() {
+            return Err(SecretError::NoHeader(self.name));
+        }
         Ok(self)
     }
 
@@ -130,10 +167,10 @@ impl Secret {
         self
     }
 
-    /// Where an origin sends it back in a response header, the caller sees `[redacted]` in its place.
+    /// Whether the caller sees `[redacted]` where an origin sends it back in a response header. Unless set, it does.
     #[must_use]
-    pub fn redact_echo(mut self) -> Self {
-        self.redact_echo = true;
+    pub fn redact_echo(mut self, redact: bool) -> Self {
+        self.redact_echo = redact;
         self
     }
 
@@ -163,7 +200,7 @@ impl Attachment {
         Ok(self)
     }
 
-    /// Only with these methods, compared exactly.
+    /// Only with these methods, whatever their case.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.methods = methods.into_iter().map(Into::into).collect();

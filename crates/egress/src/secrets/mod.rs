@@ -10,10 +10,11 @@ mod source;
 mod value;
 
 pub use declared::{Attachment, Secret, SecretError};
-pub(crate) use redact::redacted;
+pub(crate) use redact::{carries, redacted, redacted_name};
 pub(crate) use source::Held;
 pub use source::SecretSource;
 
+use crate::policy::canonical::{self, is_method};
 use crate::policy::{Place, Scheme};
 use crate::request::target::Target;
 use crate::watched::CHECK_EVERY;
@@ -42,6 +43,20 @@ pub(crate) struct Sent {
     pub(crate) name: String,
     pub(crate) redact: bool,
     value: Arc<SecretBytes>,
+    /// What the whole field value stands for, if that is something else.
+    means: Arc<[value::Form]>,
+}
+
+impl Sent {
+    /// `whole`: the field's value that the secret is in.
+    fn new(name: String, redact: bool, value: Arc<SecretBytes>, whole: &[u8]) -> Self {
+        Self { name, redact, value, means: value::basic(whole).into() }
+    }
+
+    /// Every way to write it that is looked for, in lower case.
+    fn forms(&self) -> impl Iterator<Item = &[u8]> {
+        self.value.forms().iter().chain(&*self.means).map(|form| &form[..])
+    }
 }
 
 /// The hop that a secret would go with.
@@ -78,15 +93,9 @@ impl Secrets {
                 errors.push(SecretError::Twice(secret.name.clone()));
             }
         }
-        for Attachment { secret, header, .. } in &attachments {
-            match secrets.iter().find(|declared| declared.name == *secret) {
-                None => errors.push(SecretError::Unknown(secret.clone())),
-                Some(declared) if !declared.may_be_in(header) => {
-                    let (secret, header) = (secret.clone(), header.to_string());
-                    errors.push(SecretError::Elsewhere { secret, header });
-                }
-                Some(_) => {}
-            }
+        for attachment in &attachments {
+            let known = secrets.iter().find(|declared| declared.name == attachment.secret);
+            errors.extend(attachment.problem(known));
         }
         match errors.is_empty() {
             true => Ok(Self(Some(Arc::new(Table { secrets, attachments, check_every: CHECK_EVERY })))),
@@ -151,13 +160,13 @@ impl Secrets {
             .map_err(|error| NoVariable::Unavailable(error.log().unwrap_or_default().to_owned()))
     }
 
-    /// Puts in what is attached to this hop, in the place of whatever stands there.
+    /// Puts in what is attached to this hop, in the place of whatever stands there. Says whether anything is.
     pub(crate) fn attach(
         &self,
         fields: &mut HeaderMap,
         going: Going<'_>,
         sent: &mut Vec<Sent>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut done: Vec<&HeaderName> = Vec::new();
         for (secret, attachment) in self.attached(going) {
             if done.contains(&&attachment.header) {
@@ -171,7 +180,7 @@ impl Secrets {
             let value = sensitive(value);
             fields.insert(attachment.header.clone(), value);
         }
-        Ok(())
+        Ok(!done.is_empty())
     }
 
     /// What is attached to this hop, with the header fields.
@@ -200,9 +209,9 @@ impl Secrets {
         let every = self.0.as_ref().map_or(CHECK_EVERY, |table| table.check_every);
         let value = secret.held.value(every).map_err(|why| secret.unavailable(&why))?;
         let before = if given.is_empty() { secret.prefix.as_bytes() } else { given };
-        let whole = [before, value.expose()].concat();
+        let whole = [before, value.as_sent()].concat();
         if !sent.iter().any(|known| Arc::ptr_eq(&known.value, &value)) {
-            sent.push(Sent { name: secret.name.clone(), redact: secret.redact_echo, value });
+            sent.push(Sent::new(secret.name.clone(), secret.redact_echo, value, &whole));
         }
         Ok(whole.into())
     }
@@ -218,7 +227,7 @@ impl Secret {
     }
 
     fn may_be_in(&self, header: &HeaderName) -> bool {
-        self.headers.is_empty() || self.headers.contains(header)
+        self.headers.contains(header)
     }
 
     /// Why it may not go so, if it may not.
@@ -243,9 +252,31 @@ impl Secret {
 }
 
 impl Attachment {
+    /// Why it can never be sent, or makes no sense, with this secret of its name.
+    fn problem(&self, secret: Option<&Secret>) -> Option<SecretError> {
+        let name = || self.secret.clone();
+        let Some(secret) = secret else { return Some(SecretError::Unknown(name())) };
+        if !secret.may_be_in(&self.header) {
+            return Some(SecretError::Elsewhere { secret: name(), header: self.header.to_string() });
+        }
+        for method in &self.methods {
+            if let Err(why) = canonical::method(method) {
+                return Some(SecretError::Method { secret: name(), method: method.clone(), why });
+            }
+        }
+        let somewhere = |place: &Place| secret.places.iter().any(|own| own.meets(place));
+        if let Some(place) = self.places.iter().find(|place| !somewhere(place)) {
+            return Some(SecretError::Nowhere { secret: name(), place: place.to_string() });
+        }
+        let somebody =
+            |principal: &String| secret.principals.is_empty() || secret.principals.contains(principal);
+        let nobody = self.principals.iter().find(|principal| !somebody(principal));
+        nobody.map(|principal| SecretError::Nobody { secret: name(), principal: principal.clone() })
+    }
+
     fn applies(&self, going: Going<'_>) -> bool {
         (self.places.is_empty() || includes(&self.places, going.target))
-            && (self.methods.is_empty() || self.methods.iter().any(|method| method == going.method))
+            && (self.methods.is_empty() || self.methods.iter().any(|method| is_method(method, going.method)))
             && names(&self.principals, going.principal)
     }
 

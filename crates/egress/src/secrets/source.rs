@@ -93,7 +93,7 @@ impl Held {
                 }
             }
         }
-        if bytes.is_empty() {
+        if bytes.trim_ascii().is_empty() {
             return Err(unavailable("it is empty"));
         }
         if bytes.len() > LONGEST {

@@ -14,6 +14,7 @@ pub struct Upstream {
     pub(super) ca: Option<UpstreamCa>,
     pub(super) proxy: Option<Proxy>,
     pub(super) min_tls: TlsVersion,
+    own_host: bool,
 }
 
 /// A client certificate with its key, in PEM files that are read again when they change.
@@ -53,6 +54,14 @@ pub enum UpstreamError {
     /// Two rules of one name.
     #[error("there are two upstreams named `{0}`")]
     Twice(String),
+    /// It never applies.
+    #[error("upstream `{upstream}` never applies: `{by}` stands before it, for the same hosts and more")]
+    Shadowed {
+        /// The rule.
+        upstream: String,
+        /// The rule that takes everything it is for.
+        by: String,
+    },
     /// It applies nowhere.
     #[error("upstream `{0}`: name the hosts it is for, or `*`")]
     Places(String),
@@ -95,6 +104,7 @@ impl Upstream {
             ca: None,
             proxy: None,
             min_tls: TlsVersion::default(),
+            own_host: false,
         })
     }
 
@@ -131,6 +141,34 @@ impl Upstream {
     pub fn min_tls(mut self, version: TlsVersion) -> Self {
         self.min_tls = version;
         self
+    }
+
+    /// Lets requests through the proxy whose `Host` is not their URL's: the proxy, and what it leads to, may go by either.
+    #[must_use]
+    pub fn allow_own_host(mut self) -> Self {
+        self.own_host = true;
+        self
+    }
+
+    pub(crate) fn allows_own_host(&self) -> bool {
+        self.own_host
+    }
+
+    pub(crate) fn has_proxy(&self) -> bool {
+        self.proxy.is_some()
+    }
+
+    pub(crate) fn shows_certificate(&self) -> bool {
+        self.certificate.is_some()
+    }
+
+    /// Whether every request that `other` is for is one that this is for.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let all = |own: &[String], theirs: &[String]| {
+            own.is_empty() || !theirs.is_empty() && theirs.iter().all(|name| own.contains(name))
+        };
+        all(&self.principals, &other.principals)
+            && other.places.iter().all(|place| self.places.iter().any(|own| own.covers(place)))
     }
 
     /// Its name.

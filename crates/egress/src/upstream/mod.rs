@@ -26,12 +26,18 @@ impl Upstreams {
     ///
     /// # Errors
     ///
-    /// If two have one name.
+    /// If two have one name, or one never applies because another stands before it.
     pub fn new(rules: impl IntoIterator<Item = Upstream>) -> Result<Self, UpstreamError> {
         let rules: Arc<[Arc<Upstream>]> = rules.into_iter().map(Arc::new).collect();
         let mut names = HashSet::new();
         if let Some(twice) = rules.iter().find(|rule| !names.insert(rule.name())) {
             return Err(UpstreamError::Twice(twice.name().to_owned()));
+        }
+        for (at, rule) in rules.iter().enumerate() {
+            if let Some(before) = rules[..at].iter().find(|before| before.covers(rule)) {
+                let (upstream, by) = (rule.name().to_owned(), before.name().to_owned());
+                return Err(UpstreamError::Shadowed { upstream, by });
+            }
         }
         Ok(Self { rules, check_every: None })
     }

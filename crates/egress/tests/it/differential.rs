@@ -3,13 +3,14 @@
 //! is an entry that explains nothing.
 
 use crate::support::{World, decide};
-use afield_egress::{Explanation, Policy, Preset};
+use afield_egress::{Explanation, Policy, Preset, Resolve, Resolving, Rule, Verdict};
 use afield_testkit::tools::Unavailable;
 use afield_testkit::{Rng, Seed, require_or_skip};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 /// URLs, and addresses, that are compared.
 const COMPARED: usize = 20_000;
@@ -255,6 +256,132 @@ fn urls_are_read_as_node_reads_them() {
         "same {same}, refused by both {both_refuse}"
     );
     assert_eq!((world.dials(), world.names.total_calls()), (0, 0));
+}
+
+const NODE_METHODS: &str = r"
+const methods = JSON.parse(require('fs').readFileSync(process.argv[1], 'utf8'));
+console.log(JSON.stringify(methods.map((method) => {
+  try { return new Request('http://host/', { method }).method; } catch { return null; }
+})));
+";
+
+/// Proves that a `Host` of the caller's own is judged as the host and port that Node reads in it, wherever it is accepted.
+#[test]
+fn case_158_hosts_are_read_as_node_reads_them() {
+    let mut rng = Seed::from_env().rng();
+    let hosts: Vec<String> = (0..COMPARED / 4).map(|_| own_host(&mut rng)).collect();
+    let urls: Vec<String> = hosts.iter().map(|host| format!("http://{host}/")).collect();
+    let theirs = require_or_skip!(ask("node", NODE, "-e", &json!(urls)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let world = World::new().sealed();
+    let (mut same, mut refused) = (0, 0);
+    for (host, theirs) in hosts.iter().zip(theirs.as_array().unwrap()) {
+        let said = world.egress.explain_with_host("GET", "http://url.test/", Some(host), false);
+        let Ok(said) = runtime.block_on(said) else {
+            refused += 1;
+            continue;
+        };
+        let (ours, _) = said.host_field.unwrap_or_else(|| panic!("{host:?} is not the URL's"));
+        let (name, port) = match ours.rsplit_once(':') {
+            Some((name, port)) if !port.contains(']') => (name, port.parse().unwrap()),
+            _ => (ours.as_str(), 80),
+        };
+        let name = name.trim_matches(['[', ']']);
+        assert_eq!(theirs, &json!({ "scheme": "http", "host": name, "port": port }), "{host:?}");
+        same += 1;
+    }
+    println!("same {same}, refused {refused}");
+    assert!(same > hosts.len() / 8 && refused > hosts.len() / 100, "same {same}, refused {refused}");
+    assert_eq!((world.dials(), world.names.total_calls()), (0, 0));
+}
+
+/// A value of `Host` in which something may be odd.
+fn own_host(rng: &mut Rng) -> String {
+    let host = host(rng);
+    let port =
+        if rng.one_in(3) { *rng.pick(&[":80", ":8080", ":0", ":", ":x", ":65536", ":00080"]) } else { "" };
+    match rng.range(0..24) {
+        0 => format!("user@{host}{port}"),
+        1 => format!("{host}{port}/"),
+        2 => format!(" {host}{port}"),
+        _ => format!("{host}{port}"),
+    }
+}
+
+/// Proves that whatever Node sends as a method, a rule that denies that method denies what Node was told too.
+#[test]
+fn case_158_methods_are_judged_as_node_sends_them() {
+    let mut rng = Seed::from_env().rng();
+    const KNOWN: &[&str] = &[
+        "GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "QUERY", "PROPFIND", "TRACE", "CONNECT",
+        "X-y!",
+    ];
+    let methods: Vec<String> = (0..1000)
+        .map(|_| {
+            let known = *rng.pick(KNOWN);
+            let method: String =
+                known.chars().map(|c| if rng.one_in(2) { c.to_ascii_lowercase() } else { c }).collect();
+            if rng.one_in(10) { format!("{method} ") } else { method }
+        })
+        .collect();
+    let theirs = require_or_skip!(ask("node", NODE_METHODS, "-e", &json!(methods)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let mut denied = 0;
+    for (method, theirs) in methods.iter().zip(theirs.as_array().unwrap()) {
+        let Some(sent) = theirs.as_str() else { continue };
+        let deny = Rule::deny().host("url.test").unwrap().methods([sent]).unwrap();
+        let world = World::under(Policy::new(Preset::Standard, [deny])).sealed();
+        match runtime.block_on(world.egress.explain(method, "http://url.test/", false)) {
+            Ok(said) => assert!(matches!(said.verdict, Verdict::Denied(_)), "{method:?} is sent as {sent:?}"),
+            Err(error) => panic!("{method:?} is sent as {sent:?}, and refused here: {error}"),
+        }
+        denied += 1;
+    }
+    assert!(denied > 100, "{denied}");
+}
+
+/// Proves that the name which is judged is the name that the resolver is asked for, so that no search domain can make another
+/// of it.
+#[test]
+fn case_158_the_name_that_is_judged_is_the_name_that_is_asked() {
+    let mut rng = Seed::from_env().rng();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let record = Recording(Arc::clone(&asked));
+    let world = World::with(|config| config.resolver = Arc::new(record)).sealed();
+    let mut judged = 0;
+    for _ in 0..COMPARED / 20 {
+        let url = format!("http://{}/", name(&mut rng));
+        let said = runtime.block_on(world.egress.explain("GET", &url, true));
+        let asked: Vec<String> = asked.lock().unwrap().drain(..).collect();
+        match said {
+            Ok(said) if !asked.is_empty() => {
+                let bare = |name: &str| name.strip_suffix('.').unwrap_or(name).to_owned();
+                assert_eq!(
+                    asked.iter().map(|name| bare(name)).collect::<Vec<_>>(),
+                    [bare(&said.host)],
+                    "{url}"
+                );
+                judged += 1;
+            }
+            Ok(said) => assert!(said.host.contains("localhost"), "{url}: {said:?}"),
+            Err(_) => assert!(asked.is_empty(), "{url}: {asked:?}"),
+        }
+    }
+    assert!(judged > 50, "{judged}");
+}
+
+/// Answers every name with one address, and remembers it.
+struct Recording(Arc<Mutex<Vec<String>>>);
+
+impl Resolve for Recording {
+    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+        self.0.lock().unwrap().push(host.to_owned());
+        Box::pin(async { Ok(vec![Ipv4Addr::new(192, 0, 2, 1).into()]) })
+    }
 }
 
 /// A URL in which something may be odd.

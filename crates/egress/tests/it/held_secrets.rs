@@ -16,7 +16,12 @@ fn file(content: impl AsRef<[u8]>) -> NamedTempFile {
 }
 
 fn from_file(name: &str, path: &Path, places: &[&str]) -> Secret {
-    Secret::new(name, SecretSource::File(path.to_owned()), places.iter().copied()).unwrap()
+    anywhere(Secret::new(name, SecretSource::File(path.to_owned()), places.iter().copied()).unwrap())
+}
+
+/// In any field that the tests send secrets in.
+fn anywhere(secret: Secret) -> Secret {
+    secret.headers(["Authorization", "X-Key", "X-Attached", "Accept"]).unwrap()
 }
 
 fn declared(secrets: impl IntoIterator<Item = Secret>) -> Secrets {
@@ -66,7 +71,7 @@ async fn case_054_a_named_secret_completes_a_value() {
         &ca,
         declared([
             from_file("key", content.path(), &["127.1.0.1"]).prefix("Bearer ").unwrap(),
-            Secret::new("package", variable, ["127.1.0.1"]).unwrap(),
+            anywhere(Secret::new("package", variable, ["127.1.0.1"]).unwrap()),
         ]),
     );
     for (value, secret, expected) in [
@@ -212,7 +217,7 @@ async fn case_054_secrets_are_read_again_and_bad_ones_are_refused() {
     let missing = SecretSource::Environment("AFIELD_NO_SUCH_VARIABLE".to_owned());
     let secrets = declared([
         from_file("key", content.path(), &["127.1.0.1"]),
-        Secret::new("unset", missing, ["127.1.0.1"]).unwrap(),
+        anywhere(Secret::new("unset", missing, ["127.1.0.1"]).unwrap()),
     ]);
     assert_eq!(
         secrets.problems(),
@@ -279,7 +284,7 @@ async fn case_054_a_named_variable_is_a_declared_secret_or_nothing() {
                 .unwrap()
                 .headers(["X-Key"])
                 .unwrap(),
-            Secret::new("unset", variable("AFIELD_NO_SUCH_VARIABLE"), ["127.1.0.1"]).unwrap(),
+            anywhere(Secret::new("unset", variable("AFIELD_NO_SUCH_VARIABLE"), ["127.1.0.1"]).unwrap()),
         ]),
     );
     let with = |url: String, header: &str, variable: &str| {
@@ -304,10 +309,10 @@ async fn case_054_a_named_variable_is_a_declared_secret_or_nothing() {
     }
 }
 
-/// Proves that a secret which the origin sends back is redacted in every response header, `Location` too, where the declaration
-/// says so, and only there.
+/// Proves that a secret which the origin sends back is redacted in every response header, `Location` too, unless the
+/// declaration says otherwise.
 #[tokio::test]
-async fn an_echoed_secret_is_redacted_where_asked() {
+async fn an_echoed_secret_is_redacted_unless_shown() {
     let ca = Ca::new();
     let origin = origin_at(&ca, "127.1.0.1").await;
     let content = file("canary");
@@ -318,8 +323,8 @@ async fn an_echoed_secret_is_redacted_where_asked() {
         let head = world.get(url.clone()).await.unwrap().head;
         ["x-echo", "location", "x-other"].map(|name| head.header(name).unwrap().text().unwrap().to_owned())
     };
-    assert_eq!(ask(secret().redact_echo()).await, ["Bearer [redacted],[redacted]", "/x?[redacted]", "plain"]);
-    assert_eq!(ask(secret()).await, ["Bearer canary,canary", "/x?canary", "plain"]);
+    assert_eq!(ask(secret()).await, ["Bearer [redacted],[redacted]", "/x?[redacted]", "plain"]);
+    assert_eq!(ask(secret().redact_echo(false)).await, ["Bearer canary,canary", "/x?canary", "plain"]);
 }
 
 /// Proves that declarations which cannot be meant so are refused, all at once, and that none of them shows a value.
@@ -333,7 +338,26 @@ fn declarations_without_sense_are_refused() {
     assert!(matches!(new("a", &["*"]), Err(SecretError::Places(_))));
     assert!(matches!(new("a", &["*:443"]), Err(SecretError::Places(_))));
     assert!(matches!(new("a", &["https://a.test"]), Err(SecretError::Place { .. })));
+    let attach = |attachment: Attachment| {
+        Secrets::new([new("a", &["*.a.test:443"]).unwrap().principals(["ci"])], [attachment])
+            .map(drop)
+            .unwrap_err()
+    };
+    let in_authorization = || Attachment::new("a", "Authorization").unwrap();
+    assert!(matches!(attach(Attachment::new("a", "X-Key").unwrap())[..], [SecretError::Elsewhere { .. }]));
+    assert!(matches!(attach(in_authorization().methods(["G T"]))[..], [SecretError::Method { .. }]));
+    assert!(matches!(attach(in_authorization().methods(["trace"]))[..], [SecretError::Method { .. }]));
+    assert!(matches!(
+        attach(in_authorization().places(["a.test"]).unwrap())[..],
+        [SecretError::Nowhere { .. }]
+    ));
+    assert!(matches!(
+        attach(in_authorization().places(["b.a.test:80"]).unwrap())[..],
+        [SecretError::Nowhere { .. }]
+    ));
+    assert!(matches!(attach(in_authorization().principals(["ops"]))[..], [SecretError::Nobody { .. }]));
     let good = || new("a", &["a.test"]).unwrap();
+    assert!(matches!(good().headers([]), Err(SecretError::NoHeader(_))));
     for header in
         ["Host", "content-length", "Transfer-Encoding", "connection", "proxy-authorization", "a b", ""]
     {

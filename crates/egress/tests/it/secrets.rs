@@ -61,10 +61,11 @@ impl Observer for Reports {
 /// Secrets whose value, and a proxy whose password, is the canary.
 fn held(file: &Path, proxy: &TestProxy) -> (Secrets, Upstreams) {
     let source = || SecretSource::File(file.to_owned());
-    let secret =
-        |name, places: [&'static str; 2]| Secret::new(name, source(), places).unwrap().allow_plain_http();
-    let secrets =
-        [secret("held", ["127.1.0.1", "far.test"]).redact_echo(), secret("elsewhere", ["a.test", "b.test"])];
+    let secret = |name, places: [&'static str; 2]| {
+        let secret = Secret::new(name, source(), places).unwrap().allow_plain_http();
+        secret.headers(["X-Attached", "X-Named"]).unwrap()
+    };
+    let secrets = [secret("held", ["127.1.0.1", "far.test"]), secret("elsewhere", ["a.test", "b.test"])];
     let attached = [Attachment::new("held", "X-Attached").unwrap()];
     let proxy = Proxy::new(&format!("http://{}", proxy.address)).unwrap().credentials("canary", source());
     let upstreams = [Upstream::new("far", ["far.test"]).unwrap().proxy(proxy)];

@@ -42,7 +42,7 @@ pub(super) async fn call_tool(server: &Arc<Server>, calling: Calling) -> Result<
         server.lose(live.generation, &failure);
         repeats += 1;
         if failure.retry != Retry::Safe
-            || failure.is_login_needed()
+            || failure.stage == crate::Stage::Auth
             || repeats > REPEATS
             || Instant::now() >= until
         {
@@ -96,7 +96,7 @@ async fn connected(server: &Arc<Server>, until: Instant) -> Result<Arc<Live>, Ca
             ServerState::Disabled => return Err(CallError::Disabled),
             ServerState::Closed => return Err(CallError::Closed),
             ServerState::Failed { failure, retry_at: None } => {
-                return Err(CallError::NotConnected(failure.clone()));
+                return Err(CallError::NotConnected(failure.clone().beforehand()));
             }
             _ => {}
         }
@@ -104,7 +104,7 @@ async fn connected(server: &Arc<Server>, until: Instant) -> Result<Arc<Live>, Ca
         if let (Some(before), Some(failure)) = (failed_before, state.failure()) {
             let is_tried = now.failed > before;
             if is_tried && !(was_ready && failure.is_passing()) {
-                return Err(CallError::NotConnected(failure.clone()));
+                return Err(CallError::NotConnected(failure.clone().beforehand()));
             }
         }
         // An attempt that is under way counts as one that is made now.
@@ -114,7 +114,7 @@ async fn connected(server: &Arc<Server>, until: Instant) -> Result<Arc<Live>, Ca
             let failure = server.state().failure().cloned();
             let waited =
                 || Failure::new(crate::Stage::Mcp, "the server did not get ready in time", "", Retry::Safe);
-            return Err(CallError::NotConnected(failure.unwrap_or_else(waited)));
+            return Err(CallError::NotConnected(failure.unwrap_or_else(waited).beforehand()));
         }
     }
 }

@@ -1,5 +1,4 @@
 use crate::Failure;
-use afield_exchange::Retry;
 use rmcp::model::ErrorData;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ pub enum CallError {
     /// There is no session with the server. The call was not sent.
     #[error("{0}")]
     NotConnected(Failure),
-    /// The call failed on its way. [`Failure::retry`] says whether it may have been executed.
+    /// The call failed on its way. [`Failure::may_have_been_executed`] says whether it was.
     #[error("{0}")]
     Failed(Failure),
     /// The server refused the call: an unknown tool, wrong arguments.
@@ -37,7 +36,7 @@ impl CallError {
     /// Whether the tool may have been executed, so that calling again may do it twice.
     pub fn may_have_been_executed(&self) -> bool {
         match self {
-            Self::Failed(failure) => failure.retry != Retry::Safe,
+            Self::Failed(failure) => failure.may_have_been_executed(),
             Self::Timeout(_) | Self::InputRequired => true,
             Self::Unknown(_) | Self::Disabled | Self::Closed | Self::NotConnected(_) | Self::Refused(_) => {
                 false

@@ -176,6 +176,8 @@ impl Server {
     }
 
     fn fail(&self, failure: Failure, next: Instant) {
+        // Beginning a session executes nothing.
+        let failure = failure.beforehand();
         self.state.send_replace(match failure.is_login_needed() {
             true => ServerState::LoginNeeded { failure },
             false => ServerState::Failed { failure, retry_at: Some(next.into_std()) },

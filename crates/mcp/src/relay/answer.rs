@@ -78,7 +78,7 @@ impl Core {
             && answer.field("www-authenticate").is_some()
         {
             let hint = "log in with `afield mcp login`, then try again";
-            return Err(Failure::new(Stage::Auth, "the server asks for a login", hint, Retry::Safe));
+            return Err(Failure::login("the server asks for a login", hint));
         }
         let retry = match status {
             StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS => Retry::Safe,
@@ -149,10 +149,9 @@ fn unread(unread: body::Unread) -> Failure {
             Failure::new(Stage::Mcp, format!("the answer is larger than {LARGEST} bytes"), "", Retry::No)
         }
         body::Unread::Failed(error) => {
-            let mut failure = Failure::of_exchange(&error);
             // It has answered.
-            failure.retry = Retry::Unknown;
-            failure
+            let Failure { stage, message, hint, .. } = Failure::of_exchange(&error);
+            Failure::new(stage, message, hint, Retry::Unknown)
         }
     }
 }

@@ -79,7 +79,8 @@ impl Core {
                     is_renewed = true;
                     match self.renew(at.generation).await {
                         Ok(()) => continue,
-                        Err(failure) => failure,
+                        // The message was refused, for want of a session.
+                        Err(failure) => failure.beforehand(),
                     }
                 }
                 Ok(answer) => return self.answer(&message, answer, &at).await,
@@ -184,17 +185,18 @@ impl Core {
             tracing::warn!(stage = %failure.stage, %failure, "a message was not delivered");
         }
         for id in owed {
-            let executed = match failure.retry {
-                Retry::Safe => "it was not executed",
-                Retry::No => "sending it again is pointless",
-                Retry::Unknown => "it may have been executed",
+            let executed = match (failure.retry, failure.may_have_been_executed()) {
+                (Retry::No, false) => "it was not executed, and sending it again is pointless",
+                (Retry::No, true) => "sending it again is pointless",
+                (_, false) => "it was not executed",
+                (_, true) => "it may have been executed",
             };
             let error = json!({
                 "code": -32000,
                 "message": format!("{failure}; {executed}"),
                 "data": { "afield": {
                     "stage": failure.stage.name(),
-                    "mayHaveBeenExecuted": failure.retry != Retry::Safe,
+                    "mayHaveBeenExecuted": failure.may_have_been_executed(),
                     "hint": failure.hint,
                 } },
             });

@@ -30,7 +30,7 @@ pub(super) static TABLE: Table = Table {
             "The header field, in the place of what the caller sends there.",
         ),
         Key::new("hosts", Kind::TextOrTexts, "where the secret may go", "Only there."),
-        Key::new("methods", Kind::TextOrTexts, "any", "Only with these."),
+        Key::new("methods", Kind::TextOrTexts, "any", "Only with these, whatever their case."),
         Key::new("principals", Kind::TextOrTexts, "anyone", "Only with requests of these."),
     ],
 };

@@ -124,7 +124,7 @@ pub(super) static RULE: Table = Table {
             "methods",
             Kind::TextOrTexts,
             "any",
-            "Only in deny rules that name no address, since a connection serves any method.",
+            "Whatever their case. Only in deny rules that name no address, since a connection serves any method.",
         ),
         Key::new("principals", Kind::TextOrTexts, "anyone", "Whose requests it is for."),
     ],

@@ -13,7 +13,7 @@ pub struct HeldSecret {
     pub source: Credential,
     /// Where it may go.
     pub hosts: Vec<Located<String>>,
-    /// The header fields it may be in; empty: any.
+    /// The header fields it may be in; empty: `Authorization`.
     pub headers: Vec<Located<String>>,
     /// What stands before it where the request gives nothing else.
     pub prefix: Option<Located<String>>,
@@ -21,7 +21,7 @@ pub struct HeldSecret {
     pub principals: Vec<Located<String>>,
     /// Whether it may go over `http:`.
     pub allow_plain_http: bool,
-    /// Whether it is taken out of response headers.
+    /// Whether it is taken out of response headers where it comes back.
     pub redact_echo: bool,
 }
 
@@ -47,7 +47,7 @@ pub(super) static TABLE: Table = Table {
             "needed",
             "Where it may go: `\"host\"`, `\"*.host\"` or an address, each with or without `:port`.",
         ),
-        Key::new("headers", Kind::TextOrTexts, "any", "The header fields it may be in."),
+        Key::new("headers", Kind::TextOrTexts, "`\"Authorization\"`", "The header fields it may be in."),
         Key::new(
             "prefix",
             Kind::Text,
@@ -64,7 +64,7 @@ pub(super) static TABLE: Table = Table {
         Key::new(
             "redact_echo",
             Kind::Boolean,
-            "`false`",
+            "`true`",
             "A response header that holds it shows `[redacted]` in its place.",
         ),
     ],
@@ -94,7 +94,7 @@ pub(super) fn read(root: &Section<'_>) -> Vec<HeldSecret> {
             prefix: section.located_text("prefix"),
             principals: section.located_texts("principals"),
             allow_plain_http: section.boolean("allow_plain_http").unwrap_or(false),
-            redact_echo: section.boolean("redact_echo").unwrap_or(false),
+            redact_echo: section.boolean("redact_echo").unwrap_or(true),
             source: credential(&section, "file", "env")?,
         })
     });

@@ -169,12 +169,7 @@ pub(super) fn read(section: &Section<'_>) -> Serve {
     Serve {
         listen: section.located_text("listen"),
         grace: section.duration("grace", true),
-        allowed_hosts: section
-            .texts("allowed_hosts")
-            .unwrap_or_default()
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        allowed_hosts: super::super::host_names::read(section, "allowed_hosts"),
         ca: section.path_value("ca"),
         tls_certificate: section.path_value("tls_certificate"),
         tls_key: section.path_value("tls_key"),

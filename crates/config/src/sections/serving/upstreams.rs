@@ -24,6 +24,8 @@ pub struct Upstream {
     pub min_tls: TlsVersion,
     /// The proxy on the way.
     pub proxy: Option<UpstreamProxy>,
+    /// Whether a `Host` that is not the URL's may go through the proxy.
+    pub allow_own_host: bool,
 }
 
 /// A version of TLS.
@@ -84,6 +86,12 @@ pub(super) static TABLE: Table = Table {
             "`false`",
             "Names are the proxy's to resolve; the policy then cannot judge where they lead.",
         ),
+        Key::new(
+            "allow_own_host",
+            Kind::Boolean,
+            "`false`",
+            "Requests whose `Host` is not their URL's may go through the proxy; which of the two it goes by is its own affair.",
+        ),
     ],
 };
 
@@ -111,13 +119,20 @@ fn one(section: &Section<'_>) -> Option<Upstream> {
             .choice("min_tls", &[("1.2", TlsVersion::Tls12), ("1.3", TlsVersion::Tls13)])
             .unwrap_or_default(),
         proxy: proxy(section),
+        allow_own_host: section.boolean("allow_own_host").unwrap_or(false),
         name: section.located_text("name")?,
     })
 }
 
 fn proxy(section: &Section<'_>) -> Option<UpstreamProxy> {
     let Some(entry) = section.entry("proxy") else {
-        for name in ["proxy_user", "proxy_password_file", "proxy_password_env", "proxy_resolves_names"] {
+        for name in [
+            "proxy_user",
+            "proxy_password_file",
+            "proxy_password_env",
+            "proxy_resolves_names",
+            "allow_own_host",
+        ] {
             if let Some(entry) = section.entry(name) {
                 section.refuse(entry, "this means nothing without proxy", "take it out");
             }
