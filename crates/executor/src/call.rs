@@ -11,7 +11,7 @@ use afield_protocol::{
     wire::Upload,
 };
 use futures_util::FutureExt;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// One call while it is performed. The future ends with the call; dropping it closes the origin's socket.
@@ -38,10 +38,13 @@ pub(crate) enum Manner {
 
 type Last = Box<dyn FnOnce(&mut State, std::time::Instant) + Send>;
 
+/// How long an upload may stand still once its origin has answered whole.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Call {
     /// Performs the call and answers it. A defect in what performs it is an answer too, and harms no other call.
     pub async fn perform(self, egress: Egress, shared: Arc<Shared>, noted: Option<Arc<Noted>>) {
-        let id = self.id;
+        let (id, has_upload) = (self.id, self.upload.is_some());
         let egress = match &noted {
             Some(noted) => egress.observed(noted.clone()),
             None => egress,
@@ -58,6 +61,11 @@ impl Call {
                 noted.failed(error);
             }
         }
+        // An origin that refuses does not want the rest either.
+        let patience = match &outcome {
+            Ok((status, _)) if *status < 300 => UPLOAD_PATIENCE,
+            _ => Duration::ZERO,
+        };
         shared.with(|state, now| {
             // In the base dialect the place is free before the last word goes out, so that whoever hears it may ask
             // again. In afield/1 a call has its place until its answer is acknowledged.
@@ -65,13 +73,17 @@ impl Call {
                 state.calls.finish(id);
             }
             match outcome {
-                Ok(last) => last(state, now),
+                Ok((_, last)) => last(state, now),
                 Err(error) => state.server.fail(now, id, &error),
             }
         });
+        if has_upload {
+            shared.end_upload(id, patience).await;
+        }
     }
 
-    async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<Last, Error> {
+    /// Returns the origin's status and what is to be said last.
+    async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<(u16, Last), Error> {
         let deadline = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if let Some(upload) = self.upload {
             self.request.body = Reader::new(shared.clone(), self.id).body(upload, self.kept);
@@ -80,14 +92,15 @@ impl Call {
         if manner == Manner::Buffered {
             let answer = egress.call(request).await?;
             let text = reply.answer(&answer);
-            return Ok(Box::new(move |state, _| state.server.answer(id, text)));
+            return Ok((answer.head.status, Box::new(move |state, _| state.server.answer(id, text))));
         }
         let mut response = egress.send(request).await?;
+        let status = response.head.status;
         if manner == Manner::Inline {
             let beginning = begin(&mut response).await;
             if let Beginning { bytes, end: Some(Ok(())) } = beginning {
                 let text = reply.answer(&afield_exchange::Buffered::new(response.head, bytes));
-                return Ok(Box::new(move |state, _| state.server.answer(id, text)));
+                return Ok((status, Box::new(move |state, _| state.server.answer(id, text))));
             }
             let text = reply.head(&response.head);
             shared.with(|state, _| state.server.head(id, text));
@@ -101,7 +114,7 @@ impl Call {
             let text = reply.head(&response.head);
             shared.with(|state, _| state.server.head(id, text));
         }
-        stream(id, response, deadline, shared).await
+        Ok((status, stream(id, response, deadline, shared).await?))
     }
 }
 

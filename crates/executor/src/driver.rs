@@ -289,7 +289,7 @@ impl<C: Connection> Driver<C> {
             }
             Err(malformed) => {
                 tracing::debug!(%malformed, "a client breaks the protocol");
-                self.broken = Some("a malformed body message");
+                self.broken = Some(malformed.reason());
             }
         }
     }

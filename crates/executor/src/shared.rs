@@ -12,7 +12,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// What drivers and calls share: the machine, and who waits for what. In the base dialect it belongs to one connection,
@@ -117,6 +117,26 @@ impl Shared {
                 Poll::Pending
             }
         })
+    }
+
+    /// Waits until a call's upload is over, once the call is answered: an origin that goes on reading gets it whole. The wait
+    /// ends when for this long nothing of it has been taken; the orchestrator is then told that no more is wanted.
+    pub async fn end_upload(&self, call: CallId, patience: Duration) {
+        loop {
+            let Some(taken) = self.lock().server.upload_progress(call) else { return };
+            tokio::time::sleep(patience).await;
+            let stands_still = self.with(|state, _| {
+                let stands_still = state.server.upload_progress(call) == Some(taken);
+                if stands_still {
+                    state.server.drop_upload(call);
+                    state.wake_upload(call);
+                }
+                stands_still
+            });
+            if stands_still {
+                return;
+            }
+        }
     }
 
     /// Attaches another connection to a session in afield/1 and answers its `initialize`, in one step: from then on the

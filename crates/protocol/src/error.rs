@@ -4,6 +4,7 @@
 //! here say. A prefix is put on when an error is written and taken off when it is read: an error that crossed the
 //! wire reads like one that did not.
 
+use crate::json::{Object, parse_object, word};
 use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -37,10 +38,13 @@ pub struct RpcError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorData {
     /// What went wrong.
+    #[serde(deserialize_with = "word")]
     pub kind: Kind,
     /// Who has to act.
+    #[serde(deserialize_with = "word")]
     pub blame: Blame,
     /// Whether sending the request again may execute it twice.
+    #[serde(deserialize_with = "word")]
     pub retry: Retry,
     /// How far the exchange had come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,7 +60,7 @@ pub struct ErrorData {
 /// Data of another shape (another peer's, a later version's) is not an error: it is absent.
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ErrorData>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
+    Ok(serde_json::from_value(value).ok().map(|Object(data)| data))
 }
 
 const FAILED_PREFIX: &str = "http/request failed: ";
@@ -64,6 +68,7 @@ const BODY_PREFIX: &str = "failed to read http/request response body: ";
 const DENIED_PREFIX: &str = "http/request denied: ";
 const TOO_LARGE_PREFIX: &str = "http/request response body is too large: ";
 const INVALID_PREFIX: &str = "http/request is invalid: ";
+const INVALID_BODY_PREFIX: &str = "http/request body is invalid: ";
 
 const VARIABLE_PREFIX: &str = "http/request header ";
 const REQUIRES: &str = " requires executor environment variable ";
@@ -90,6 +95,11 @@ impl RpcError {
     pub fn method_not_found(method: &str) -> Self {
         let shown: String = method.chars().take(64).collect();
         Self::new(METHOD_NOT_FOUND, format!("method not found: {}", shown.escape_debug()))
+    }
+
+    /// Reads the error object of an ABORT.
+    pub fn from_abort(payload: &[u8]) -> Option<Self> {
+        parse_object(std::str::from_utf8(payload).ok()?).ok()
     }
 
     /// The error as it goes over the wire.
@@ -135,6 +145,10 @@ fn code_and_message(error: &Error) -> (i64, String) {
         Kind::TooLarge if word == detail::RESPONSE_BODY => {
             (BODY_TOO_LARGE, format!("{TOO_LARGE_PREFIX}{message}"))
         }
+        // A body that breaks its rules is not one that is too large.
+        Kind::InvalidRequest if word == detail::REQUEST_BODY => {
+            (INVALID_PARAMS, format!("{INVALID_BODY_PREFIX}{message}"))
+        }
         Kind::InvalidRequest | Kind::TooLarge => match (word, REFUSED.iter().find(|(of, _)| *of == word)) {
             (_, Some((_, prefix))) => (INVALID_PARAMS, format!("{prefix}{message}")),
             (detail::HEADER_VARIABLE_ABSENT, _) => (INVALID_PARAMS, variable_message(message, REQUIRES)),
@@ -164,7 +178,8 @@ fn bare_variable_message(message: &str) -> Option<String> {
 }
 
 fn bare_message(code: i64, message: Cow<'static, str>) -> Cow<'static, str> {
-    let common = [FAILED_PREFIX, BODY_PREFIX, DENIED_PREFIX, TOO_LARGE_PREFIX, INVALID_PREFIX];
+    let common =
+        [FAILED_PREFIX, BODY_PREFIX, DENIED_PREFIX, TOO_LARGE_PREFIX, INVALID_PREFIX, INVALID_BODY_PREFIX];
     let refused = REFUSED.iter().filter(|_| code == INVALID_PARAMS).map(|(_, prefix)| *prefix);
     for prefix in common.into_iter().chain(refused) {
         if let Some(bare) = message.strip_prefix(prefix) {
@@ -219,6 +234,7 @@ mod tests {
             ),
             (too_large(detail::HEADERS), -32602, "http/request headers are too large: why"),
             (too_large(detail::REQUEST_BODY), -32602, "http/request body is too large: why"),
+            (Error::invalid(detail::REQUEST_BODY, "why"), -32602, "http/request body is invalid: why"),
             (unknown(Kind::Dns), -32603, "http/request failed: why"),
             (unknown(Kind::Timeout).with_phase(Phase::Head), -32603, "http/request failed: why"),
             (unknown(Kind::Overloaded), -32603, "http/request failed: why"),

@@ -41,10 +41,11 @@ impl Call {
         self.link.is_resumable()
     }
 
-    /// The answer was whole.
-    pub fn done(mut self) {
-        self.over = true;
-        self.link.shared.done(self.id);
+    /// The answer was whole. Returns the call if its upload is still under way: its body, which has no bytes, then ends when
+    /// that is over.
+    pub fn done(mut self) -> Option<Self> {
+        self.over = self.link.shared.done(self.id);
+        (!self.over).then_some(self)
     }
 
     /// The answer. A buffered call is over with it.

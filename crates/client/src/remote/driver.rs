@@ -261,7 +261,7 @@ impl<C: Connection> Driver<C> {
             }
             Err(malformed) => {
                 tracing::debug!(%malformed, "the executor breaks the protocol");
-                state.broken = Some("a malformed body message");
+                state.broken = Some(malformed.reason());
             }
         }
         state.take_woken(&mut self.woken);

@@ -170,8 +170,7 @@ impl HttpClient for Remote {
             let mut call = self.start(request, true).await?;
             let (head, body, is_complete) = call.answer().await?.into_answer()?;
             if is_complete {
-                call.done();
-                return Ok(Response { head, body: Body::whole(body) });
+                return Ok(Response { head, body: Body::whole(body, call) });
             }
             Ok(Response { head, body: Body::of(call) })
         })
@@ -182,7 +181,10 @@ impl HttpClient for Remote {
             let mut call = self.start(request, false).await?;
             let (head, body, is_complete) = call.answer().await?.into_answer()?;
             if is_complete {
-                call.done();
+                if let Some(call) = call.done() {
+                    // Nothing but the end of its upload is still to come.
+                    Body::of(call).collect(0).await?;
+                }
             } else if call.is_resumable() {
                 let body = collect(&head, call).await?;
                 return Ok(Buffered::new(head, body));

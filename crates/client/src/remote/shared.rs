@@ -118,12 +118,16 @@ impl Shared {
         }
     }
 
-    /// The call's answer was taken whole.
-    pub fn done(&self, call: CallId) {
+    /// The call's answer was taken whole. Returns whether the call is over with it.
+    pub fn done(&self, call: CallId) -> bool {
         self.with(|state| {
-            state.forget(call);
             state.client.done(call);
-        });
+            let over = !state.client.is_active(call);
+            if over {
+                state.forget(call);
+            }
+            over
+        })
     }
 
     pub fn cancel(&self, call: CallId) {

@@ -4,7 +4,7 @@ use crate::support::{Played, Running, any, config, connect, next_call, played, s
 use afield_client::{Exchange, HttpClient, Local, Remote};
 use afield_egress::EgressConfig;
 use afield_exchange::{BodyError, Buffered, Error, Kind, Phase, Request, RequestBody, Retry, detail};
-use afield_testkit::{Origin, PeerServer, pattern, within};
+use afield_testkit::{Origin, PeerServer, RawOrigin, Script, pattern, within};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::{Value, json};
@@ -156,4 +156,35 @@ async fn headers_are_carried_as_bytes() {
     assert_eq!((&headers[0]["name"], &headers[0]["value"]), (&"A".into(), &"text".into()));
     assert_eq!(headers[0]["valueEnvVar"], "VARIABLE");
     assert_eq!((&headers[1]["name"], &headers[1]["valueBase64"]), (&"a".into(), &"Y2Fm6YA=".into()));
+}
+
+/// Proves that an origin which answers whole and goes on reading gets the upload whole: a call that succeeds has not cut its
+/// own upload.
+#[tokio::test]
+async fn upload_goes_on_after_an_answer_that_is_whole() {
+    const PIECES: usize = 30;
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let script = Script::new().expect_head().send(answer).expect_text("0\r\n\r\n").hang();
+    for is_streamed in [false, true] {
+        let origin = RawOrigin::always(script.clone()).await;
+        let executor = Running::start().await;
+        let remote = connect(executor.url()).await;
+        // Each piece is made when the answer has long come.
+        let pieces = stream::unfold(0, |number| async move {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            (number < PIECES).then(|| (Ok(Bytes::from_static(&[b'~'; 1000])), number + 1))
+        });
+        let body = RequestBody::Stream { length: None, stream: Box::pin(pieces) };
+        let request = Request::new("POST", origin.url("/")).body(body);
+        let received = if is_streamed {
+            let response = within("the head", remote.stream(request)).await.unwrap();
+            within("the end", response.body.collect(10)).await.unwrap()
+        } else {
+            within("the answer", remote.call(request)).await.unwrap().body
+        };
+        assert_eq!(received, "ok");
+        let taken = origin.connection(0).await.wait_text("0\r\n\r\n").await;
+        let taken = taken.iter().filter(|byte| **byte == b'~').count();
+        assert_eq!(taken, PIECES * 1000, "streamed: {is_streamed}");
+    }
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod admission;
+mod bodies;
 mod calls;
 mod cancel;
 mod concurrency;

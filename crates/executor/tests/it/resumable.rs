@@ -6,18 +6,18 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-fn hello() -> Value {
+pub fn hello() -> Value {
     json!({ "clientName": "test", "dialects": ["afield/1"], "windowBytes": 65536 })
 }
 
-fn again(session: &str, attempt: u64) -> Value {
+pub fn again(session: &str, attempt: u64) -> Value {
     let mut params = hello();
     params["resumeSessionId"] = json!(session);
     params["attempt"] = json!(attempt);
     params
 }
 
-async fn begin(executor: &Running) -> (Peer, String) {
+pub async fn begin(executor: &Running) -> (Peer, String) {
     let mut peer = executor.open().await;
     let result = peer.initialize(hello()).await;
     assert_eq!((&result["dialect"], &result["resumed"]), (&json!("afield/1"), &json!(false)));
@@ -26,7 +26,7 @@ async fn begin(executor: &Running) -> (Peer, String) {
 }
 
 /// Resumes a session, naming these requests as held, of which nothing has come. Returns the executor's view.
-async fn resume(executor: &Running, session: &str, attempt: u64, held: &[u64]) -> (Peer, Value) {
+pub async fn resume(executor: &Running, session: &str, attempt: u64, held: &[u64]) -> (Peer, Value) {
     let mut peer = executor.open().await;
     let result = peer.initialize(again(session, attempt)).await;
     assert_eq!(result["resumed"], true, "{result}");
@@ -39,12 +39,12 @@ async fn resume(executor: &Running, session: &str, attempt: u64, held: &[u64]) -
     (peer, answer["result"].clone())
 }
 
-async fn ask(peer: &mut Peer, id: u64, url: impl Into<String>) {
+pub async fn ask(peer: &mut Peer, id: u64, url: impl Into<String>) {
     let params = json!({ "method": "GET", "url": url.into(), "requestId": id });
     peer.send_json(&json!({ "id": id, "method": "http/request", "params": params })).await;
 }
 
-async fn finished(peer: &mut Peer, id: u64) {
+pub async fn finished(peer: &mut Peer, id: u64) {
     peer.notify("http/request/consumed", json!({ "requestId": id, "offset": 0, "final": true })).await;
 }
 

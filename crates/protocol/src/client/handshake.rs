@@ -2,7 +2,7 @@ use super::{Inbound, Raw};
 use crate::{
     RpcError,
     error::INVALID_REQUEST,
-    json::RpcId,
+    json::{Object, RpcId, parse_object},
     wire::{Capabilities, EnvironmentInfo, InitializeParams, method, notification, request},
 };
 use bytes::Bytes;
@@ -33,7 +33,7 @@ pub struct Connected {
 
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<EnvironmentInfo>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
+    Ok(serde_json::from_value(value).ok().map(|Object(info)| info))
 }
 
 impl Connected {
@@ -59,7 +59,7 @@ pub fn initialize(params: &InitializeParams) -> Bytes {
 pub fn initialize_answer(inbound: Inbound) -> Option<Result<Box<Connected>, RpcError>> {
     let Inbound::Response { id: ID, result } = inbound else { return None };
     let connected = |raw: Raw| {
-        serde_json::from_str(raw.text()).map(Box::new).map_err(|_| {
+        parse_object(raw.text()).map(Box::new).map_err(|_| {
             RpcError::new(INVALID_REQUEST, "the answer to initialize is not of the protocol's shape")
         })
     };

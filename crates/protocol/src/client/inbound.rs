@@ -1,6 +1,6 @@
 use crate::{
     RpcError,
-    json::{Envelope, Malformed, RpcId, decode as decode_envelope},
+    json::{Envelope, Malformed, RpcId, decode as decode_envelope, parse_object},
     resumable::Consumed,
     wire::{Delta, decode_response, method},
 };
@@ -75,7 +75,7 @@ pub fn decode(text: &Bytes) -> Inbound {
             Delta::decode(params).map_or_else(|| malformed_delta(params.get()), Inbound::Delta)
         }
         Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::CONSUMED => {
-            serde_json::from_str(params.get()).map_or(Inbound::Ignored, Inbound::Consumed)
+            parse_object(params.get()).map_or(Inbound::Ignored, Inbound::Consumed)
         }
         // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
         Err(Malformed { answers: Some(id), .. }) => {
@@ -86,7 +86,7 @@ pub fn decode(text: &Bytes) -> Inbound {
 }
 
 fn malformed_delta(params: &str) -> Inbound {
-    match serde_json::from_str(params) {
+    match parse_object(params) {
         Ok(Named { request_id }) => Inbound::MalformedDelta { request_id },
         Err(_) => Inbound::Ignored,
     }

@@ -1,4 +1,4 @@
-use super::{RpcId, Text, check_object};
+use super::{RpcId, Text, check_object, parse_object};
 use crate::RpcError;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -118,7 +118,7 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, Malformed> {
     }
     let result = match (raw.result, raw.error) {
         (Some(result), None) => Ok(result),
-        (_, Some(error)) => match serde_json::from_str(error.get()) {
+        (_, Some(error)) => match parse_object(error.get()) {
             Ok(error) => Err(error),
             Err(_) => {
                 return Err(Malformed::answer(id, "error must be an object with a code and a message"));

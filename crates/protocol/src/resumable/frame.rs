@@ -1,3 +1,4 @@
+use super::BODY_MESSAGE_BYTES;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// The bytes before the payload.
@@ -52,9 +53,25 @@ pub enum MalformedBody {
     /// Bits that mean nothing.
     #[error("a body message with unknown flags {0:#04x}")]
     Flags(u8),
+    /// More bytes than one message may carry.
+    #[error("a body message with {0} bytes, of which there may be 262144")]
+    TooLarge(usize),
     /// An offset past what a body can have.
     #[error("a body message whose offset is too large")]
     Offset,
+}
+
+impl MalformedBody {
+    /// What the peer is told when its connection is closed.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TooShort(_) => "a body message is shorter than its header",
+            Self::Kind(_) => "a body message is of unknown kind",
+            Self::Flags(_) => "a body message has unknown flags",
+            Self::TooLarge(_) => "a body message carries more than 256 KiB",
+            Self::Offset => "a body message has an offset past 2^63-1",
+        }
+    }
 }
 
 impl BodyMessage {
@@ -78,6 +95,9 @@ impl BodyMessage {
             u64::from_be_bytes(bytes)
         };
         let (offset, payload) = (number(10), message.slice(HEADER_BYTES..));
+        if payload.len() > BODY_MESSAGE_BYTES {
+            return Err(MalformedBody::TooLarge(payload.len()));
+        }
         if offset.checked_add(payload.len() as u64).is_none_or(|end| end > i64::MAX as u64) {
             return Err(MalformedBody::Offset);
         }
@@ -131,6 +151,20 @@ mod tests {
             [&[1, 1][..], &[0, 0, 0, 0, 0, 0, 0, 7], &[0, 0, 0, 0, 0, 1, 0, 0], b"data: 3\n\n"].concat()
         );
         assert_eq!(BodyMessage::decode(&bytes), Ok(message));
+    }
+
+    /// Proves that a message carries 256 KiB at most, of bytes or of an error object (case 179).
+    #[test]
+    fn body_message_over_the_limit_is_refused() {
+        let message = |bytes: usize, flags: u8| {
+            let mut message = vec![1, flags, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+            message.resize(HEADER_BYTES + bytes, b' ');
+            BodyMessage::decode(&message.into()).map(|message| message.payload.len())
+        };
+        for flags in [0, END, END | ABORT] {
+            assert_eq!(message(BODY_MESSAGE_BYTES, flags), Ok(BODY_MESSAGE_BYTES));
+            assert_eq!(message(BODY_MESSAGE_BYTES + 1, flags), Err(MalformedBody::TooLarge(262_145)));
+        }
     }
 
     /// Proves that what is not a body message is refused, and why.

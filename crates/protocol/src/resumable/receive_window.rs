@@ -38,11 +38,29 @@ pub enum BrokenStream {
     #[error("body bytes are missing before offset {0}")]
     Gap(u64),
     /// More bytes than the window allows.
-    #[error("the body overruns its window")]
-    Overrun,
-    /// More or fewer bytes than announced, or bytes after the end.
-    #[error("the body is not of the length that was announced")]
-    Length,
+    #[error(
+        "the body overruns its window: bytes before offset {allowed} may be sent, and some before {until} came"
+    )]
+    Overrun {
+        /// What may be sent.
+        allowed: u64,
+        /// What came.
+        until: u64,
+    },
+    /// More or fewer bytes than announced.
+    #[error("the body is not of the length that was announced: {announced} bytes")]
+    Length {
+        /// How many bytes it was to be.
+        announced: u64,
+    },
+    /// An end before bytes that came.
+    #[error("the body ends at offset {end}, after {received} bytes of it have come")]
+    EarlyEnd {
+        /// Where it is said to end.
+        end: u64,
+        /// How many bytes came before that.
+        received: u64,
+    },
 }
 
 impl ReceiveWindow {
@@ -76,37 +94,36 @@ impl ReceiveWindow {
         self.end.is_some()
     }
 
-    /// Takes a message. Bytes that came before are skipped. Returns whether there is something new to read.
+    /// Takes a message. Bytes that came before are skipped, and so is all that comes after the end: whether anybody has
+    /// read that end by then makes no difference. Returns whether there is something new to read.
     pub fn receive(&mut self, message: BodyMessage) -> Result<bool, BrokenStream> {
         let BodyMessage { end, abort, offset, mut payload, .. } = message;
+        if self.end.is_some() {
+            return Ok(false);
+        }
+        if offset > self.received {
+            return Err(BrokenStream::Gap(offset));
+        }
         if abort {
-            if self.end.is_some() {
-                return Ok(false);
-            }
-            if offset > self.received {
-                return Err(BrokenStream::Gap(offset));
-            }
             if payload.len() > LONGEST_ERROR {
                 payload = Bytes::new();
             }
             self.end = Some(Err(payload));
             return Ok(true);
         }
-        if offset > self.received {
-            return Err(BrokenStream::Gap(offset));
-        }
         let until = offset + payload.len() as u64;
-        if until > self.said + self.window {
-            return Err(BrokenStream::Overrun);
+        let allowed = self.said + self.window;
+        if until > allowed {
+            return Err(BrokenStream::Overrun { allowed, until });
+        }
+        if let Some(announced) = self.announced.filter(|length| until > *length || (end && until != *length))
+        {
+            return Err(BrokenStream::Length { announced });
+        }
+        if end && until < self.received {
+            return Err(BrokenStream::EarlyEnd { end: until, received: self.received });
         }
         let new = until.saturating_sub(self.received);
-        if self.end.is_some() {
-            return if new == 0 { Ok(false) } else { Err(BrokenStream::Length) };
-        }
-        let length_is_wrong = self.announced.is_some_and(|length| until > length || (end && until != length));
-        if length_is_wrong || (end && until < self.received) {
-            return Err(BrokenStream::Length);
-        }
         if new > 0 {
             let skip = payload.len() - usize::try_from(new).unwrap_or(usize::MAX).min(payload.len());
             self.keep(payload.split_off(skip));
@@ -239,25 +256,48 @@ mod tests {
         assert_eq!(window.read(Instant::now()), Some(Some(Err(Bytes::new()))));
     }
 
-    /// Proves that a gap, an overrun and a wrong length are seen.
+    /// Proves that a gap, an overrun, a wrong length and an early end are seen, each for what it is (case 180).
     #[test]
-    fn a_broken_stream_is_seen() {
-        assert_eq!(ReceiveWindow::new(9, None).receive(message(1, "x", false)), Err(BrokenStream::Gap(1)));
-        assert_eq!(ReceiveWindow::new(2, None).receive(message(0, "abc", false)), Err(BrokenStream::Overrun));
+    fn receive_window_names_the_breach() {
+        let receives = |window, announced, message| ReceiveWindow::new(window, announced).receive(message);
+        assert_eq!(receives(9, None, message(1, "x", false)), Err(BrokenStream::Gap(1)));
+        let overrun = BrokenStream::Overrun { allowed: 2, until: 3 };
+        assert_eq!(receives(2, None, message(0, "abc", false)), Err(overrun));
         assert_eq!(
-            ReceiveWindow::new(9, Some(2)).receive(message(0, "abc", false)),
-            Err(BrokenStream::Length)
+            receives(9, Some(2), message(0, "abc", false)),
+            Err(BrokenStream::Length { announced: 2 })
         );
-        assert_eq!(
-            ReceiveWindow::new(9, Some(4)).receive(message(0, "abc", true)),
-            Err(BrokenStream::Length)
-        );
-        let mut window = ReceiveWindow::new(9, None);
-        window.receive(message(0, "abc", true)).unwrap();
-        assert_eq!(window.receive(message(3, "d", false)), Err(BrokenStream::Length));
+        assert_eq!(receives(9, Some(4), message(0, "abc", true)), Err(BrokenStream::Length { announced: 4 }));
         let mut window = ReceiveWindow::new(9, None);
         window.receive(message(0, "abc", false)).unwrap();
-        assert_eq!(window.receive(message(0, "a", true)), Err(BrokenStream::Length));
+        let early = BrokenStream::EarlyEnd { end: 1, received: 3 };
+        assert_eq!(window.receive(message(0, "a", true)), Err(early));
+    }
+
+    /// Proves that nothing after the end counts, whether or not that end has been read (case 177).
+    #[test]
+    fn receive_window_after_end_ignores_everything() {
+        for is_read_first in [false, true] {
+            let mut window = ReceiveWindow::new(9, None);
+            window.receive(message(0, "abc", true)).unwrap();
+            if is_read_first {
+                assert_eq!(read(&mut window), "abc");
+                assert_eq!(window.read(Instant::now()), Some(None));
+            }
+            for late in [
+                message(3, "d", false),
+                message(3, "d", true),
+                message(7, "gap", false),
+                message(0, "x".repeat(99).leak(), false),
+                message(0, "ab", true),
+                BodyMessage { abort: true, ..message(3, "", true) },
+            ] {
+                assert_eq!(window.receive(late), Ok(false));
+            }
+            assert_eq!(read(&mut window), if is_read_first { "" } else { "abc" });
+            assert_eq!(window.read(Instant::now()), Some(None));
+            assert_eq!(window.received(), 3);
+        }
     }
 
     /// Proves when the sender is told: after a quarter of the window at once, else within 20 ms of having taken all.

@@ -1,5 +1,5 @@
 use super::{BodyKind, BodyMessage};
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// How a body ends.
@@ -35,7 +35,8 @@ impl Segment {
     }
 }
 
-/// A body on its way out: what the receiver has not yet taken is kept, at most one window, and can be sent again.
+/// A body on its way out: what the receiver has not yet taken is kept, at most one window and what was pushed last, and can
+/// be sent again.
 ///
 /// ```text
 ///   forgotten    │    sent, kept     │  kept, not sent  │
@@ -51,13 +52,16 @@ pub struct SendWindow {
     sent: u64,
     length: u64,
     kept: VecDeque<Piece>,
+    /// Small chunks that follow what is in `kept`, copied together: a body of single bytes must not take many times its
+    /// window, and what keeping it costs takes none of the window.
+    tail: BytesMut,
     end: Option<End>,
     end_sent: bool,
     /// Nobody wants it any more.
     cleared: bool,
 }
 
-/// A chunk as it was pushed, or what is left of it.
+/// A chunk as it was pushed, several small ones together, or what is left of them.
 #[derive(Debug)]
 struct Piece {
     offset: u64,
@@ -70,9 +74,6 @@ impl Piece {
     }
 }
 
-/// What keeping a piece costs beyond its bytes: a body of single bytes must not take many times its window.
-const PIECE: u64 = 64;
-
 impl SendWindow {
     /// An empty body, towards a receiver with this window.
     pub fn new(window: u64) -> Self {
@@ -83,6 +84,7 @@ impl SendWindow {
             sent: 0,
             length: 0,
             kept: VecDeque::new(),
+            tail: BytesMut::new(),
             end: None,
             end_sent: false,
             cleared: false,
@@ -94,10 +96,10 @@ impl SendWindow {
         self.length - self.taken
     }
 
-    /// How much more may be pushed before the window is full. Each chunk that is kept counts for a little more than its
-    /// bytes.
-    pub fn room(&self) -> u64 {
-        self.window.saturating_sub(self.kept() + PIECE * self.kept.len().saturating_sub(1) as u64)
+    /// Whether to bring more: there is credit for all that was pushed. A body that fills its window exactly has room, so that
+    /// its end is found without any credit; one chunk beyond the window is kept for that.
+    pub fn has_room(&self) -> bool {
+        self.kept() <= self.window
     }
 
     /// Whether the end is known.
@@ -119,9 +121,26 @@ impl SendWindow {
     /// Adds bytes. Nothing can be added after the end.
     pub fn push(&mut self, bytes: Bytes) {
         if self.end.is_none() && !self.cleared && !bytes.is_empty() {
+            if bytes.len() < SMALL {
+                self.length += bytes.len() as u64;
+                self.tail.extend_from_slice(&bytes);
+                if self.tail.len() >= GATHER {
+                    self.settle_tail();
+                }
+                return;
+            }
+            self.settle_tail();
             let offset = self.length;
             self.length += bytes.len() as u64;
             self.kept.push_back(Piece { offset, bytes });
+        }
+    }
+
+    /// Makes a piece of the small chunks.
+    fn settle_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let bytes = std::mem::take(&mut self.tail).freeze();
+            self.kept.push_back(Piece { offset: self.length - bytes.len() as u64, bytes });
         }
     }
 
@@ -166,6 +185,13 @@ impl SendWindow {
             let _ = front.bytes.split_to(usize::try_from(self.taken - front.offset).unwrap_or(usize::MAX));
             front.offset = self.taken;
         }
+        let left = usize::try_from(self.kept()).unwrap_or(usize::MAX);
+        if left == 0 {
+            // A stream that is silent for hours keeps no memory.
+            self.tail = BytesMut::new();
+        } else if left < self.tail.len() {
+            self.tail.advance(self.tail.len() - left);
+        }
         newly
     }
 
@@ -184,6 +210,7 @@ impl SendWindow {
     pub fn clear(&mut self) -> u64 {
         let kept = self.kept();
         self.kept.clear();
+        self.tail = BytesMut::new();
         self.taken = self.length;
         self.next = self.length;
         self.end = None;
@@ -193,29 +220,37 @@ impl SendWindow {
 
     /// At most `length` kept bytes from `offset` on: a share of one piece, or several small ones copied together.
     fn slice(&self, offset: u64, length: u64) -> Bytes {
-        let index = self.kept.partition_point(|piece| piece.end() <= offset);
-        let Some(piece) = self.kept.get(index) else { return Bytes::new() };
-        let start = usize::try_from(offset - piece.offset).unwrap_or(usize::MAX);
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let here = (piece.bytes.len() - start).min(length);
-        let first = piece.bytes.slice(start..start + here);
+        let index = self.kept.partition_point(|piece| piece.end() <= offset);
+        let tail_offset = self.length - self.tail.len() as u64;
+        let mut first = Bytes::new();
+        if let Some(piece) = self.kept.get(index) {
+            let start = usize::try_from(offset - piece.offset).unwrap_or(usize::MAX);
+            first = piece.bytes.slice(start..start + (piece.bytes.len() - start).min(length));
+        }
         // Small neighbours are gathered: a message for each of many small events would cost more than the copy.
         let most = length.min(GATHER);
-        if here >= most || index + 1 == self.kept.len() {
+        let is_alone = index + 1 >= self.kept.len() && self.tail.is_empty();
+        if first.len() >= most || is_alone {
             return first;
         }
         let mut gathered = Vec::with_capacity(most);
         gathered.extend_from_slice(&first);
-        for piece in self.kept.range(index + 1..) {
+        let pieces = self.kept.iter().skip(index + 1).map(|piece| &piece.bytes[..]);
+        let in_tail = usize::try_from(offset.saturating_sub(tail_offset)).unwrap_or(usize::MAX);
+        for bytes in pieces.chain([&self.tail[in_tail.min(self.tail.len())..]]) {
             let wanted = most - gathered.len();
-            if wanted == 0 {
+            gathered.extend_from_slice(&bytes[..bytes.len().min(wanted)]);
+            if gathered.len() == most {
                 break;
             }
-            gathered.extend_from_slice(&piece.bytes[..piece.bytes.len().min(wanted)]);
         }
         gathered.into()
     }
 }
+
+/// Chunks smaller than this are copied together while they are kept.
+const SMALL: usize = 1024;
 
 /// Neighbouring pieces are gathered into messages of this many bytes; a piece that has as many goes uncopied.
 const GATHER: usize = 16 * 1024;
@@ -291,16 +326,54 @@ mod tests {
         assert_eq!((window.take(100), window.kept()), (None, 0));
     }
 
-    /// Proves that many small chunks fill a window sooner than their bytes do: each costs memory of its own.
+    /// Proves that a window holds as many bytes in small chunks as in large ones, in few pieces (case 178).
     #[test]
-    fn small_chunks_are_counted_for_what_they_cost() {
-        let mut window = SendWindow::new(1000);
-        let pushed = std::iter::repeat_with(|| window.push("x".into())).take(1000);
-        assert_eq!(pushed.count(), 1000);
-        assert_eq!((window.room(), window.kept()), (0, 1000));
-        let mut window = SendWindow::new(1000);
-        window.push(vec![0; 999].into());
-        assert_eq!(window.room(), 1, "a single chunk counts for its bytes");
+    fn send_window_small_chunks_take_only_their_bytes() {
+        let mut window = SendWindow::new(100_000);
+        for chunk in 0..100_000_u32 {
+            assert!(window.has_room(), "{chunk}");
+            window.push(Bytes::copy_from_slice(&[chunk as u8]));
+        }
+        assert!(window.kept.len() < 10 && window.has_room());
+        window.push("x".into());
+        assert!(!window.has_room());
+        let mut all = Vec::new();
+        while let Some(segment) = window.take(700) {
+            assert_eq!(segment.offset, all.len() as u64);
+            all.extend_from_slice(&segment.payload);
+        }
+        assert_eq!(all, (0..100_000_u32).map(|n| n as u8).collect::<Vec<_>>());
+        assert_eq!(window.taken(99_999), 99_999);
+        assert_eq!((window.kept(), window.has_room()), (2, true));
+        assert_eq!(window.take(700).map(|segment| segment.payload), Some("x".into()));
+        assert_eq!((window.taken(100_001), window.tail.capacity()), (2, 0));
+    }
+
+    /// Proves that a body which ends at its window or a little below, brought in chunks of any size, is sent whole and with its
+    /// end before any credit is given (case 178).
+    #[test]
+    fn send_window_end_needs_no_credit() {
+        const WINDOW: usize = 65_536;
+        for below in [0, 1, 53, 100] {
+            for chunk in [1, 53, 1000, 1024, 16_384, WINDOW] {
+                let (mut window, mut left) = (SendWindow::new(WINDOW as u64), WINDOW - below);
+                while left > 0 {
+                    assert!(window.has_room(), "{below} below, in chunks of {chunk}: {left} are left");
+                    let bytes = chunk.min(left);
+                    window.push(vec![0; bytes].into());
+                    left -= bytes;
+                }
+                assert!(window.has_room(), "{below} below, in chunks of {chunk}: nobody looks for the end");
+                window.finish(End::Complete);
+                let sent = all(&mut window, 100_000);
+                let bytes: usize = sent.iter().map(|(_, bytes, _)| bytes).sum();
+                assert_eq!(
+                    (bytes, sent.last().map(|last| last.2)),
+                    (WINDOW - below, Some(true)),
+                    "{below} {chunk}"
+                );
+            }
+        }
     }
 
     /// Proves that an abort comes after all bytes, in a message of its own.

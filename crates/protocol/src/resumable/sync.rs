@@ -1,5 +1,5 @@
 use crate::{
-    json::{Text, from_object},
+    json::{Text, from_object, object, objects, word},
     wire::method,
 };
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ pub(crate) fn decode_plain_consumed(message: &str) -> Option<Consumed> {
         _version: Option<Text<'a>>,
         #[serde(borrow)]
         method: Text<'a>,
+        #[serde(deserialize_with = "object")]
         params: Consumed,
     }
     let message: Message<'_> = from_object(message)?;
@@ -40,6 +41,7 @@ pub(crate) fn decode_plain_consumed(message: &str) -> Option<Consumed> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncParams {
     /// Every request that the client has not done with.
+    #[serde(deserialize_with = "objects")]
     pub requests: Vec<SyncRequest>,
 }
 
@@ -64,6 +66,7 @@ pub struct SyncResult {
     /// The greatest request id that ever arrived; 0 if none.
     pub last_request_id: u64,
     /// Each request that the client named, in its order.
+    #[serde(deserialize_with = "objects")]
     pub requests: Vec<SyncedRequest>,
 }
 
@@ -74,6 +77,7 @@ pub struct SyncedRequest {
     /// The request.
     pub request_id: u64,
     /// What the executor knows of it.
+    #[serde(deserialize_with = "word")]
     pub state: RequestState,
     /// Every byte of the request body before it has come.
     pub body_received: u64,

@@ -1,7 +1,7 @@
 use crate::{
     RpcError,
     error::{INVALID_PARAMS, INVALID_REQUEST},
-    json::{Envelope, RpcId, decode as decode_envelope},
+    json::{Envelope, RpcId, decode as decode_envelope, parse_object},
     resumable::{Consumed, SyncParams, decode_plain_consumed},
     wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, decode_plain_call, method},
 };
@@ -99,11 +99,15 @@ fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
     match method {
         method::INITIALIZE => Inbound::Initialize { id, params: decode_initialize(params) },
         method::HTTP_REQUEST => call(id, decode_call(params)),
+        method::ENVIRONMENT_INFO | method::ENVIRONMENT_STATUS if !is_object_or_null(params) => {
+            let message = format!("{method} params must be an object");
+            Inbound::Refused { id, error: RpcError::new(INVALID_PARAMS, message) }
+        }
         method::ENVIRONMENT_INFO => Inbound::EnvironmentInfo { id },
         method::ENVIRONMENT_STATUS => Inbound::EnvironmentStatus { id },
         method::SYNC => {
             let params = params.map_or("null", RawValue::get);
-            let params = serde_json::from_str(params).map_err(|_| {
+            let params = parse_object(params).map_err(|_| {
                 RpcError::new(
                     INVALID_PARAMS,
                     "session/sync params must be {requests: list of {requestId, headReceived, received, consumed}}",
@@ -115,6 +119,11 @@ fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
     }
 }
 
+/// Whether parameters of which nothing is needed could be some.
+fn is_object_or_null(params: Option<&RawValue>) -> bool {
+    params.is_none_or(|params| params.get() == "null" || params.get().starts_with('{'))
+}
+
 fn notification(method: &str, params: Option<&RawValue>) -> Inbound {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -124,11 +133,11 @@ fn notification(method: &str, params: Option<&RawValue>) -> Inbound {
     }
     match method {
         method::INITIALIZED => Inbound::Initialized,
-        method::CANCEL => match params.map(|params| serde_json::from_str::<Cancel<'_>>(params.get())) {
+        method::CANCEL => match params.map(|params| parse_object::<Cancel<'_>>(params.get())) {
             Some(Ok(cancel)) => Inbound::Cancel { request_id: cancel.request_id.into() },
             _ => Inbound::Ignored,
         },
-        method::CONSUMED => match params.map(|params| serde_json::from_str(params.get())) {
+        method::CONSUMED => match params.map(|params| parse_object(params.get())) {
             Some(Ok(consumed)) => Inbound::Consumed(consumed),
             _ => Inbound::Ignored,
         },
@@ -138,10 +147,10 @@ fn notification(method: &str, params: Option<&RawValue>) -> Inbound {
 
 fn decode_initialize(params: Option<&RawValue>) -> Result<InitializeParams, RpcError> {
     let text = params.map_or("null", RawValue::get);
-    if !text.trim_start().starts_with('{') {
+    if !text.starts_with('{') {
         return Err(RpcError::new(INVALID_PARAMS, "initialize params must be an object"));
     }
-    serde_json::from_str(text).map_err(|_| {
+    parse_object(text).map_err(|_| {
         RpcError::new(
             INVALID_PARAMS,
             "initialize params must be {clientName: string, resumeSessionId?: string or null, attempt?: whole number, \

@@ -160,6 +160,14 @@ impl Server {
         }
     }
 
+    /// How many bytes of a call's upload have been taken; `None` once no more of it is wanted.
+    pub fn upload_progress(&self, call: CallId) -> Option<u64> {
+        match self {
+            Self::Base(_) => None,
+            Self::Resumable(session) => session.upload_progress(call.0),
+        }
+    }
+
     /// The call wants no more of its upload.
     pub fn drop_upload(&mut self, call: CallId) {
         if let Self::Resumable(session) = self {

@@ -1,5 +1,5 @@
 use crate::{
-    json::Text,
+    json::{Text, parse_object},
     wire::{decode_base64, method, notification},
 };
 use bytes::Bytes;
@@ -38,7 +38,7 @@ struct Wire<'a> {
 impl Delta {
     /// Decodes the parameters; `None` where they are of another shape.
     pub fn decode(params: &RawValue) -> Option<Self> {
-        let wire: Wire<'_> = serde_json::from_str(params.get()).ok()?;
+        let wire: Wire<'_> = parse_object(params.get()).ok()?;
         Some(Self {
             request_id: wire.request_id.0.into(),
             seq: wire.seq,

@@ -1,3 +1,4 @@
+use crate::json::object;
 use afield_exchange::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,7 @@ pub struct InitializeResult {
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentInfo {
     /// The user's shell.
+    #[serde(deserialize_with = "object")]
     pub shell: Shell,
     /// The working directory, a `file:` URI.
     pub cwd: String,
@@ -58,7 +60,7 @@ pub struct EnvironmentInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_os: Option<String>,
     /// What the executor can do beyond the least.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub capabilities: Capabilities,
 }
 

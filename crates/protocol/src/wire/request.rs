@@ -1,5 +1,5 @@
 use crate::{
-    json::{RpcId, Text, from_object},
+    json::{Object, RpcId, Text, from_object, object, objects, parse_object},
     wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers, method},
 };
 use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, VersionPreference, detail};
@@ -48,7 +48,7 @@ struct Wire<'a> {
     method: Text<'a>,
     #[serde(borrow)]
     url: Text<'a>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "objects")]
     headers: Vec<WireHeader<'a>>,
     #[serde(borrow)]
     body_base64: Option<Text<'a>>,
@@ -64,7 +64,7 @@ struct Wire<'a> {
     request_id: WireName<'a>,
     #[serde(default)]
     stream_response: bool,
-    body: Option<WireUpload>,
+    body: Option<Object<WireUpload>>,
 }
 
 pub(crate) enum WireName<'a> {
@@ -139,7 +139,7 @@ fn http_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VersionPre
 pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
     let text = params.map_or("null", RawValue::get);
     let wire: Wire<'_> =
-        serde_json::from_str(text).map_err(|_| Error::invalid(detail::PARAMS, what_is_wrong(text)))?;
+        parse_object(text).map_err(|_| Error::invalid(detail::PARAMS, what_is_wrong(text)))?;
     call_params(wire)
 }
 
@@ -153,7 +153,7 @@ pub(crate) fn decode_plain_call(message: &str) -> Option<(RpcId, Result<CallPara
         id: RpcId,
         #[serde(borrow)]
         method: Text<'a>,
-        #[serde(borrow)]
+        #[serde(borrow, deserialize_with = "object")]
         params: Wire<'a>,
     }
     let message: Message<'_> = from_object(message)?;
@@ -176,8 +176,11 @@ fn call_params(wire: Wire<'_>) -> Result<CallParams, Error> {
     request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
     request.redirect = wire.redirect_policy;
     request.http_version = wire.http_version;
-    let upload =
-        wire.body.filter(|body| body.stream).map(|body| Upload { length: body.length, whole: body.whole });
+    let upload = wire
+        .body
+        .map(|body| body.0)
+        .filter(|body| body.stream)
+        .map(|body| Upload { length: body.length, whole: body.whole });
     if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {
         return Err(Error::invalid(detail::PARAMS, "body and bodyBase64 exclude each other"));
     }
@@ -193,10 +196,10 @@ fn what_is_wrong(text: &str) -> String {
         serde_json::from_str::<WireName<'_>>(value.get()).is_ok()
     }
     fn is_upload(value: &RawValue) -> bool {
-        serde_json::from_str::<Option<WireUpload>>(value.get()).is_ok()
+        serde_json::from_str::<Option<Object<WireUpload>>>(value.get()).is_ok()
     }
     fn is_headers(value: &RawValue) -> bool {
-        serde_json::from_str::<Vec<WireHeader<'_>>>(value.get()).is_ok()
+        serde_json::from_str::<Vec<Object<WireHeader<'_>>>>(value.get()).is_ok()
     }
     fn is_policy(value: &RawValue) -> bool {
         redirect_policy(&mut serde_json::Deserializer::from_str(value.get())).is_ok()

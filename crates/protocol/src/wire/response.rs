@@ -1,5 +1,5 @@
 use crate::{
-    json::Text,
+    json::{Text, objects, parse_object},
     wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers},
 };
 use afield_exchange::{Buffered, Head};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
     status: u16,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "objects")]
     headers: Vec<WireHeader<'a>>,
     #[serde(borrow, default)]
     body_base64: Text<'a>,
@@ -21,7 +21,7 @@ struct Wire<'a> {
 /// Decodes the result of `http/request`; `None` where it is of another shape. Also tells whether the body is said to be
 /// complete, as it may be in afield/1.
 pub fn decode_response(result: &str) -> Option<(Buffered, bool)> {
-    let wire: Wire<'_> = serde_json::from_str(result).ok()?;
+    let wire: Wire<'_> = parse_object(result).ok()?;
     let headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()?;
     let head = Head::new(wire.status, headers);
     Some((Buffered::new(head, decode_base64(&wire.body_base64)?), wire.body_complete))

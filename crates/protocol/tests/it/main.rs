@@ -7,6 +7,7 @@ mod base_pair;
 mod base_server;
 mod golden;
 mod hostile;
+mod lists;
 mod resumable_stop;
 mod sim;
 mod streamed;

@@ -24,6 +24,8 @@ impl ResumableClient {
             failed: None,
             upload: upload.then(|| SendWindow::new(self.config.server_window_bytes)),
             upload_wanted: upload,
+            taken: false,
+            cut: false,
             turn: None,
         };
         self.calls.insert(id, call);
@@ -40,13 +42,14 @@ impl ResumableClient {
             None => HeadPoll::Pending,
             Some(Ok(raw)) => HeadPoll::Answer(raw),
             Some(Err(error)) => {
-                self.done(id);
+                self.acknowledge(id);
                 HeadPoll::Failed(error)
             }
         }
     }
 
-    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end; an error once, then the end.
+    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end; an error once, then the end. The
+    /// clean end comes when the upload is over, too: the executor has read it whole, or wants no more of it.
     pub fn poll_body(&mut self, now: Instant, id: u64) -> Option<Option<Result<Bytes, Error>>> {
         let Some(call) = self.calls.get_mut(&id) else { return Some(None) };
         let read = match call.body.read(now) {
@@ -59,13 +62,13 @@ impl ResumableClient {
                 return Some(Some(Ok(bytes)));
             }
             Some(Some(Err(error))) => Some(Err(aborted(&error))),
-            Some(None) => None,
-            None => match call.failed.take() {
+            end => match call.failed.take() {
                 Some(error) => Some(Err(error)),
-                None => return None,
+                None if call.upload_wanted || !(call.taken || end.is_some()) => return None,
+                None => None,
             },
         };
-        self.done(id);
+        self.acknowledge(id);
         Some(read)
     }
 
@@ -81,8 +84,17 @@ impl ResumableClient {
         }
     }
 
-    /// The answer has been taken whole: the executor may forget it.
+    /// The answer has been taken whole. The executor may forget it, unless its upload is still under way: then the request
+    /// stays active, and [`poll_body`](Self::poll_body) says when that is over.
     pub fn done(&mut self, id: u64) {
+        match self.calls.get_mut(&id) {
+            Some(call) if call.upload_wanted || call.cut => call.taken = true,
+            _ => self.acknowledge(id),
+        }
+    }
+
+    /// Lets the executor forget a request that is over.
+    fn acknowledge(&mut self, id: u64) {
         if self.stage != Stage::Live {
             return self.cancel(id);
         }
@@ -108,9 +120,9 @@ impl ResumableClient {
 
 /// What an abort's error object means.
 fn aborted(error: &[u8]) -> Error {
-    match serde_json::from_slice::<RpcError>(error) {
-        Ok(error) => error.into_error(),
-        Err(_) => {
+    match RpcError::from_abort(error) {
+        Some(error) => error.into_error(),
+        None => {
             Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, "the response body was aborted")
                 .with_phase(Phase::Body)
         }

@@ -77,6 +77,10 @@ impl ResumableClient {
         };
         call.answered = true;
         call.text = None;
+        if result.is_err() {
+            call.end_upload();
+            self.events.push_back(ClientEvent::UploadWritable(id));
+        }
         call.answer = Some(result.map_err(RpcError::into_error));
         self.events.push_back(ClientEvent::Readable(id));
     }
@@ -93,8 +97,9 @@ impl ResumableClient {
         };
         upload.taken(consumed.offset);
         if consumed.is_final {
-            upload.clear();
-            call.upload_wanted = false;
+            call.end_upload();
+            // It may be what the end of the answer waits for.
+            self.events.push_back(ClientEvent::Readable(id));
         }
         self.schedule(id);
         self.events.push_back(ClientEvent::UploadWritable(id));

@@ -43,6 +43,10 @@ struct Call {
     failed: Option<Error>,
     upload: Option<SendWindow>,
     upload_wanted: bool,
+    /// Whether the answer has been taken whole, so that only the upload is still under way.
+    taken: bool,
+    /// Whether the call failed while its upload was under way: then it has not gone well, whatever the answer is.
+    cut: bool,
     /// Its place among the uploads that wait to be sent.
     turn: Option<Ticket>,
 }
@@ -142,7 +146,8 @@ impl ResumableClient {
 impl Call {
     /// Ends the call with an error, which its reader finds where it is: at the answer, or after the bytes that came.
     fn fail(&mut self, error: Error) {
-        if self.failed.is_some() || (self.answered && self.body.is_ended()) {
+        let is_whole = self.taken || (self.answered && self.body.is_ended());
+        if self.failed.is_some() || (is_whole && !self.upload_wanted) {
             return;
         }
         if self.answered {
@@ -152,6 +157,12 @@ impl Call {
             self.failed = Some(error.clone());
             self.answer = Some(Err(error));
         }
+        self.cut = self.upload_wanted;
+        self.end_upload();
+    }
+
+    /// Nobody wants more of the request body.
+    fn end_upload(&mut self) {
         self.upload_wanted = false;
         if let Some(upload) = &mut self.upload {
             upload.clear();

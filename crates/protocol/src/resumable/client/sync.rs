@@ -2,7 +2,7 @@ use super::{ClientEvent, ResumableClient, Stage};
 use crate::{
     RpcError,
     client::{Raw, initialized},
-    json::RpcId,
+    json::{RpcId, parse_object},
     resumable::{CallText, Consumed, GREATEST_ID, RequestState, SyncParams, SyncRequest, SyncResult},
     wire::{method, notification, request},
 };
@@ -33,7 +33,7 @@ impl ResumableClient {
     }
 
     pub(super) fn synced(&mut self, result: Result<Raw, RpcError>) {
-        let sync = result.ok().and_then(|raw| serde_json::from_str::<SyncResult>(raw.text()).ok());
+        let sync = result.ok().and_then(|raw| parse_object::<SyncResult>(raw.text()).ok());
         let Some(sync) = sync.filter(|sync| sync.last_request_id <= GREATEST_ID) else {
             let why = "the answer to session/sync is not of its shape";
             return self.events.push_back(ClientEvent::Broken(why));

@@ -18,7 +18,7 @@ impl ResumableClient {
     pub fn upload_room(&self, id: u64) -> Drained {
         match self.calls.get(&id) {
             Some(Call { upload: Some(upload), upload_wanted: true, .. }) => {
-                if upload.room() > 0 {
+                if upload.has_room() {
                     Drained::Room
                 } else {
                     Drained::Full

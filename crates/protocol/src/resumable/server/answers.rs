@@ -65,9 +65,15 @@ impl ResumableServer {
 
     /// Ends every request that is performed with this error.
     pub fn stop_all(&mut self, error: &Error) {
-        let running: Vec<u64> =
-            self.calls.iter().filter(|(_, held)| held.running).map(|(call, _)| *call).collect();
-        for call in running {
+        let all: Vec<u64> = self.calls.keys().copied().collect();
+        for call in all {
+            self.stop(call, error);
+        }
+    }
+
+    /// Ends a request with this error, if it is still performed.
+    pub(super) fn stop(&mut self, call: u64, error: &Error) {
+        if self.calls.get(&call).is_some_and(|held| held.running) {
             self.events.push_back(ServerEvent::Cancel(call));
             self.fail(call, error);
         }
@@ -89,7 +95,7 @@ impl ResumableServer {
     fn starve(&mut self, call: u64) {
         if let Some(held) = self.calls.get_mut(&call)
             && held.starved.is_none()
-            && held.body.room() > 0
+            && held.body.has_room()
         {
             held.starved = Some(self.starved.join(call));
         }
@@ -116,5 +122,5 @@ impl ResumableServer {
 /// A stream may keep its window; when the session's bodies are over their common limit, only a little.
 fn has_room(config: &ServerConfig, kept: u64, held: &Call) -> bool {
     let least = LEAST_KEPT.min(config.client_window_bytes / 2);
-    held.body.room() > 0 && (kept < config.session_body_bytes || held.body.kept() < least)
+    held.body.has_room() && (kept < config.session_body_bytes || held.body.kept() < least)
 }

@@ -51,14 +51,17 @@ impl ResumableServer {
         self.refuse(&RpcId::NONE, INVALID_REQUEST, "the message is not UTF-8");
     }
 
-    /// Takes one binary message.
+    /// Takes one binary message. Whether it breaks the connection does not depend on what else is under way.
     pub fn handle_body(&mut self, message: BodyMessage) {
+        if message.kind != BodyKind::Request {
+            return self.events.push_back(ServerEvent::Broken("an orchestrator sends request bodies only"));
+        }
+        if message.payload.len() > self.config.body_message_bytes {
+            return self.events.push_back(ServerEvent::Broken("a body message is over bodyMessageBytes"));
+        }
         if self.stage != Stage::Live {
             self.ignored += 1;
             return;
-        }
-        if message.kind != BodyKind::Request {
-            return self.events.push_back(ServerEvent::Broken("an orchestrator sends request bodies only"));
         }
         let call = message.request_id;
         let Some(upload) = self.calls.get_mut(&call).and_then(|call| call.upload.as_mut()) else {
@@ -72,9 +75,11 @@ impl ResumableServer {
             Ok(true) => self.events.push_back(ServerEvent::UploadReadable(call)),
             Ok(false) => {}
             Err(broken) => {
-                upload.broken =
-                    Some(Error::invalid(detail::REQUEST_BODY, broken.to_string()).with_phase(Phase::Request));
+                let error =
+                    Error::invalid(detail::REQUEST_BODY, broken.to_string()).with_phase(Phase::Request);
+                upload.broken = Some(error.clone());
                 self.events.push_back(ServerEvent::UploadReadable(call));
+                self.stop(call, &error);
             }
         }
     }

@@ -16,20 +16,31 @@ impl ResumableServer {
         if let Some(broken) = &upload.broken {
             return Some(Some(Err(broken.clone())));
         }
+        if !upload.wanted && !upload.window.is_ended() {
+            return Some(Some(Err(Error::cancelled())));
+        }
         let read = upload.window.read(now)?;
         if upload.window.should_say(now) {
             self.said.insert(call);
         } else if let Some(by) = upload.window.say_by() {
             self.say_by.insert((by, call));
         }
-        Some(read.map(|read| {
-            read.map_err(|error| {
-                let error = aborted(&error);
-                // Said again whenever it is asked for: never must such a body seem to end well.
-                upload.broken = Some(error.clone());
-                error
-            })
-        }))
+        let read = read.map(|read| read.map_err(|error| aborted(&error)));
+        if let Some(Err(error)) = &read {
+            // Said again whenever it is asked for: never must such a body seem to end well.
+            upload.broken = Some(error.clone());
+        }
+        if !matches!(read, Some(Ok(_))) && std::mem::take(&mut upload.wanted) {
+            // The client waits for this before it lets go of the request.
+            self.said.insert(call);
+        }
+        Some(read)
+    }
+
+    /// How many bytes of a request's upload have been taken; `None` once no more of it is wanted.
+    pub fn upload_progress(&self, call: u64) -> Option<u64> {
+        let upload = self.calls.get(&call)?.upload.as_ref().filter(|upload| upload.wanted)?;
+        Some(upload.window.consumed())
     }
 
     /// The request wants no more of its upload: the origin has answered without it, or the exchange has failed.
@@ -55,9 +66,9 @@ impl ResumableServer {
 
 /// What an abort's error object means.
 fn aborted(error: &[u8]) -> Error {
-    match serde_json::from_slice::<RpcError>(error) {
-        Ok(error) => error.into_error(),
-        Err(_) => Error::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, "the request body was aborted")
+    match RpcError::from_abort(error) {
+        Some(error) => error.into_error(),
+        None => Error::new(Kind::Cancelled, Blame::Caller, Retry::Unknown, "the request body was aborted")
             .with_detail(detail::REQUEST_BODY)
             .with_phase(Phase::Request),
     }

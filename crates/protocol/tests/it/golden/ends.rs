@@ -201,10 +201,11 @@ impl Client {
                         HeadPoll::Failed(_) => _ = self.answered.insert(id, true),
                         HeadPoll::Answer(raw) => {
                             let (_, _, complete) = raw.into_answer().unwrap();
-                            self.answered.insert(id, complete);
                             if complete {
                                 self.machine().done(id);
                             }
+                            let over = complete && !self.machine().is_active(id);
+                            self.answered.insert(id, over);
                         }
                     }
                 }

@@ -1,5 +1,5 @@
 //! Whole exchanges in afield/1, message by message and byte by byte, as any implementation must say and hear them. They
-//! are in `tests/golden/`; the specification shows some. `AFIELD_BLESS=1` writes the messages anew.
+//! are in `golden/`, in the syntax of `docs/protocol-kit.md`; the specification shows some. `AFIELD_BLESS=1` writes the messages anew.
 
 mod ends;
 mod line;
@@ -14,11 +14,10 @@ fn here(path: &str) -> PathBuf {
 
 /// Every exchange: its name and its lines.
 fn exchanges() -> Vec<(String, String)> {
-    let mut all: Vec<_> = (fs::read_dir(here("tests/golden")).unwrap())
-        .map(|entry| {
-            let entry = entry.unwrap();
-            (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
-        })
+    let mut all: Vec<_> = (fs::read_dir(here("golden")).unwrap())
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "txt"))
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
         .collect();
     all.sort();
     all
@@ -128,7 +127,7 @@ fn bless(text: &str) -> String {
 fn the_executors_end_says_what_the_exchanges_say() {
     if std::env::var_os("AFIELD_BLESS").is_some() {
         for (name, text) in exchanges() {
-            fs::write(here("tests/golden").join(name), bless(&text)).unwrap();
+            fs::write(here("golden").join(name), bless(&text)).unwrap();
         }
     }
     let exchanges = exchanges();

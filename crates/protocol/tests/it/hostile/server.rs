@@ -253,15 +253,16 @@ fn final_before_the_head_is_a_cancel() {
     assert_eq!((peer.cancelled.as_slice(), peer.server.active(), peer.server.ignored()), (&[1][..], 0, 2));
 }
 
-/// Proves that an upload that breaks its rules fails alone, and never seems to be whole; what merely repeats is skipped.
+/// Proves that an upload that breaks its rules fails alone, at once, with an error that names the fault and blames the
+/// orchestrator, and never seems to be whole; what merely repeats, and what follows the end, is skipped (cases 177, 180).
 #[test]
-fn an_upload_that_breaks_its_rules_fails_alone() {
+fn upload_that_breaks_its_rules_fails_alone() {
     type Messages = &'static [(u64, &'static str, bool, bool)];
     let whole = Some(Ok(()));
     let fails = |why: &str| Some(Err(why.to_owned()));
-    let length = || fails("the body is not of the length that was announced");
+    let length = |bytes| fails(&format!("the body is not of the length that was announced: {bytes} bytes"));
     type Case = (Value, Messages, &'static str, Option<Result<(), String>>);
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         (json!(3), &[(0, "abc", true, false)], "abc", whole.clone()),
         (
             json!(null),
@@ -270,7 +271,9 @@ fn an_upload_that_breaks_its_rules_fails_alone() {
             whole.clone(),
         ),
         (json!(null), &[(0, "a", true, false), (1, "", true, true)], "a", whole.clone()),
-        (json!(null), &[(0, "a", true, false), (1, "b", false, false)], "a", length()),
+        (json!(null), &[(0, "a", true, false), (1, "b", false, false)], "a", whole.clone()),
+        (json!(null), &[(0, "a", true, false), (9, "b", true, false)], "a", whole.clone()),
+        (json!(1), &[(0, "a", true, false), (0, "ab", true, false)], "a", whole.clone()),
         (json!(null), &[(2, "a", true, false)], "", fails("body bytes are missing before offset 2")),
         (
             json!(null),
@@ -278,9 +281,14 @@ fn an_upload_that_breaks_its_rules_fails_alone() {
             "",
             fails("body bytes are missing before offset 9223372036854775807"),
         ),
-        (json!(null), &[(0, "abc", false, false), (0, "a", true, false)], "abc", length()),
-        (json!(2), &[(0, "abc", false, false)], "", length()),
-        (json!(4), &[(0, "abc", true, false)], "", length()),
+        (
+            json!(null),
+            &[(0, "abc", false, false), (0, "a", true, false)],
+            "abc",
+            fails("the body ends at offset 1, after 3 bytes of it have come"),
+        ),
+        (json!(2), &[(0, "abc", false, false)], "", length(2)),
+        (json!(4), &[(0, "abc", true, false)], "", length(4)),
         (
             json!(null),
             &[(0, "abc", false, false), (3, "{}", true, true)],
@@ -293,8 +301,25 @@ fn an_upload_that_breaks_its_rules_fails_alone() {
     let mut peer = Peer::live();
     for (id, (length, messages, bytes, end)) in (1..).zip(cases) {
         peer.send(&upload(id, length.clone()));
+        let mut said = Vec::new();
         for (offset, payload, is_end, abort) in messages {
-            peer.body(id, *offset, payload.as_bytes(), *is_end, *abort);
+            said.extend(peer.body(id, *offset, payload.as_bytes(), *is_end, *abort));
+        }
+        let is_breach =
+            matches!(&end, Some(Err(why)) if why.starts_with("body bytes") || why.starts_with("the body"));
+        if is_breach {
+            let [answer] = &said[..] else { panic!("{messages:?}: {said:?}") };
+            let error = &answer["error"];
+            let why = end.clone().unwrap().unwrap_err();
+            assert_eq!(
+                (&error["code"], error["message"].as_str()),
+                (&json!(-32602), Some(&*format!("http/request body is invalid: {why}")))
+            );
+            let data = json!({"kind": "invalid_request", "blame": "caller", "retry": "no", "phase": "request", "detail": "request_body"});
+            assert_eq!(error["data"], data);
+            assert!(peer.cancelled.contains(&id), "what performs it ends");
+        } else {
+            assert!(said.is_empty(), "{messages:?}: {said:?}");
         }
         let (got, how) = peer.upload(id);
         // What came before the breach may have been read or not.
@@ -302,6 +327,11 @@ fn an_upload_that_breaks_its_rules_fails_alone() {
         assert_eq!(how, end, "{length} {messages:?}");
         let again = peer.upload(id).1;
         assert_eq!(again, end, "{messages:?}: it ends otherwise when it is read again");
+        // That its end has been read before what follows it makes no difference.
+        peer.body(id, 50, b"late", true, false);
+        if end.is_some() {
+            assert_eq!(peer.upload(id).1, end, "{messages:?}");
+        }
         peer.send(&json!({"method": "http/request/cancel", "params": {"requestId": id}}));
     }
     assert!(peer.broken.is_none());
@@ -315,7 +345,13 @@ fn what_nobody_asked_for_is_not_kept() {
     peer.send(&upload(1, json!(null)));
     peer.body(1, 0, &vec![b'x'; WINDOW as usize], false, false);
     peer.body(1, WINDOW, b"x", false, false);
-    assert_eq!(peer.upload(1).1, Some(Err("the body overruns its window".to_owned())));
+    assert_eq!(
+        peer.upload(1).1,
+        Some(Err(
+            "the body overruns its window: bytes before offset 65536 may be sent, and some before 65537 came"
+                .to_owned()
+        ))
+    );
     peer.send(&call(2));
     peer.body(2, 0, b"x", true, false);
     peer.body(9, 0, b"x", true, false);

@@ -23,6 +23,7 @@ pub struct Counts {
     pub uploads_whole: u64,
     pub uploads_aborted: u64,
     pub uploads_unwanted: u64,
+    pub answered_during_upload: u64,
     pub cancelled_unsent: u64,
     pub cancelled_before_head: u64,
     pub cancelled_mid_body: u64,

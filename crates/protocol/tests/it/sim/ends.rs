@@ -23,7 +23,9 @@ pub struct Origin {
     pub running: bool,
     pub blocked: bool,
     upload: Option<u64>,
-    upload_over: bool,
+    pub upload_over: bool,
+    /// Whether the answer has been given whole.
+    finished: bool,
     /// Whether the upload broke off, and the request with it.
     pub upload_failed: bool,
 }
@@ -38,8 +40,16 @@ impl Origin {
             blocked: false,
             upload: has_upload.then_some(0),
             upload_over: false,
+            finished: false,
             upload_failed: false,
         }
+    }
+}
+
+impl Origin {
+    /// Whether there is more of the upload to be read.
+    fn reads_on(&self) -> bool {
+        self.upload.is_some() && !self.upload_over
     }
 }
 
@@ -63,10 +73,14 @@ impl World {
     /// The origin does the next thing it has to do.
     pub fn origin(&mut self, id: u64) {
         let (step, reads, early) = (1 + self.rng.below(CHUNK), self.rng.chance(70), self.rng.chance(10));
+        let answers = self.rng.chance(50);
         let plan = self.plans[&id];
         let origin = self.origins.get_mut(&id).unwrap();
         if origin.upload.is_some() && !origin.upload_over {
-            if reads || self.settling {
+            if plan.duplex && answers && !origin.finished {
+                return self.answer(id, plan.answer, step);
+            }
+            if reads || self.settling || origin.finished {
                 return self.read_upload(id);
             }
             // At the end every body is wanted: one that is short of credit would never come.
@@ -77,7 +91,11 @@ impl World {
             self.counts.uploads_unwanted += 1;
             self.server.drop_upload(id);
         }
-        self.answer(id, plan.answer, step);
+        if self.origins[&id].finished {
+            self.origins.get_mut(&id).unwrap().running = false;
+        } else {
+            self.answer(id, plan.answer, step);
+        }
     }
 
     fn read_upload(&mut self, id: u64) {
@@ -118,7 +136,9 @@ impl World {
                 self.server.fail(id, &Error::overloaded("planned"));
             }
             Answer::Inline(length) => {
-                origin.running = false;
+                origin.finished = true;
+                origin.running = origin.reads_on();
+                self.counts.answered_during_upload += u64::from(origin.running);
                 self.counts.inline += 1;
                 let text = origin.reply.answer(&Buffered::new(head, bytes(id, 0, length)));
                 self.server.answer(id, text);
@@ -128,7 +148,9 @@ impl World {
                 self.server.head(id, origin.reply.head(&head));
             }
             Answer::Stream(length) if origin.produced == length => {
-                origin.running = false;
+                origin.finished = true;
+                origin.running = origin.reads_on();
+                self.counts.answered_during_upload += u64::from(origin.running);
                 self.server.finish(id, End::Complete);
             }
             Answer::Abort(length) if origin.produced == length => {
@@ -160,8 +182,8 @@ impl World {
                     let (answer, complete) = decode_response(raw.text()).unwrap();
                     if complete {
                         append(id, &mut caller.body, &answer.body);
-                        caller.outcome = Some(Ok(()));
                         self.client.done(id);
+                        caller.outcome = (!self.client.is_active(id)).then_some(Ok(()));
                     }
                 }
                 HeadPoll::Failed(error) => caller.outcome = Some(Err((error.kind(), error.retry()))),
@@ -174,7 +196,12 @@ impl World {
                 Some(None) => caller.outcome = Some(Ok(())),
             }
         }
-        let over = self.callers[&id].outcome.is_some();
+        let outcome = self.callers[&id].outcome;
+        if outcome == Some(Ok(())) {
+            let origin = &self.origins[&id];
+            assert!(origin.upload.is_none() || origin.upload_over, "{id} succeeds, and its upload was cut");
+        }
+        let over = outcome.is_some();
         self.counts.ended_during_sync += u64::from(over && self.link.is_some() && !self.client.is_live());
     }
 

@@ -21,7 +21,7 @@ const fn plan(answer: Answer, upload: Option<u64>) -> Plan {
         None => None,
         Some(length) => Some(Upload { length, announced: true, aborts: false }),
     };
-    Plan { answer, upload, early: false }
+    Plan { answer, upload, early: false, duplex: false }
 }
 
 /// When what happens, counted in messages that have arrived.

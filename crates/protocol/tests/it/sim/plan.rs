@@ -11,6 +11,8 @@ pub struct Plan {
     pub upload: Option<Upload>,
     /// Whether the origin may answer before it has read the upload.
     pub early: bool,
+    /// Whether the origin answers while it reads the upload, and reads on when it has answered.
+    pub duplex: bool,
 }
 
 /// What the origin does.
@@ -58,7 +60,8 @@ impl Plan {
             announced: rng.chance(50),
             aborts: rng.chance(15),
         });
-        Self { answer, upload, early: rng.chance(15) }
+        let duplex = upload.is_some_and(|upload| !upload.aborts) && answer.succeeds() && rng.chance(50);
+        Self { answer, upload, early: rng.chance(15), duplex }
     }
 
     pub fn request(&self) -> Request {
