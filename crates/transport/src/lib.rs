@@ -40,7 +40,7 @@ pub use access::{
 };
 pub use closed::{CloseReason, Closed};
 pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received};
-pub use dial::{BearerToken, ClientIdentity, DialConfig, DialError, Pin, Proxy, dial};
+pub use dial::{BearerToken, ClientIdentity, DialConfig, DialError, Dialled, Pin, Proxy, connect, dial};
 pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
 pub use stdio::{Stdio, stdio};
 pub use stream::NetStream;

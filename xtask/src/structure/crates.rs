@@ -39,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("afield-config", &["afield-exchange"]),
+    ("afield-kit", &["afield-protocol", "afield-transport"]),
     ("afield-testkit", &[]),
     // Programs for tests.
     (

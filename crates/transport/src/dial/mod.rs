@@ -41,6 +41,31 @@ pub async fn dial(config: &DialConfig) -> Result<WebSocket<NetStream>, DialError
     Ok(WebSocket::new(stream, read_ahead, Role::Client, config.message_bytes))
 }
 
+/// An open stream on which nothing has been said.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The stream: TCP, TLS over it, or a Unix socket.
+    pub stream: NetStream,
+    /// What a request on it says in `Host`.
+    pub authority: String,
+}
+
+/// Opens the stream that [`dial`] would upgrade, for what says its own requests there, such as a check of the upgrade itself.
+///
+/// Cancel safe, and fails, as [`dial`] does.
+///
+/// # Errors
+///
+/// A [`DialError`] that tells the phase.
+pub async fn connect(config: &DialConfig) -> Result<Dialled, DialError> {
+    let address = Address::parse(config)?;
+    let deadline = deadline(config.connect_timeout);
+    let stream = timeout_at(deadline, connect::connect(&address, config, deadline))
+        .await
+        .map_err(|_| DialError::Timeout { host: address.host_and_port(), after: config.connect_timeout })??;
+    Ok(Dialled { stream, authority: address.authority() })
+}
+
 /// A deadline too far away to be represented is as good as a day.
 fn deadline(after: Duration) -> Instant {
     let now = Instant::now();
