@@ -1,81 +1,336 @@
-use crate::door::HOP;
-use crate::failure;
+//! One hop, from the door to the response head: judged, on a connection that is there or made, sent, answered.
+
+use crate::connect::{self, Destined};
+use crate::deadlines::Deadlines;
+use crate::door::{Admitted, Way};
+use crate::failure::{self, Failed};
+use crate::generation::View;
 use crate::hop::Hop;
-use afield_exchange::Error;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use crate::http1::{self, After, NoAnswer};
+use crate::http2;
+use crate::identity::Identity;
+use crate::observe::Watch;
+use crate::policy::Scheme;
+use crate::pool::Pool;
+use crate::request::host;
+use crate::request::method::expects_content;
+use crate::request::outgoing::Outgoing;
+use crate::request::target::Target;
+use crate::request::upload::{self, Upload};
+use crate::response::{self, Source};
+use crate::stopwatch::Stopwatch;
+use afield_exchange::{Error, Limits, OnInformational, Phase, RequestBody, Trailers, VersionPreference};
+use http::header::{AUTHORIZATION, HOST};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use std::sync::{Arc, Weak};
 
-/// What limits the wait for a response head.
-pub(crate) struct Deadlines {
-    /// When the whole exchange must be over.
-    pub(crate) total: Option<Instant>,
-    /// The longest wait for the head, from the request fully sent.
-    pub(crate) head: Duration,
-    /// The longest time to connect, which the HTTP client keeps.
-    pub(crate) connect: Duration,
+/// What one hop is performed under.
+pub(crate) struct Attempt<'a> {
+    pub(crate) view: &'a View,
+    pub(crate) limits: &'a Limits,
+    pub(crate) principal: Option<&'a Arc<str>>,
+    pub(crate) target: &'a Target,
+    pub(crate) method: &'a Method,
+    pub(crate) redirects: u32,
+    pub(crate) version: VersionPreference,
+    pub(crate) expects: bool,
+    pub(crate) trailers: Option<&'a Trailers>,
+    pub(crate) trailer_names: Option<&'a HeaderValue>,
+    pub(crate) deadlines: &'a Deadlines,
+    pub(crate) listener: Option<&'a OnInformational>,
+    pub(crate) stopwatch: &'a mut Stopwatch,
 }
 
-/// Why there is no response head.
-pub(crate) struct Failed {
-    pub(crate) error: Error,
-    /// The origin says that it did not process the request.
-    pub(crate) unprocessed: bool,
+/// A response head, and the body behind it.
+pub(crate) struct Answer {
+    pub(crate) head: Parts,
+    pub(crate) source: Source,
+    /// The length of the body, where the origin announced it.
+    pub(crate) announced: Option<u64>,
+    pub(crate) is_proxied: bool,
 }
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self { error, unprocessed: false }
+impl Answer {
+    /// Why this head is no answer, if it is none.
+    pub(crate) fn refused(&self, limits: &Limits, hop: u32) -> Option<Error> {
+        if response::is_too_large(&self.head.headers, limits) {
+            return Some(failure::response_headers_too_large().with_hop(hop));
+        }
+        let why = response::refused(&self.head)?;
+        Some(failure::origin_protocol(why, Phase::Head).with_hop(hop))
     }
 }
 
-/// Hands a request to the HTTP client and waits for the response head.
-pub(crate) async fn send(
-    client: &reqwest::Client,
-    request: reqwest::Request,
-    hop: &Arc<Hop>,
-    deadlines: &Deadlines,
-) -> Result<reqwest::Response, Failed> {
-    let Deadlines { total, head, connect } = *deadlines;
-    let mut pending = pin!(client.execute(request));
-    let mut timer = pin!(sleep_until(earlier(total, Instant::now().checked_add(head))));
-    poll_fn(|cx| {
-        hop.before_poll();
-        let polled = HOP.sync_scope(Arc::clone(hop), || pending.as_mut().poll(cx));
-        if let Poll::Ready(response) = polled {
-            return Poll::Ready(response.map_err(|error| Failed {
-                unprocessed: failure::is_unprocessed(&error),
-                error: failure::head(&error, hop, connect),
-            }));
-        }
-        hop.after_poll();
-        // One timer serves both deadlines. That for the head starts once the request is sent, which nobody announces, so
-        // when the timer fires too early it is set again.
-        while timer.as_mut().poll(cx).is_ready() {
-            let now = Instant::now();
-            if total.is_some_and(|total| total <= now) {
-                return Poll::Ready(Err(failure::total_timeout(hop).into()));
-            }
-            let head_until = hop.sent_at().unwrap_or(now).checked_add(head);
-            if head_until.is_some_and(|until| until <= now) {
-                return Poll::Ready(Err(failure::head_timeout(hop, head).into()));
-            }
-            timer.as_mut().reset(earlier(total, head_until));
-        }
-        Poll::Pending
-    })
-    .await
+/// Which version of HTTP a hop takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    /// What the origin agrees to.
+    Negotiated,
+    Http2,
 }
 
-/// The earlier of the two; with neither, a time too far off to matter.
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Instant {
-    const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    match (one, other) {
-        (Some(one), Some(other)) => one.min(other),
-        (Some(only), None) | (None, Some(only)) => only,
-        (None, None) => Instant::now() + FAR,
+/// A connection for one request.
+enum Lease {
+    /// The flag: whether it was just made.
+    Http1(http1::Connection, bool),
+    Http2(http2::Connection),
+}
+
+/// Where connections of a hop come from.
+struct Supply<'a> {
+    identity: &'a Identity,
+    pool: &'a Arc<Pool>,
+    origin: &'a str,
+    version: Version,
+    /// Whether a connection that was used before may be used.
+    may_reuse: bool,
+}
+
+impl Attempt<'_> {
+    pub(crate) async fn perform(
+        mut self,
+        fields: HeaderMap,
+        body: RequestBody,
+        watch: Option<(&mut Watch, Vec<String>)>,
+    ) -> Result<Answer, Failed> {
+        let (target, view) = (self.target, self.view);
+        let uploads = upload::is_watched(&body);
+        let hop = Arc::new(Hop::new(self.redirects, self.principal, uploads, watch.is_some()));
+        let upstream = view.upstream(target);
+        if let Some((watch, secrets)) = watch {
+            watch.attempt(&hop);
+            watch.report().upstream = upstream.map(|slot| slot.upstream().name().to_owned());
+            watch.report().secrets = secrets;
+        }
+        let destination = target.destination(self.method);
+        view.door.vet(&destination, target.literal, &hop)?;
+        host::check(&fields, target, self.method, &view.door, upstream, &hop)?;
+        let way = match upstream.and_then(|slot| slot.proxy()) {
+            None => Way::Direct(None),
+            Some(proxy) => {
+                let way = view.door.way(target, &destination, proxy, &hop);
+                self.deadlines.connecting(way, &hop).await?
+            }
+        };
+        host::check_way(&fields, target, upstream, matches!(way, Way::Proxied(_)))?;
+        let identity = view.identity(upstream, &way)?;
+        let pool = identity.pool(self.principal.map(|name| &**name));
+        let (Way::Direct(mut admitted) | Way::Proxied(mut admitted)) = way;
+
+        let authenticates = authenticates_connection(&fields);
+        let own_host = fields.get(HOST).is_some_and(|host| !target.is_host(host.as_bytes()));
+        let is_plain_proxied = identity.takes_whole_urls(target.scheme);
+        let http1_only = is_plain_proxied || authenticates || (own_host && target.scheme == Scheme::Https);
+        let is_known_http1 = pool.is_http1_only(target.origin());
+        let version = match self.version {
+            _ if http1_only || is_known_http1 => Version::Http1,
+            VersionPreference::Http1 => Version::Http1,
+            VersionPreference::Http2PriorKnowledge => Version::Http2,
+            _ if target.scheme == Scheme::Https => Version::Negotiated,
+            _ => Version::Http1,
+        };
+        // A connection that was not let negotiate serves no request that would have liked to.
+        let forced = version == Version::Http1 && target.scheme == Scheme::Https && !is_known_http1;
+        let origin: Arc<str> = match forced {
+            true => format!("{} http/1.1", target.origin()).into(),
+            false => target.origin().into(),
+        };
+        let may_reuse = !authenticates;
+        let supply = Supply { identity: &identity, pool: &pool, origin: &origin, version, may_reuse };
+
+        let has_content = !matches!(&body, RequestBody::Empty);
+        let spoils = authenticates || (has_content && !expects_content(self.method));
+        if self.expects && has_content {
+            hop.hold_body();
+        }
+        let trailers = self.trailer_names;
+        let outgoing = Outgoing { method: self.method, target, own_host, is_plain_proxied, trailers };
+        let mut request = outgoing.request(fields, &body, self.expects && has_content)?;
+        let credentials = identity.proxy.as_ref().and_then(|proxy| proxy.credentials.as_ref());
+        if let Some(credentials) = credentials.filter(|_| is_plain_proxied) {
+            request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, credentials.basic.clone());
+        }
+        let mut request = request.map(|()| Upload::new(body, self.trailers.cloned(), &hop));
+        loop {
+            let lease = self.lease(&supply, &mut admitted, &hop).await?;
+            hop.sending();
+            let unsent = match lease {
+                Lease::Http1(connection, is_new) => {
+                    self.stopwatch.ready(connection.remote());
+                    outgoing.for_http1(&mut request)?;
+                    let after = After { pool: Arc::downgrade(&pool), origin: Arc::clone(&origin) };
+                    match self.over_http1(connection, request, after, spoils, &hop).await {
+                        Ok((head, body)) => return Ok(Answer::new(head, Source::Http1(body), &identity)),
+                        Err(NoAnswer::Failed(failed)) => return Err(failed),
+                        Err(NoAnswer::Unsent(_)) if is_new => return Err(failure::unsent(&hop).into()),
+                        Err(NoAnswer::Unsent(unsent)) => unsent,
+                    }
+                }
+                Lease::Http2(connection) => {
+                    self.stopwatch.ready(connection.remote());
+                    outgoing.for_http2(&mut request)?;
+                    match self.over_http2(connection, request, &pool, &hop).await {
+                        Ok((head, body)) => return Ok(Answer::new(head, Source::Http2(body), &identity)),
+                        Err(NoAnswer::Failed(failed)) => {
+                            if failed.wants_http1 {
+                                pool.set_http1_only(target.origin());
+                            }
+                            return Err(failed);
+                        }
+                        Err(NoAnswer::Unsent(unsent)) => unsent,
+                    }
+                }
+            };
+            hop.unsent();
+            self.stopwatch.again();
+            request = *unsent;
+        }
     }
+
+    async fn over_http1(
+        &self,
+        connection: http1::Connection,
+        request: Request<Upload>,
+        mut after: After,
+        spoils: bool,
+        hop: &Arc<Hop>,
+    ) -> Result<(Parts, http1::Body), NoAnswer> {
+        let sent = connection.send(request, hop, self.deadlines, self.limits, self.listener);
+        let (head, incoming, connection) = sent.await?;
+        // What an origin leaves unread would be its next request. Where a body has two lengths the chunks are right (RFC
+        // 9112, section 6.3), but what follows them may have been made by somebody who went by the other. And where the
+        // connection is somebody's, it is nobody else's.
+        if spoils
+            || response::is_ambiguous(&head)
+            || response::authenticates_connection(&head.headers)
+            || hop.is_body_held()
+        {
+            after.pool = Weak::new();
+        }
+        let body = http1::Body::new(connection, incoming, after, Arc::clone(hop));
+        Ok((head, body))
+    }
+
+    async fn over_http2(
+        &self,
+        connection: http2::Connection,
+        request: Request<Upload>,
+        pool: &Pool,
+        hop: &Arc<Hop>,
+    ) -> Result<(Parts, http2::Body), NoAnswer> {
+        let sent = connection.send(request, hop, self.deadlines, self.limits, self.listener);
+        let (head, body) = sent.await?;
+        if response::authenticates_connection(&head.headers) {
+            pool.set_http1_only(self.target.origin());
+        }
+        Ok((head, body))
+    }
+
+    /// A connection for the request: one that is there, or a new one.
+    async fn lease(
+        &mut self,
+        supply: &Supply<'_>,
+        admitted: &mut Option<Admitted>,
+        hop: &Hop,
+    ) -> Result<Lease, Error> {
+        let Supply { pool, origin, version, may_reuse, .. } = *supply;
+        let door = &self.view.door;
+        let destination = self.target.destination(self.method);
+        if version != Version::Http1
+            && let Some(connection) = pool.share(origin)
+        {
+            door.vet_pooled(&destination, connection.asked(), hop)?;
+            return Ok(Lease::Http2(connection));
+        }
+        if version != Version::Http2
+            && may_reuse
+            && let Some(connection) = pool.take(origin)
+        {
+            door.vet_pooled(&destination, connection.asked(), hop)?;
+            return Ok(Lease::Http1(connection, false));
+        }
+        let deadlines = *self.deadlines;
+        deadlines.connecting(self.new_lease(supply, admitted, hop), hop).await
+    }
+
+    /// Where the origin is known to speak HTTP/2, one connection is made at a time: others wait for it, and share it.
+    async fn new_lease(
+        &mut self,
+        supply: &Supply<'_>,
+        admitted: &mut Option<Admitted>,
+        hop: &Hop,
+    ) -> Result<Lease, Error> {
+        let Supply { pool, origin, version, .. } = *supply;
+        let shares = version == Version::Http2 || version == Version::Negotiated && pool.is_shared(origin);
+        if !shares {
+            return self.make(supply, admitted, hop).await;
+        }
+        if let Some(connection) = pool.crowd(origin) {
+            return Ok(Lease::Http2(connection));
+        }
+        let making = pool.making(origin);
+        let _making = making.lock().await;
+        if let Some(connection) = pool.share(origin) {
+            return Ok(Lease::Http2(connection));
+        }
+        self.make(supply, admitted, hop).await
+    }
+
+    async fn make(
+        &mut self,
+        supply: &Supply<'_>,
+        admitted: &mut Option<Admitted>,
+        hop: &Hop,
+    ) -> Result<Lease, Error> {
+        let Supply { identity, pool, origin, version, .. } = *supply;
+        let destined = Destined {
+            door: &self.view.door,
+            identity,
+            target: self.target,
+            destination: self.target.destination(self.method),
+            admitted: admitted.take(),
+            tls: match version {
+                Version::Http1 => &pool.tls_http1,
+                Version::Negotiated => &pool.tls,
+                Version::Http2 => &pool.tls_http2,
+            },
+        };
+        let connected = connect::connect(destined, hop, self.stopwatch).await?;
+        let is_http2 = match (version, self.target.scheme) {
+            (Version::Http2, Scheme::Http) => true,
+            (Version::Http2, Scheme::Https) if !connected.is_http2 => {
+                return Err(failure::no_http2(hop));
+            }
+            _ => connected.is_http2,
+        };
+        if !is_http2 {
+            let opened = http1::Connection::open(connected, self.limits).await;
+            return match opened {
+                Ok(connection) => Ok(Lease::Http1(connection, true)),
+                Err(error) => Err(failure::head(&error, hop).error),
+            };
+        }
+        if let Some(other) = pool.share(origin) {
+            return Ok(Lease::Http2(other));
+        }
+        match http2::Connection::open(connected, self.limits).await {
+            Ok(connection) => Ok(Lease::Http2(pool.offer(origin, connection))),
+            Err(error) => Err(failure::head(&error, hop).error),
+        }
+    }
+}
+
+impl Answer {
+    fn new(head: Parts, source: Source, identity: &Identity) -> Self {
+        let announced = source.announced(&head);
+        Self { head, source, announced, is_proxied: identity.proxy.is_some() }
+    }
+}
+
+/// Whether the credentials are for the connection, not for the request.
+fn authenticates_connection(fields: &HeaderMap) -> bool {
+    let credentials = fields.get_all(AUTHORIZATION);
+    credentials.iter().any(|value| response::names_connection_scheme(value.as_bytes()))
 }

@@ -1,8 +1,8 @@
-use crate::dial::DialGate;
+use crate::connect::DialGate;
+use crate::names::{Resolve, SystemResolver};
 use crate::own_listeners::OwnListeners;
 use crate::policy::Policy;
 use crate::request::variables::{HeaderVariables, NoVariables};
-use crate::resolve::{Resolve, SystemResolver};
 use crate::secrets::Secrets;
 use crate::tls::CaPolicy;
 use crate::upstream::Upstreams;
@@ -87,7 +87,4 @@ pub enum ConfigError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
-    /// The HTTP client cannot be built.
-    #[error("the HTTP client cannot be built: {0}")]
-    Client(String),
 }

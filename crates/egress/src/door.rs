@@ -1,25 +1,17 @@
 //! The one door to the network: every hop of every request passes [`Door`], for addresses as for names.
 
 use crate::address::canonical;
-use crate::hop::{Hop, Via};
+use crate::hop::Hop;
+use crate::names::Resolve;
 use crate::own_listeners::OwnListeners;
-use crate::policy::{Decision, Destination, Policy};
-use crate::refusal::{self, Refused};
+use crate::policy::{Decision, Destination, Policy, Reason, Verdict};
+use crate::refusal;
 use crate::request::target::Target;
-use crate::resolve::Resolve;
-use crate::upstream::{Proxy, ProxyScheme, Way};
-use reqwest::dns::{Addrs, Name, Resolving};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::upstream::Proxy;
+use afield_exchange::{Error, Kind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
-
-tokio::task_local! {
-    /// The hop that the current task is performing. Set around every poll of the HTTP client; the client asks its
-    /// resolver synchronously from there, which is how the resolver knows port and scheme. Where it is not set, the
-    /// resolver refuses.
-    pub(crate) static HOP: Arc<Hop>;
-}
 
 /// What denies a destination that is this process itself.
 const SELF: &str = "self";
@@ -36,6 +28,21 @@ struct Inner {
     own_listeners: OwnListeners,
     resolver: Arc<dyn Resolve>,
     dns_limit: Duration,
+}
+
+/// Addresses that a hop may go to.
+pub(crate) struct Admitted {
+    pub(crate) addresses: Vec<IpAddr>,
+    /// The name that was asked, where it is another than the request's.
+    pub(crate) asked: Option<Box<str>>,
+}
+
+/// By which way a hop goes whose upstream has a proxy.
+pub(crate) enum Way {
+    /// To the origin itself, at these addresses where they were asked for already.
+    Direct(Option<Admitted>),
+    /// Through the proxy, which is told the origin's name, or one of these addresses, vetted here.
+    Proxied(Option<Admitted>),
 }
 
 impl Door {
@@ -55,35 +62,62 @@ impl Door {
         destination: &Destination<'_>,
         literal: Option<IpAddr>,
         hop: &Hop,
-    ) -> Result<(), afield_exchange::Error> {
+    ) -> Result<(), Error> {
         if let Some(verdict) = self.0.policy.judge_name(destination)
             && !verdict.allowed
         {
-            hop.judged(|| verdict.reason.label());
-            return Err(refusal::denied(destination, literal, &verdict.reason.label(), hop.index));
+            let unlisted = matches!(verdict.reason, Reason::Unlisted) && literal.is_none();
+            if !(unlisted && self.stands_for_a_listed_name(destination)) {
+                return Err(self.denied(destination, literal, &verdict, hop));
+            }
         }
         match literal {
-            Some(address) => self.vet_address(destination, address, hop),
+            Some(address) => self.vet_address(&[*destination], address, hop),
             None => Ok(()),
         }
     }
 
-    fn vet_address(
-        &self,
-        destination: &Destination<'_>,
-        address: IpAddr,
-        hop: &Hop,
-    ) -> Result<(), afield_exchange::Error> {
+    /// Whether the system looks for this name under another one that no rule denies.
+    fn stands_for_a_listed_name(&self, destination: &Destination<'_>) -> bool {
+        let candidates = self.0.resolver.candidates(destination.host);
+        candidates.iter().any(|name| self.0.policy.judge_name(&named(destination, name)).is_none())
+    }
+
+    /// Judges an address that all of these names lead to: any of them may deny it, any may allow what nothing denies.
+    fn vet_address(&self, names: &[Destination<'_>], address: IpAddr, hop: &Hop) -> Result<(), Error> {
+        let destination = &names[0];
         if self.0.own_listeners.contains(address, destination.port) {
             hop.judged(|| SELF.to_owned());
             return Err(refusal::own_listener(destination, address, hop.index));
         }
-        let verdict = self.0.policy.judge_address(destination, address);
-        hop.judged(|| verdict.reason.label());
-        if verdict.allowed {
-            return Ok(());
+        let mut verdict = self.0.policy.judge_address(destination, address);
+        for name in &names[1..] {
+            let other = self.0.policy.judge_address(name, address);
+            let decides = |verdict: &Verdict<'_>| {
+                !verdict.allowed && matches!(verdict.reason, Reason::Rule(_) | Reason::Always(_))
+            };
+            if !decides(&verdict) && (decides(&other) || other.allowed) {
+                verdict = other;
+            }
         }
-        Err(refusal::denied(destination, Some(address), &verdict.reason.label(), hop.index))
+        if !verdict.allowed {
+            return Err(self.denied(destination, Some(address), &verdict, hop));
+        }
+        hop.judged(|| verdict.reason.label());
+        Ok(())
+    }
+
+    fn denied(
+        &self,
+        destination: &Destination<'_>,
+        address: Option<IpAddr>,
+        verdict: &Verdict<'_>,
+        hop: &Hop,
+    ) -> Error {
+        let label = verdict.reason.label();
+        let error = refusal::denied(destination, address, &label, hop.index);
+        hop.judged(|| label);
+        error
     }
 
     /// What this door says of an address, in the words of the policy.
@@ -105,103 +139,159 @@ impl Door {
 
     /// By which way a hop that was let in goes whose upstream has a proxy. What the proxy is told to connect to is vetted
     /// here first, as far as it can be known here; loopback is never asked of a proxy.
-    pub(crate) async fn way(&self, target: &Target, proxy: &Proxy, hop: &Hop) -> Result<Way, Refused> {
-        let host = target.host();
+    pub(crate) async fn way(
+        &self,
+        target: &Target,
+        destination: &Destination<'_>,
+        proxy: &Proxy,
+        hop: &Hop,
+    ) -> Result<Way, Error> {
         let is_loopback = |address: &IpAddr| canonical(*address).is_loopback();
         match target.literal {
-            Some(address) if is_loopback(&address) => return Ok(Way::Direct),
-            Some(_) => {}
-            None if is_localhost(host) => return Ok(Way::Direct),
-            None if proxy.names_resolved_there => {}
+            Some(address) if is_loopback(&address) => Ok(Way::Direct(None)),
+            Some(address) => Ok(Way::Proxied(Some(Admitted { addresses: vec![address], asked: None }))),
+            None if is_localhost(target.host()) => Ok(Way::Direct(None)),
+            None if proxy.names_resolved_there => Ok(Way::Proxied(None)),
             None => {
-                hop.connecting();
-                hop.resolving();
-                let addresses = self.admit(host, hop).await?;
-                hop.resolved();
-                let here = addresses.iter().any(is_loopback);
-                hop.set_vetted(addresses);
-                if here {
-                    return Ok(Way::Direct);
+                let admitted = self.admit(destination, hop).await?;
+                match admitted.addresses.iter().any(is_loopback) {
+                    true => Ok(Way::Direct(Some(admitted))),
+                    false => Ok(Way::Proxied(Some(admitted))),
                 }
             }
         }
-        if let Some(address) = proxy.literal() {
-            self.vet_proxy(&proxy.host, proxy.port, address, hop)?;
-        }
-        let asks = proxy.scheme == ProxyScheme::Socks5 && !proxy.names_resolved_there;
-        let is_destination = asks && proxy.host == host;
-        hop.go_via(Via { host: proxy.host.clone(), port: proxy.port, is_destination });
-        Ok(Way::Proxied)
     }
 
     /// The addresses of a proxy: the operator's word, so no policy judges them. But it is not this process itself.
-    async fn proxy_addresses(&self, via: &Via, hop: &Hop) -> Result<Vec<IpAddr>, Refused> {
-        let addresses = self.addresses(&via.host, hop).await;
-        let addresses = addresses.map_err(|refused| refusal::proxy_unresolved(refused.0))?;
+    pub(crate) async fn proxy_addresses(&self, proxy: &Proxy, hop: &Hop) -> Result<Vec<IpAddr>, Error> {
+        let addresses = match proxy.literal() {
+            Some(address) => vec![address],
+            None => self.addresses(&proxy.host, hop).await.map_err(refusal::proxy_unresolved)?,
+        };
         for address in &addresses {
-            self.vet_proxy(&via.host, via.port, *address, hop)?;
+            if self.0.own_listeners.contains(*address, proxy.port) {
+                return Err(refusal::proxy_is_self(&proxy.host, proxy.port, hop.index));
+            }
         }
         Ok(addresses)
     }
 
-    fn vet_proxy(&self, host: &str, port: u16, address: IpAddr, hop: &Hop) -> Result<(), Refused> {
-        match self.0.own_listeners.contains(address, port) {
-            true => Err(refusal::proxy_is_self(host, port, hop.index).into()),
-            false => Ok(()),
+    /// Resolves a name and vets every answer: one denied answer denies the name. Where the system looks for a name in
+    /// several domains, each name that is asked is judged as if the request named it, and one that is denied is not asked.
+    pub(crate) async fn admit(&self, destination: &Destination<'_>, hop: &Hop) -> Result<Admitted, Error> {
+        let host = destination.host;
+        if let Some(addresses) = self.known(host, hop)? {
+            let addresses = self.admit_addresses(&[*destination], addresses, hop)?;
+            return Ok(Admitted { addresses, asked: None });
         }
-    }
-
-    /// What the HTTP client connects to when it asks for `name`. Port 0 stands for the port it has itself.
-    async fn answer(&self, name: &str, hop: &Hop) -> Result<Vec<SocketAddr>, Refused> {
-        let with_port = |addresses: &[IpAddr], port| -> Vec<SocketAddr> {
-            addresses.iter().map(|address| SocketAddr::new(*address, port)).collect()
-        };
-        match (hop.via(), hop.vetted()) {
-            (Some(via), _) if via.host == name && !via.is_destination => {
-                Ok(with_port(&self.proxy_addresses(via, hop).await?, 0))
+        let listed = self.0.policy.judge_name(destination).is_none();
+        let (mut denied, mut failed) = (None, None);
+        for name in self.0.resolver.candidates(host) {
+            let asked = named(destination, &name);
+            if let Err(error) = self.vet_asked(&asked, listed, hop) {
+                denied = denied.or(Some(error));
+                continue;
             }
-            (Some(_), Some(vetted)) => Ok(with_port(vetted, 0)),
-            (Some(_), None) => Ok(with_port(&self.admit(name, hop).await?, 0)),
-            (None, Some(vetted)) => Ok(with_port(vetted, hop.port)),
-            (None, None) => Ok(with_port(&self.admit(name, hop).await?, hop.port)),
+            match self.ask(host, &name, hop).await {
+                Ok(addresses) if addresses.is_empty() => {}
+                Ok(addresses) => {
+                    let addresses = self.admit_addresses(&[*destination, asked], addresses, hop)?;
+                    let other = asked.host != host.strip_suffix('.').unwrap_or(host);
+                    return Ok(Admitted { addresses, asked: other.then(|| asked.host.into()) });
+                }
+                // What gave no answer in time may well have the name.
+                Err(error) if error.kind() == Kind::Timeout => return Err(error),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(denied.or(failed).unwrap_or_else(|| refusal::unresolved(hop, host, "no address")))
+    }
+
+    /// Judges a hop that goes over a connection which was made by another name than the request's.
+    pub(crate) fn vet_pooled(
+        &self,
+        destination: &Destination<'_>,
+        asked: Option<&str>,
+        hop: &Hop,
+    ) -> Result<(), Error> {
+        let Some(name) = asked else { return Ok(()) };
+        let listed = self.0.policy.judge_name(destination).is_none();
+        self.vet_asked(&named(destination, name), listed, hop)
+    }
+
+    /// Judges a name that is asked in the place of the request's. `listed`: that one is allowed by its name.
+    fn vet_asked(&self, asked: &Destination<'_>, listed: bool, hop: &Hop) -> Result<(), Error> {
+        match self.0.policy.judge_name(asked) {
+            Some(verdict) if !(listed && matches!(verdict.reason, Reason::Unlisted)) => {
+                Err(self.denied(asked, None, &verdict, hop))
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Resolves a name and vets every answer: one denied answer denies the name.
-    async fn admit(&self, host: &str, hop: &Hop) -> Result<Vec<IpAddr>, Refused> {
-        let mut addresses = self.addresses(host, hop).await?;
-        if addresses.is_empty() {
-            return Err(refusal::unresolved(hop, host, "no address").into());
-        }
-        let destination = Destination { scheme: hop.scheme, host, port: hop.port, method: "" };
+    fn admit_addresses(
+        &self,
+        names: &[Destination<'_>],
+        mut addresses: Vec<IpAddr>,
+        hop: &Hop,
+    ) -> Result<Vec<IpAddr>, Error> {
+        // A connection is judged when it is made, for every method that will use it.
+        let names: Vec<_> = names.iter().map(|name| Destination { method: "", ..*name }).collect();
         for address in &addresses {
-            self.vet_address(&destination, *address, hop)?;
+            self.vet_address(&names, *address, hop)?;
         }
         addresses.truncate(ANSWERS);
         Ok(addresses)
     }
 
     /// The addresses of a host, unjudged.
-    pub(crate) async fn addresses(&self, host: &str, hop: &Hop) -> Result<Vec<IpAddr>, Refused> {
+    pub(crate) async fn addresses(&self, host: &str, hop: &Hop) -> Result<Vec<IpAddr>, Error> {
+        if let Some(addresses) = self.known(host, hop)? {
+            return Ok(addresses);
+        }
+        let mut failed = None;
+        for name in self.0.resolver.candidates(host) {
+            match self.ask(host, &name, hop).await {
+                Ok(addresses) if addresses.is_empty() => {}
+                Ok(addresses) => return Ok(addresses),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| refusal::unresolved(hop, host, "no address")))
+    }
+
+    /// The addresses of a host that no resolver is asked for.
+    fn known(&self, host: &str, hop: &Hop) -> Result<Option<Vec<IpAddr>>, Error> {
         let name = host.strip_suffix('.').unwrap_or(host);
-        // The client asks even for addresses where it is to hand them to a proxy.
-        let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-        if let Ok(address) = bare.parse() {
-            return Ok(vec![address]);
+        if let Ok(address) = name.parse() {
+            return Ok(Some(vec![address]));
         }
         if is_localhost(host) {
             // RFC 6761, section 6.3: these names are loopback and never go to DNS.
-            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+            return Ok(Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]));
         }
         if is_or_below(name, "invalid") {
-            return Err(refusal::unresolved(hop, host, "reserved as invalid by RFC 6761").into());
+            return Err(refusal::unresolved(hop, host, "reserved as invalid by RFC 6761"));
         }
-        match tokio::time::timeout(self.0.dns_limit, self.0.resolver.resolve(host)).await {
-            Ok(Ok(addresses)) => Ok(addresses),
-            Ok(Err(error)) => Err(refusal::unresolved(hop, host, &error.to_string()).into()),
-            Err(_) => Err(refusal::dns_timeout(hop, host, self.0.dns_limit).into()),
-        }
+        Ok(None)
     }
+
+    async fn ask(&self, host: &str, name: &str, hop: &Hop) -> Result<Vec<IpAddr>, Error> {
+        hop.resolving();
+        let answer = self.0.resolver.resolve(name, hop.principal());
+        let answer = match tokio::time::timeout(self.0.dns_limit, answer).await {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(error)) => Err(refusal::unresolved(hop, host, &error.to_string())),
+            Err(_) => Err(refusal::dns_timeout(hop, host, self.0.dns_limit)),
+        };
+        hop.resolved();
+        answer
+    }
+}
+
+/// The same destination under an absolute name.
+fn named<'a>(destination: &Destination<'a>, name: &'a str) -> Destination<'a> {
+    Destination { host: name.strip_suffix('.').unwrap_or(name), ..*destination }
 }
 
 /// Whether this name is loopback by definition (RFC 6761, section 6.3).
@@ -211,53 +301,4 @@ pub(crate) fn is_localhost(host: &str) -> bool {
 
 fn is_or_below(name: &str, parent: &str) -> bool {
     name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-}
-
-impl reqwest::dns::Resolve for Door {
-    fn resolve(&self, name: Name) -> Resolving {
-        let Ok(hop) = HOP.try_with(Arc::clone) else {
-            return Box::pin(std::future::ready(Err(io::Error::other(
-                "a name was resolved outside of a hop",
-            )
-            .into())));
-        };
-        let door = self.clone();
-        Box::pin(async move {
-            hop.resolving();
-            let addresses = door.answer(name.as_str(), &hop).await?;
-            hop.resolved();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::resolve::Resolving as Answering;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    struct Counting(Arc<AtomicUsize>);
-
-    impl Resolve for Counting {
-        fn resolve<'a>(&'a self, _host: &'a str) -> Answering<'a> {
-            self.0.fetch_add(1, Ordering::SeqCst);
-            Box::pin(async { Ok(vec![Ipv4Addr::LOCALHOST.into()]) })
-        }
-    }
-
-    /// Proves that a name which is resolved outside of a hop, where port and scheme are unknown, is refused unasked.
-    #[tokio::test]
-    async fn without_a_hop_nothing_is_resolved() {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let resolver = Arc::new(Counting(Arc::clone(&asked)));
-        let door = Door::new(Policy::default(), OwnListeners::default(), resolver, Duration::from_secs(5));
-        let name = || "name.test".parse::<Name>().expect("a name");
-        assert!(reqwest::dns::Resolve::resolve(&door, name()).await.is_err());
-        assert_eq!(asked.load(Ordering::SeqCst), 0);
-        let hop = Arc::new(Hop::new(0, crate::policy::Scheme::Http, 80, false, false));
-        let resolving = HOP.sync_scope(hop, || reqwest::dns::Resolve::resolve(&door, name()));
-        let addresses: Vec<_> = resolving.await.expect("within a hop it is resolved").collect();
-        assert_eq!(addresses, [SocketAddr::from((Ipv4Addr::LOCALHOST, 80))]);
-    }
 }

@@ -9,7 +9,9 @@ use crate::response::Incoming;
 use crate::secrets::Secrets;
 use crate::tls;
 use crate::upstream::Upstreams;
-use afield_exchange::{Buffered, Error, Head, Request, Response, ResponseBody, Retry, Share};
+use afield_exchange::{
+    BodyFrame, Buffered, Error, Head, Header, Request, Response, ResponseBody, Retry, Share,
+};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -37,13 +39,13 @@ impl Egress {
     ///
     /// # Errors
     ///
-    /// If the CA file cannot be used or the HTTP client cannot be built.
+    /// If the CA file cannot be used, or TLS cannot be set up.
     pub fn new(config: EgressConfig) -> Result<Self, ConfigError> {
         let verifier = tls::general_verifier(&config.ca)?;
         let tls = tls::config(Arc::clone(&verifier))?;
         let settings = Arc::new(Settings { config, verifier, tls });
         let EgressConfig { policy, secrets, upstreams, .. } = &settings.config;
-        let generation = Generation::new(policy, secrets.clone(), upstreams, &settings)?;
+        let generation = Generation::new(policy, secrets.clone(), upstreams, &settings);
         let inner = Inner { generation: RwLock::new(Arc::new(generation)), settings };
         Ok(Self { inner: Arc::new(inner), principal: None, observer: None, share: None })
     }
@@ -76,7 +78,7 @@ impl Egress {
     /// See [`Error`]. What is refused before any network is `invalid_request`, `policy_denied` or `too_large`.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
         let (head, body) = self.exchange(request).await?;
-        Ok(Response { head, body: ResponseBody::new(body) })
+        Ok(Response { head, body: ResponseBody::from_frames(body) })
     }
 
     /// Performs a request and reads the response body whole, up to the limit `buffered_body_bytes`. A body that announces
@@ -90,16 +92,15 @@ impl Egress {
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
         let (head, body) = self.exchange(request).await?;
         let limit = self.inner.settings.config.limits.buffered_body_bytes;
-        let body = read_whole(body, limit, self.share.as_ref()).await?;
-        Ok(Buffered::new(head, body))
+        let (body, trailers) = read_whole(body, limit, self.share.as_ref()).await?;
+        Ok(Buffered::new(head, body).with_trailers(trailers))
     }
 
     /// Puts another policy, other secrets and other upstream rules in force, for all handles. Requests from now on go by
     /// them, over new connections; idle connections made under the old ones close; exchanges that are running go on under
     /// the old ones, their redirects included.
     pub fn reload(&self, policy: &Policy, secrets: Secrets, upstreams: &Upstreams) {
-        let generation = Generation::new(policy, secrets, upstreams, &self.inner.settings)
-            .expect("a client was built from the same settings before");
+        let generation = Generation::new(policy, secrets, upstreams, &self.inner.settings);
         *self.inner.generation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
     }
 
@@ -138,6 +139,7 @@ impl Egress {
         let Settings { config, .. } = &*self.inner.settings;
         let principal = self.principal.as_deref();
         let context = Context {
+            asker: self.principal.as_ref(),
             view: generation.view(principal),
             limits: &config.limits,
             variables: &*config.variables,
@@ -159,9 +161,13 @@ impl fmt::Debug for Egress {
     }
 }
 
-/// The body in one piece: as it came if it came in one, else collected with no more room than was announced. Counted in the
-/// share while it grows, and for as long as it is kept.
-async fn read_whole(mut body: Incoming, limit: usize, share: Option<&Share>) -> Result<Bytes, Error> {
+/// The body in one piece, and its trailer fields: as it came if it came in one, else collected with no more room than was
+/// announced. Counted in the share while it grows, and for as long as it is kept.
+async fn read_whole(
+    mut body: Incoming,
+    limit: usize,
+    share: Option<&Share>,
+) -> Result<(Bytes, Vec<Header>), Error> {
     let too_large = || Error::response_body_too_large(limit as u64);
     let announced = body.announced();
     if announced.is_some_and(|length| length > limit as u64) {
@@ -170,7 +176,15 @@ async fn read_whole(mut body: Incoming, limit: usize, share: Option<&Share>) -> 
     let mut permit = share.map(|share| share.take_anyway(0));
     let mut first = Bytes::new();
     let mut whole = Vec::new();
-    while let Some(piece) = body.next().await.transpose()? {
+    let mut trailers = Vec::new();
+    while let Some(frame) = body.next().await.transpose()? {
+        let piece = match frame {
+            BodyFrame::Data(piece) => piece,
+            BodyFrame::Trailers(fields) => {
+                trailers = fields;
+                continue;
+            }
+        };
         let kept = first.len() + whole.len();
         if kept + piece.len() > limit {
             return Err(give_up(body, too_large()));
@@ -189,10 +203,11 @@ async fn read_whole(mut body: Incoming, limit: usize, share: Option<&Share>) -> 
         whole.extend_from_slice(&piece);
     }
     let whole = if whole.is_empty() { first } else { whole.into() };
-    Ok(match permit {
+    let whole = match permit {
         Some(permit) => permit.hold(whole),
         None => whole,
-    })
+    };
+    Ok((whole, trailers))
 }
 
 fn give_up(body: Incoming, error: Error) -> Error {

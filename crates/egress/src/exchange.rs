@@ -1,29 +1,29 @@
 //! One request performed: checked, sent, redirected, answered.
 
-use crate::attempt::{Deadlines, Failed, send};
-use crate::clients::Clients;
-use crate::failure;
+use crate::attempt::{Answer, Attempt};
+use crate::deadlines::Deadlines;
+use crate::failure::{self, Failed};
 use crate::generation::View;
-use crate::hop::Hop;
 use crate::observe::{HopOutcome, Observer, Watch};
-use crate::policy::Scheme;
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::request::headers::{self, Completion, Scope};
-use crate::request::host;
-use crate::request::method::{self, expects_content};
+use crate::request::method;
 use crate::request::target::Target;
 use crate::request::upload;
 use crate::request::variables::HeaderVariables;
 use crate::response::{self, BodyDeadlines, Incoming};
 use crate::secrets::{Going, Secrets, Sent};
-use crate::upstream::{Slot, Way};
-use afield_exchange::{Error, Head, Header, Limits, Phase, RedirectPolicy, Request, RequestBody};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use crate::stopwatch::Stopwatch;
+use afield_exchange::{
+    Error, Head, Header, Limits, OnInformational, RedirectPolicy, Request, RequestBody, Trailers,
+    VersionPreference,
+};
+use http::header::AUTHORIZATION;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// A request on its way: what of it holds for the next hop.
 pub(crate) struct Exchange<'a> {
@@ -45,13 +45,21 @@ pub(crate) struct Exchange<'a> {
     idle: Option<Duration>,
     /// The secrets that were sent so far.
     sent: Vec<Sent>,
-    /// What made the last attempt.
-    clients: Option<Arc<Clients>>,
+    trailers: Option<Trailers>,
+    /// Their names. HTTP/1 sends none that were not announced.
+    trailer_names: Option<HeaderValue>,
+    listener: Option<OnInformational>,
+    version: VersionPreference,
+    /// Whether the caller wants the body held back until the origin asks for it.
+    expects: bool,
+    stopwatch: Stopwatch,
 }
 
 /// What a request is performed under.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
+    /// The principal once more, to be kept by what outlives the request.
+    pub(crate) asker: Option<&'a Arc<str>>,
     pub(crate) view: &'a View,
     pub(crate) limits: &'a Limits,
     pub(crate) variables: &'a dyn HeaderVariables,
@@ -88,8 +96,11 @@ impl<'a> Exchange<'a> {
             // A deadline beyond what the clock can express is none.
             total: request.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             head: request.head_timeout.unwrap_or(limits.head).min(limits.head),
-            connect: limits.connect,
+            connect: request.connect_timeout.unwrap_or(limits.connect).min(limits.connect),
         };
+        let expects = headers::expects_continue(&request.headers);
+        let trailer_names =
+            request.trailers.as_ref().and_then(|_| headers::announced_trailers(&request.headers));
         Ok(Self {
             context,
             method,
@@ -104,7 +115,12 @@ impl<'a> Exchange<'a> {
             deadlines,
             idle: request.idle_timeout,
             sent,
-            clients: None,
+            trailers: request.trailers,
+            trailer_names,
+            listener: request.on_informational,
+            version: request.http_version,
+            expects,
+            stopwatch: Stopwatch::start(),
         })
     }
 
@@ -114,28 +130,23 @@ impl<'a> Exchange<'a> {
         loop {
             let mut replay = self.body.again();
             let hop = self.redirects;
-            let (response, mut watch) =
-                self.watched_hop(&mut replay).await.map_err(|error| at(hop, error))?;
-            let (head, body) = http::Response::from(response).into_parts();
-            if let Err(error) = self.check(&head) {
-                if let Some(watch) = watch.take() {
-                    watch.failed(&error);
-                }
-                return Err(error);
-            }
+            let (answer, watch) = self.watched_hop(&mut replay).await.map_err(|error| at(hop, error))?;
+            let Answer { head, source, announced, .. } = answer;
             let becomes_get = redirect::becomes_get(head.status, &self.method);
             let (next, replay) = match (self.next(&head), replay) {
                 (Some(next), Some(replay)) => (next, replay),
                 (Some(next), None) if becomes_get => (next, RequestBody::Empty),
                 _ => {
                     let deadlines = BodyDeadlines { total: self.deadlines.total, idle: self.idle };
-                    let answer = response::head(head.status, &head.headers, &self.sent);
-                    return Ok((answer, Incoming::new(body, deadlines, self.redirects, watch)));
+                    let answer = response::head(&head, &self.sent, self.stopwatch.finish(head.version));
+                    let body = Incoming::new(source, announced, deadlines, self.redirects, self.sent, watch);
+                    return Ok((answer, body));
                 }
             };
             if let Some(watch) = watch {
                 watch.ended(HopOutcome::Redirected);
             }
+            source.finish().await;
             self.redirect_to(next, replay, becomes_get).map_err(|error| at(hop + 1, error))?;
         }
     }
@@ -144,15 +155,25 @@ impl<'a> Exchange<'a> {
     async fn watched_hop(
         &mut self,
         replay: &mut Option<RequestBody>,
-    ) -> Result<(reqwest::Response, Option<Watch>), Error> {
+    ) -> Result<(Answer, Option<Watch>), Error> {
         let Some(observer) = self.context.observer else {
-            return Ok((self.hop(replay, None).await?, None));
+            let answer = self.hop(replay, None).await?;
+            return match answer.refused(self.context.limits, self.redirects) {
+                None => Ok((answer, None)),
+                Some(error) => Err(error),
+            };
         };
         let mut watch = Watch::new(observer, &self.target, self.method.as_str(), self.redirects);
         match self.hop(replay, Some(&mut watch)).await {
-            Ok(response) => {
-                self.answered(&response, &mut watch);
-                Ok((response, Some(watch)))
+            Ok(answer) => {
+                self.answered(&answer, &mut watch);
+                match answer.refused(self.context.limits, self.redirects) {
+                    None => Ok((answer, Some(watch))),
+                    Some(error) => {
+                        watch.failed(&error);
+                        Err(error)
+                    }
+                }
             }
             Err(error) => {
                 watch.failed(&error);
@@ -163,34 +184,15 @@ impl<'a> Exchange<'a> {
 
     /// Notes what an answer says of its hop. A pooled connection was judged when it was made; what judged it is found by its
     /// address.
-    fn answered(&self, response: &reqwest::Response, watch: &mut Watch) {
-        let address = response.remote_addr().map(|address| address.ip());
+    fn answered(&self, answer: &Answer, watch: &mut Watch) {
+        let address = self.stopwatch.remote();
         let (target, door) = (&self.target, &self.context.view.door);
-        let is_proxied = watch.is_proxied();
         let report = watch.report();
-        report.status = Some(response.status().as_u16());
+        report.status = Some(answer.head.status.as_u16());
         report.address = address;
-        if let Some(address) = address.filter(|_| !is_proxied && target.literal.is_none()) {
+        if let Some(address) = address.filter(|_| !answer.is_proxied && target.literal.is_none()) {
             report.rule = Some(door.decide(&target.destination(&self.method), address).rule);
         }
-    }
-
-    fn check(&self, head: &Parts) -> Result<(), Error> {
-        let refused = match response::refused(head) {
-            None if response::is_ambiguous(head) && !self.distrust() => {
-                Some("the origin announces two lengths for the body")
-            }
-            refused => refused,
-        };
-        match refused {
-            Some(why) => Err(failure::origin_protocol(why, Phase::Head).with_hop(self.redirects)),
-            None => Ok(()),
-        }
-    }
-
-    /// From here on no connection to this origin is used twice. False if that cannot be promised.
-    fn distrust(&self) -> bool {
-        self.clients.as_ref().is_none_or(|clients| clients.distrust(&self.target))
     }
 
     fn next(&self, head: &Parts) -> Option<Target> {
@@ -204,6 +206,7 @@ impl<'a> Exchange<'a> {
             return Err(failure::too_many_redirects(MAX_REDIRECTS));
         }
         self.redirects += 1;
+        self.stopwatch.redirected();
         self.scope.redirected = true;
         if !next.same_origin(&self.target) {
             self.scope.crossed_origins = true;
@@ -227,68 +230,58 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    /// One hop, up to the response head. What an HTTP/2 origin says it has not processed is sent again.
+    /// One hop, up to the response head. What an HTTP/2 origin says it has not processed is sent again, over HTTP/1.1 where
+    /// that is what it wants.
     async fn hop(
         &mut self,
         replay: &mut Option<RequestBody>,
         mut watch: Option<&mut Watch>,
-    ) -> Result<reqwest::Response, Error> {
+    ) -> Result<Answer, Error> {
         let mut resends = 0;
         loop {
             let failed = match self.attempt(watch.as_deref_mut()).await {
-                Ok(response) => return Ok(response),
+                Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
             match replay.as_ref().and_then(RequestBody::again) {
                 Some(body) if failed.unprocessed && resends < RESENDS => self.body = body,
                 _ => return Err(failed.error),
             }
+            if failed.wants_http1 {
+                self.version = VersionPreference::Http1;
+            }
             resends += 1;
             self.rebuild_fields()?;
         }
     }
 
-    /// Through the door and to the response head. Takes body and fields.
-    async fn attempt(&mut self, watch: Option<&mut Watch>) -> Result<reqwest::Response, Failed> {
-        let (target, view) = (&self.target, self.context.view);
-        let uploads = upload::is_watched(&self.body);
-        let hop = Arc::new(Hop::new(self.redirects, target.scheme, target.port, uploads, watch.is_some()));
-        let upstream = view.upstream(target);
-        if let Some(watch) = watch {
-            watch.attempt(&hop);
-            watch.report().upstream = upstream.map(|slot| slot.upstream().name().to_owned());
-            watch.report().secrets = self.secrets_sent();
-        }
-        view.door.vet(&target.destination(&self.method), target.literal, &hop)?;
-        host::check(&self.fields, target, &self.method, &view.door, upstream, &hop)?;
-        let way = way(view, upstream, target, &hop, self.deadlines.total).await?;
-        host::check_way(&self.fields, target, upstream, way == Way::Proxied)?;
-        let clients = self.clients.insert(view.clients(upstream, way)?);
-
-        let body = std::mem::take(&mut self.body);
+    /// Takes body and fields.
+    async fn attempt(&mut self, watch: Option<&mut Watch>) -> Result<Answer, Failed> {
+        let secrets = match watch.is_some() {
+            true => self.secrets_sent(),
+            false => Vec::new(),
+        };
         let mut fields = std::mem::take(&mut self.fields);
         if let Some(authorization) = &self.authorization {
             fields.entry(AUTHORIZATION).or_insert_with(|| authorization.clone());
         }
-        let own_host = fields.get(HOST).is_some_and(|host| !target.is_host(host.as_bytes()));
-        if !own_host {
-            fields.remove(HOST);
-        }
-        match body.length() {
-            Some(0) if expects_content(&self.method) => {
-                fields.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-            }
-            // Unasked, the HTTP client would drop such a body of a `GET`. HTTP/2 leaves the field out.
-            None => {
-                fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-            }
-            _ => {}
-        }
-        let mut request = reqwest::Request::new(self.method.clone(), target.url.clone());
-        *request.headers_mut() = fields;
-        *request.body_mut() = upload::for_client(body, &hop);
-        let http1 = own_host && target.scheme == Scheme::Https;
-        send(clients.client(target, http1), request, &hop, &self.deadlines).await
+        let attempt = Attempt {
+            view: self.context.view,
+            limits: self.context.limits,
+            principal: self.context.asker,
+            target: &self.target,
+            method: &self.method,
+            redirects: self.redirects,
+            version: self.version,
+            expects: self.expects,
+            trailers: self.trailers.as_ref(),
+            trailer_names: self.trailer_names.as_ref(),
+            deadlines: &self.deadlines,
+            listener: self.listener.as_ref(),
+            stopwatch: &mut self.stopwatch,
+        };
+        let body = std::mem::take(&mut self.body);
+        attempt.perform(fields, body, watch.map(|watch| (watch, secrets))).await
     }
 
     /// The names of the secrets that the next attempt carries.
@@ -306,21 +299,4 @@ fn at(hop: u32, error: Error) -> Error {
         None if hop > 0 => error.with_hop(hop),
         _ => error,
     }
-}
-
-/// By which way a hop goes. Where its upstream has a proxy, that is known once its name is resolved.
-async fn way(
-    view: &View,
-    upstream: Option<&Slot>,
-    target: &Target,
-    hop: &Hop,
-    total: Option<Instant>,
-) -> Result<Way, Error> {
-    let Some(proxy) = upstream.and_then(Slot::proxy) else { return Ok(Way::Direct) };
-    let way = view.door.way(target, proxy, hop);
-    let way = match total {
-        Some(total) => timeout_at(total, way).await.map_err(|_| failure::total_timeout(hop))?,
-        None => way.await,
-    };
-    way.map_err(|refused| refused.0)
 }

@@ -12,6 +12,7 @@ use crate::secrets::Going;
 use crate::upstream::Upstream;
 use afield_exchange::Error;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The longest URL that is looked at, in bytes.
 const LONGEST_URL: usize = 64 * 1024;
@@ -63,12 +64,12 @@ pub(crate) async fn explain(
     let view = generation.view(principal);
     let destination = target.destination(&method);
     let by_name = view.door.policy().decide_name(&destination);
-    let hop = Hop::new(0, target.scheme, target.port, false, false);
+    let hop = Hop::new(0, principal.map(Arc::from).as_ref(), false, false);
     let known = match target.literal {
         Some(address) => vec![address],
         // What is loopback by definition is known unasked.
         None if (resolve || is_localhost(target.host())) && by_name.is_none() => {
-            view.door.addresses(target.host(), &hop).await.map_err(|refused| refused.0)?
+            view.door.addresses(target.host(), &hop).await?
         }
         None => Vec::new(),
     };

@@ -1,11 +1,11 @@
-use crate::clients::Clients;
-use crate::config::{ConfigError, EgressConfig};
-use crate::door::Door;
+use crate::config::EgressConfig;
+use crate::door::{Door, Way};
+use crate::identity::Identity;
 use crate::policy::Policy;
 use crate::request::target::Target;
 use crate::secrets::Secrets;
 use crate::tls::Verifier;
-use crate::upstream::{Slot, Upstreams, Way};
+use crate::upstream::{Slot, Upstreams};
 use afield_exchange::Error;
 use rustls::ClientConfig;
 use std::collections::{HashMap, HashSet};
@@ -22,10 +22,10 @@ pub(crate) struct Generation {
 }
 
 /// What holds for one principal. The door judges an address when a connection is made to it, not when a pooled one is
-/// used: so principals whom other rules hold for have other connections.
+/// used: no connection outlives the rules it was made under.
 pub(crate) struct View {
     pub(crate) door: Door,
-    general: Arc<Clients>,
+    general: Arc<Identity>,
     upstreams: Vec<Slot>,
     settings: Arc<Settings>,
 }
@@ -43,14 +43,13 @@ impl Generation {
         secrets: Secrets,
         upstreams: &Upstreams,
         settings: &Arc<Settings>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Self {
         let view = |principal| View::new(policy, upstreams, principal, settings);
         let of_upstreams = upstreams.rules().flat_map(|rule| rule.limited_to()).map(String::as_str);
         let principals: HashSet<&str> = policy.principals().into_iter().chain(of_upstreams).collect();
         let anyone = view(None);
-        anyone.general.check()?;
         let named = principals.into_iter().map(|name| (name.to_owned(), view(Some(name)))).collect();
-        Ok(Self { secrets, anyone, named })
+        Self { secrets, anyone, named }
     }
 
     pub(crate) fn view(&self, principal: Option<&str>) -> &View {
@@ -76,7 +75,7 @@ impl View {
             config.limits.dns,
         );
         let tls = ClientConfig::clone(&settings.tls);
-        let general = Arc::new(Clients::new(tls, None, door.clone(), Arc::clone(settings)));
+        let general = Arc::new(Identity::new(tls, None, Arc::clone(settings)));
         Self { door, general, upstreams: upstreams.slots(principal), settings: Arc::clone(settings) }
     }
 
@@ -85,10 +84,10 @@ impl View {
         self.upstreams.iter().find(|slot| slot.upstream().applies(target))
     }
 
-    /// The clients for an upstream, or the general ones.
-    pub(crate) fn clients(&self, upstream: Option<&Slot>, way: Way) -> Result<Arc<Clients>, Error> {
+    /// As whom an origin is met: as its upstream rule says, or as everyone.
+    pub(crate) fn identity(&self, upstream: Option<&Slot>, way: &Way) -> Result<Arc<Identity>, Error> {
         match upstream {
-            Some(slot) => slot.clients(way, &self.door, &self.settings),
+            Some(slot) => slot.identity(way, &self.settings),
             None => Ok(Arc::clone(&self.general)),
         }
     }

@@ -2,8 +2,10 @@
 //!
 //! [`Egress`] takes a request as a caller gave it and performs it: it checks every part, asks the operator's [`Policy`],
 //! resolves names, vets every address, connects, sends, follows redirects through the same door, and hands back the
-//! answer as bytes. The engine is `reqwest` with its own redirects, proxies, decompression, retries and resolver switched
-//! off.
+//! answer as bytes. The protocol is spoken by hyper's and h2's connections; making, keeping and closing them is done here.
+//!
+//! One request is read from top to bottom in [`egress`](mod@egress), `exchange` (redirects), `attempt` (one hop), `connect`, and `http1` or
+//! `http2`.
 //!
 //! Promises:
 //!
@@ -14,13 +16,13 @@
 //! - **A body that was cut is an error**, never a shorter body.
 //! - **Dropping cancels**, through to the origin's socket.
 //!
-//! The HTTP client adds `Accept: */*` where the caller sent no `Accept`, and nothing else.
+//! Nothing is added to the caller's fields but `Host` and the framing of the body.
 
 mod address;
 mod attempt;
-mod clients;
 mod config;
-mod dial;
+mod connect;
+mod deadlines;
 mod door;
 mod egress;
 mod exchange;
@@ -30,15 +32,21 @@ mod failure;
 pub mod fuzz;
 mod generation;
 mod hop;
+mod http1;
+mod http2;
+mod identity;
+mod informational;
+mod names;
 mod observe;
 mod own_listeners;
 mod policy;
+mod pool;
 mod redirect;
 mod refusal;
 mod request;
-mod resolve;
 mod response;
 mod secrets;
+mod stopwatch;
 mod tls;
 mod upstream;
 mod watched;
@@ -46,16 +54,16 @@ mod watched;
 pub use address::{AddressClass, canonical, classify};
 pub use config::{ConfigError, EgressConfig};
 #[doc(hidden)]
-pub use dial::DialGate;
+pub use connect::DialGate;
 pub use egress::Egress;
 pub use explain::{Explanation, Verdict};
+pub use names::{Resolve, Resolving, SystemResolver};
 pub use observe::{HopOutcome, HopReport, Observer};
 pub use own_listeners::OwnListeners;
 pub use policy::{
     Action, Decision, Destination, HostPattern, Place, Policy, Preset, Rule, RuleError, Scheme,
 };
 pub use request::variables::{HeaderVariables, NoVariables, VariableError};
-pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use secrets::{Attachment, Secret, SecretError, SecretSource, Secrets};
 pub use tls::{CaPolicy, tls_client_config};
 pub use upstream::{

@@ -103,11 +103,6 @@ impl Watch {
         self.hop = Some(Arc::clone(hop));
     }
 
-    /// Whether it goes through a proxy.
-    pub(crate) fn is_proxied(&self) -> bool {
-        self.hop.as_ref().is_some_and(|hop| hop.via().is_some())
-    }
-
     pub(crate) fn received(&mut self, bytes: usize) {
         self.report().received += bytes as u64;
     }

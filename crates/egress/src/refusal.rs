@@ -4,27 +4,8 @@
 use crate::hop::Hop;
 use crate::policy::Destination;
 use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// An error of the door on its way through the HTTP client, found again in the source chain of the client's error.
-#[derive(Debug)]
-pub(crate) struct Refused(pub(crate) Error);
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
 
 /// Whether a retry is safe after a failure before anything was sent on this hop: only if no earlier hop was executed.
 pub(crate) fn retry_before_sending(hop: u32) -> Retry {

@@ -1,25 +1,57 @@
 //! The response: its head in our words, its body as a stream under the deadlines.
 
-use crate::failure;
+use crate::deadlines::Alarm;
 use crate::observe::{HopOutcome, Watch};
 use crate::secrets::{Sent, redacted, redacted_name};
-use afield_exchange::{Error, Head, Header};
+use crate::{failure, http1, http2};
+use afield_exchange::{BodyFrame, Error, Head, Header, Limits, Timings};
 use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http_body::Body;
+use http::header::{CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING, WWW_AUTHENTICATE};
+use http_body::Frame;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 /// The head as the caller sees it: secrets that were `sent` and are to be redacted are.
-pub(crate) fn head(status: http::StatusCode, headers: &http::HeaderMap, sent: &[Sent]) -> Head {
-    let headers = headers.iter().map(|(name, value)| {
+pub(crate) fn head(parts: &http::response::Parts, sent: &[Sent], timings: Timings) -> Head {
+    let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
+    let reason = reason.map(|reason| redacted(Bytes::copy_from_slice(reason.as_bytes()), sent));
+    Head::new(parts.status.as_u16(), fields(&parts.headers, sent))
+        .with_reason(reason)
+        .with_timings(Some(Box::new(timings)))
+}
+
+/// Fields as the caller sees them.
+pub(crate) fn fields(headers: &http::HeaderMap, sent: &[Sent]) -> Vec<Header> {
+    let fields = headers.iter().map(|(name, value)| {
         let value = redacted(Bytes::copy_from_slice(value.as_bytes()), sent);
         Header { name: redacted_name(name.as_str(), sent), value, env_var: None, secret: None }
     });
-    Head::new(status.as_u16(), headers.collect())
+    fields.collect()
+}
+
+/// Whether a head has more fields, or more bytes in their names and values, than there may be.
+pub(crate) fn is_too_large(headers: &http::HeaderMap, limits: &Limits) -> bool {
+    let bytes = || headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    headers.len() > limits.response_header_count || bytes() > limits.response_headers_bytes
+}
+
+/// Whether the origin authenticates the connection, not the request, by one of the schemes that do: whoever uses the
+/// connection next would be taken for the same user.
+pub(crate) fn authenticates_connection(headers: &http::HeaderMap) -> bool {
+    let challenges = headers.get_all(WWW_AUTHENTICATE).iter().chain(headers.get_all(PROXY_AUTHENTICATE));
+    challenges
+        .into_iter()
+        .any(|value| value.as_bytes().split(|byte| *byte == b',').any(names_connection_scheme))
+}
+
+/// Whether credentials or a challenge begin with a scheme that authenticates the connection.
+pub(crate) fn names_connection_scheme(value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    let scheme = value.split(|byte| !byte.is_ascii_alphanumeric()).next().unwrap_or_default();
+    [&b"ntlm"[..], b"negotiate", b"kerberos"].iter().any(|other| scheme.eq_ignore_ascii_case(other))
 }
 
 /// What makes a head unacceptable that the HTTP client accepts.
@@ -49,21 +81,80 @@ pub(crate) struct BodyDeadlines {
     pub(crate) idle: Option<Duration>,
 }
 
+/// A response body on its connection.
+pub(crate) enum Source {
+    Http1(http1::Body),
+    Http2(http2::Body),
+}
+
+impl Source {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self {
+            Self::Http1(body) => body.poll_frame(cx),
+            Self::Http2(body) => body.poll_frame(cx),
+        }
+    }
+
+    /// The length in bytes, where the origin announced it.
+    pub(crate) fn announced(&self, head: &http::response::Parts) -> Option<u64> {
+        match self {
+            Self::Http1(body) => body.announced(),
+            Self::Http2(body) if body.is_end() => Some(0),
+            Self::Http2(_) => {
+                std::str::from_utf8(head.headers.get(CONTENT_LENGTH)?.as_bytes()).ok()?.parse().ok()
+            }
+        }
+    }
+
+    /// Reads what is left, if it is little and there already, so that the connection can be used for the next hop. Else the
+    /// connection closes.
+    pub(crate) async fn finish(mut self) {
+        let mut left = DISCARDED;
+        std::future::poll_fn(|cx| {
+            loop {
+                match self.poll_frame(cx) {
+                    Poll::Ready(Some(Ok(frame))) => {
+                        let length = frame.data_ref().map_or(0, Bytes::len);
+                        let Some(rest) = left.checked_sub(length) else { return Poll::Ready(()) };
+                        left = rest;
+                    }
+                    Poll::Ready(Some(Err(_)) | None) | Poll::Pending => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
+    }
+}
+
+/// Bytes of a redirect's body that are read to save its connection.
+const DISCARDED: usize = 64 * 1024;
+
 /// Body bytes as they come. Time counts while somebody waits for them: the idle deadline starts when a poll finds
-/// nothing and ends with the next bytes. Ends after the first error. Trailers are dropped.
+/// nothing and ends with the next bytes. Ends after the first error.
 pub(crate) struct Incoming {
-    body: Option<reqwest::Body>,
+    source: Option<Source>,
+    announced: Option<u64>,
     deadlines: BodyDeadlines,
     hop: u32,
+    /// Secrets that were sent and are not to come back in trailer fields.
+    sent: Vec<Sent>,
     /// Made when a poll first has to wait, and only if there is a deadline.
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     waiting_since: Option<Instant>,
     watch: Option<Watch>,
 }
 
 impl Incoming {
-    pub(crate) fn new(body: reqwest::Body, deadlines: BodyDeadlines, hop: u32, watch: Option<Watch>) -> Self {
-        Self { body: Some(body), deadlines, hop, timer: None, waiting_since: None, watch }
+    pub(crate) fn new(
+        source: Source,
+        announced: Option<u64>,
+        deadlines: BodyDeadlines,
+        hop: u32,
+        sent: Vec<Sent>,
+        watch: Option<Watch>,
+    ) -> Self {
+        let (alarm, waiting_since) = (Alarm::default(), None);
+        Self { source: Some(source), announced, deadlines, hop, sent, alarm, waiting_since, watch }
     }
 
     /// Gives up on the body, for this reason.
@@ -75,25 +166,29 @@ impl Incoming {
 
     /// The length in bytes, where the origin announced it.
     pub(crate) fn announced(&self) -> Option<u64> {
-        self.body.as_ref().and_then(|body| body.size_hint().exact())
+        self.announced
     }
 
-    /// The next bytes, `None` at the clean end.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+    /// The next part, `None` at the clean end.
+    pub(crate) async fn next(&mut self) -> Option<Result<BodyFrame, Error>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
+        let Some(source) = &mut self.source else { return Poll::Ready(None) };
         loop {
-            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+            let frame = match ready!(source.poll_frame(cx)) {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(failure::body(&error, self.hop)))),
-                Some(Ok(frame)) => {
-                    if let Ok(bytes) = frame.into_data()
-                        && !bytes.is_empty()
-                    {
-                        return Poll::Ready(Some(Ok(bytes)));
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.with_hop(self.hop)))),
+                Some(Ok(frame)) => frame,
+            };
+            match frame.into_data() {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => return Poll::Ready(Some(Ok(BodyFrame::Data(bytes)))),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        let trailers = fields(&trailers, &self.sent);
+                        return Poll::Ready(Some(Ok(BodyFrame::Trailers(trailers))));
                     }
                 }
             }
@@ -106,16 +201,7 @@ impl Incoming {
         let idle_until =
             idle.and_then(|idle| self.waiting_since.get_or_insert_with(Instant::now).checked_add(idle));
         let Some(next) = [total, idle_until].into_iter().flatten().min() else { return Poll::Pending };
-        let timer = match &mut self.timer {
-            Some(timer) => {
-                if timer.deadline() != next {
-                    timer.as_mut().reset(next);
-                }
-                timer
-            }
-            None => self.timer.insert(Box::pin(sleep_until(next))),
-        };
-        ready!(timer.as_mut().poll(cx));
+        ready!(self.alarm.poll_until(cx, next));
         Poll::Ready(match total {
             Some(total) if total == next => failure::total_timeout_in_body(self.hop),
             _ => failure::idle_timeout(self.hop, idle.unwrap_or_default()),
@@ -124,13 +210,13 @@ impl Incoming {
 }
 
 impl Stream for Incoming {
-    type Item = Result<Bytes, Error>;
+    type Item = Result<BodyFrame, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.body.is_none() {
+        if self.source.is_none() {
             return Poll::Ready(None);
         }
-        let item = match self.poll_body(cx) {
+        let item = match self.poll_source(cx) {
             // An origin that never pauses gives the timer no turn.
             Poll::Ready(Some(Ok(_))) if self.deadlines.total.is_some_and(|total| total <= Instant::now()) => {
                 Some(Err(failure::total_timeout_in_body(self.hop)))
@@ -140,14 +226,14 @@ impl Stream for Incoming {
         };
         self.waiting_since = None;
         match &item {
-            Some(Ok(bytes)) => {
+            Some(Ok(BodyFrame::Data(bytes))) => {
                 if let Some(watch) = &mut self.watch {
                     watch.received(bytes.len());
                 }
             }
+            Some(Ok(BodyFrame::Trailers(_))) => {}
             ended => {
-                self.body = None;
-                self.timer = None;
+                self.source = None;
                 if let Some(Err(error)) = ended {
                     failure::log(error);
                 }
@@ -165,36 +251,20 @@ impl Stream for Incoming {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use afield_exchange::{Kind, detail};
-    use http_body::Frame;
 
-    /// A body that always has something.
-    struct Eager;
-
-    impl Body for Eager {
-        type Data = Bytes;
-        type Error = std::io::Error;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"more")))))
+    /// Proves which credentials and challenges are a connection's, in any case and anywhere in a list (case 123).
+    #[test]
+    fn connection_authentication_is_known_by_its_scheme() {
+        for value in ["NTLM", "ntlm TlRMTVNT", "Negotiate YII=", " Kerberos x", "Negotiate"] {
+            assert!(names_connection_scheme(value.as_bytes()), "{value}");
         }
-    }
-
-    /// Proves that a body which never lets a poll wait, so that no timer gets a turn, ends at the total deadline.
-    #[tokio::test]
-    async fn a_body_that_never_pauses_ends_at_the_deadline() {
-        let with = |total| {
-            let deadlines = BodyDeadlines { total: Some(total), idle: None };
-            Incoming::new(reqwest::Body::wrap(Eager), deadlines, 0, None)
-        };
-        let in_time = Instant::now() + Duration::from_secs(3600);
-        assert_eq!(with(in_time).next().await.expect("there is more").expect("in time"), "more");
-        let mut late = with(Instant::now());
-        let error = late.next().await.expect("an error").expect_err("too late");
-        assert_eq!((error.kind(), error.detail()), (Kind::Timeout, Some(detail::TOTAL)));
-        assert!(late.next().await.is_none());
+        for value in ["Basic ntlm", "Bearer negotiate", "NTLMv9 x", "", "Digest realm=NTLM"] {
+            assert!(!names_connection_scheme(value.as_bytes()), "{value}");
+        }
+        let mut headers = http::HeaderMap::new();
+        headers.append(WWW_AUTHENTICATE, http::HeaderValue::from_static("Basic realm=x, Negotiate"));
+        assert!(authenticates_connection(&headers));
+        headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Basic realm=x"));
+        assert!(!authenticates_connection(&headers));
     }
 }

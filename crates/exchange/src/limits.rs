@@ -41,6 +41,12 @@ pub struct Limits {
     pub headers_bytes: usize,
     /// The URL.
     pub url_bytes: usize,
+    /// Response header fields.
+    pub response_header_count: usize,
+    /// All response header names and values together.
+    pub response_headers_bytes: usize,
+    /// Informational (1xx) responses to one request.
+    pub informational_responses: u32,
     /// Connecting to an origin, TLS included.
     #[serde(rename = "connectMs", serialize_with = "millis")]
     pub connect: Duration,
@@ -78,6 +84,9 @@ impl Default for Limits {
             header_bytes: 64 * KIB,
             headers_bytes: 256 * KIB,
             url_bytes: 8 * KIB,
+            response_header_count: 256,
+            response_headers_bytes: 400 * KIB,
+            informational_responses: 64,
             connect: Duration::from_secs(10),
             dns: Duration::from_secs(5),
             head: Duration::from_secs(3600),

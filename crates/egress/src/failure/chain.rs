@@ -15,11 +15,11 @@ pub(super) fn find_io<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Er
     Some(std::iter::once(first).chain(found).find(|io| io.raw_os_error().is_some()).unwrap_or(first))
 }
 
-/// The error with its sources, for the log. The HTTP client's own text would show the URL: its sources do not.
-pub(super) fn described(error: &reqwest::Error) -> String {
+/// The error with its sources, for the log.
+pub(crate) fn described(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for link in links(error).skip(1) {
+    for link in links(error) {
         let link = link.to_string();
         if link != last {
             let _ = write!(text, "{}{link}", if text.is_empty() { "" } else { ": " });

@@ -5,12 +5,29 @@
 mod chain;
 mod tls;
 
+use crate::connect::Failure;
 use crate::hop::Hop;
-use crate::refusal::{Refused, retry_before_sending};
+use crate::refusal::retry_before_sending;
 use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
-use chain::{described, find, find_io};
+pub(crate) use chain::described;
+use chain::{find, find_io};
 use std::io;
 use std::time::Duration;
+
+/// Why there is no response head.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    /// The origin says that it did not process the request.
+    pub(crate) unprocessed: bool,
+    /// The origin wants HTTP/1.1 (RFC 9113, section 7, HTTP_1_1_REQUIRED).
+    pub(crate) wants_http1: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, unprocessed: false, wants_http1: false }
+    }
+}
 
 /// Tells the operator's log about a failed exchange.
 pub(crate) fn log(error: &Error) {
@@ -22,51 +39,63 @@ pub(crate) fn log(error: &Error) {
     }
 }
 
-/// Why no response head came.
-pub(crate) fn head(error: &reqwest::Error, hop: &Hop, connect_limit: Duration) -> Error {
-    classify(error, hop, connect_limit).with_hop(hop.index)
-}
-
-fn classify(error: &reqwest::Error, hop: &Hop, connect_limit: Duration) -> Error {
-    if let Some(refused) = find::<Refused>(error) {
-        return refused.0.clone();
-    }
+/// Why no response head came over a connection.
+pub(crate) fn head(error: &(dyn std::error::Error + 'static), hop: &Hop) -> Failed {
     if let Some(upload) = hop.upload_error() {
-        return upload.clone();
+        return upload.clone().into();
     }
-    let classified = if let Some(tls) = find::<rustls::Error>(error).filter(|_| !hop.may_have_sent()) {
-        tls::failed(tls, retry_before_sending(hop.index))
-    } else if error.is_builder() {
-        Error::invalid(detail::URL, "the url is not one that HTTP can carry")
-    } else if error.is_connect() && !hop.may_have_sent() {
-        connect(error, hop, connect_limit)
-    } else {
-        exchange(error, hop)
-    };
-    classified.with_log(described(error))
+    let h2 = find::<h2::Error>(error).filter(|h2| h2.is_remote());
+    let says = |reason| h2.is_some_and(|h2| h2.reason() == Some(reason));
+    let wants_http1 = says(h2::Reason::HTTP_1_1_REQUIRED);
+    Failed {
+        unprocessed: wants_http1 || is_unprocessed(error),
+        wants_http1,
+        error: exchange(error, hop).with_hop(hop.index).with_log(described(error)),
+    }
 }
 
-fn connect(error: &reqwest::Error, hop: &Hop, limit: Duration) -> Error {
+/// The connection took no request, though it had just been made or was open a moment ago.
+pub(crate) fn unsent(hop: &Hop) -> Error {
+    let message = "the origin closed the connection before the request was sent";
+    Error::new(Kind::OriginProtocol, Blame::Origin, retry_before_sending(hop.index), message)
+        .with_phase(Phase::Request)
+        .with_hop(hop.index)
+}
+
+/// Why there is no connection.
+pub(crate) fn connect(why: Failure, hop: &Hop, through_proxy: bool) -> Error {
     let retry = retry_before_sending(hop.index);
-    let io = find_io(error);
-    if error.is_timeout() || io.is_some_and(|io| io.kind() == io::ErrorKind::TimedOut) {
-        let message = format!("no connection to the origin within {limit:?}");
-        let phase = hop.phase();
-        return Error::new(Kind::Timeout, Blame::Network, retry, message).with_phase(phase);
+    let (error, log) = match why {
+        Failure::Io(io) if through_proxy => (proxy_io(&io, retry), described(&io)),
+        Failure::Io(io) => (origin_io(&io, retry), described(&io)),
+        Failure::ProxyCredentials => {
+            (proxy("the operator's proxy demands other credentials", retry), "407 or its like".to_owned())
+        }
+        Failure::Proxy(log) => (proxy("the operator's proxy made no connection to the origin", retry), log),
+        Failure::Gated => {
+            let message = "no connection to the origin could be made";
+            let error = Error::new(Kind::Connect, Blame::Network, retry, message);
+            (error.with_phase(Phase::Connect), "connection attempts are gated".to_owned())
+        }
+    };
+    error.with_hop(hop.index).with_log(log)
+}
+
+fn origin_io(io: &io::Error, retry: Retry) -> Error {
+    if io.kind() == io::ErrorKind::TimedOut {
+        let message = "the system gave up connecting to the origin";
+        return Error::new(Kind::Timeout, Blame::Network, retry, message).with_phase(Phase::Connect);
     }
-    if hop.via().is_some() {
-        return through_proxy(error, io, retry);
-    }
-    let (blame, message) = match io.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => (Blame::Origin, "the origin refused the connection"),
-        Some(
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted,
-        ) => (Blame::Origin, "the origin closed the connection while it was being made"),
-        Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable) => {
+    let (blame, message) = match io.kind() {
+        io::ErrorKind::ConnectionRefused => (Blame::Origin, "the origin refused the connection"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
+            (Blame::Origin, "the origin closed the connection while it was being made")
+        }
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
             (Blame::Network, "the origin is unreachable")
         }
-        Some(io::ErrorKind::PermissionDenied) => (Blame::Operator, "the system forbids this connection"),
-        Some(io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse) => {
+        io::ErrorKind::PermissionDenied => (Blame::Operator, "the system forbids this connection"),
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
             (Blame::Executor, "no local address or port is left for the connection")
         }
         _ => (Blame::Network, "no connection to the origin could be made"),
@@ -74,26 +103,63 @@ fn connect(error: &reqwest::Error, hop: &Hop, limit: Duration) -> Error {
     Error::new(Kind::Connect, blame, retry, message).with_phase(Phase::Connect)
 }
 
-/// No connection to the origin through the operator's proxy, or none to the proxy.
-fn through_proxy(error: &reqwest::Error, io: Option<&io::Error>, retry: Retry) -> Error {
-    // The HTTP client tells apart by its text alone why a proxy made no tunnel.
-    let message = if described(error).contains("proxy authorization required") {
-        "the operator's proxy demands other credentials"
-    } else if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
-        "the operator's proxy refused the connection"
-    } else {
-        "the operator's proxy made no connection to the origin"
-    };
+fn proxy_io(io: &io::Error, retry: Retry) -> Error {
+    match io.kind() {
+        io::ErrorKind::ConnectionRefused => proxy("the operator's proxy refused the connection", retry),
+        _ => proxy("the operator's proxy made no connection to the origin", retry),
+    }
+}
+
+fn proxy(message: &'static str, retry: Retry) -> Error {
     Error::new(Kind::Connect, Blame::Operator, retry, message).with_phase(Phase::Connect)
 }
 
+/// A handshake with the origin, or with the operator's proxy, failed. rustls wraps its errors.
+pub(crate) fn tls(error: io::Error, hop: &Hop, with_proxy: bool) -> Error {
+    let retry = retry_before_sending(hop.index);
+    match find::<rustls::Error>(&error) {
+        Some(tls) => tls::failed(tls, retry).with_hop(hop.index).with_log(described(&error)),
+        None => connect(error.into(), hop, with_proxy),
+    }
+}
+
+/// The host is not one that a certificate can be for.
+pub(crate) fn unusable_server_name() -> Error {
+    let message = "the host name is not one that a certificate can carry";
+    Error::new(Kind::Tls, Blame::Caller, Retry::No, message).with_phase(Phase::Tls).with_detail("wrong_name")
+}
+
+/// HTTP/2 and nothing else was asked for.
+pub(crate) fn no_http2(hop: &Hop) -> Error {
+    let message = "the origin does not speak HTTP/2";
+    Error::new(Kind::OriginProtocol, Blame::Origin, retry_before_sending(hop.index), message)
+        .with_phase(Phase::Connect)
+        .with_hop(hop.index)
+}
+
+/// No connection within the limit.
+pub(crate) fn connect_timeout(hop: &Hop, limit: Duration) -> Error {
+    let message = format!("no connection to the origin within {limit:?}");
+    timeout(message, Blame::Network, retry_before_sending(hop.index), hop.phase(), hop.index)
+}
+
+/// The origin sends one informational response after the other.
+pub(crate) fn too_many_informational(limit: u32) -> Error {
+    let message = format!("more than {limit} informational (1xx) responses came before the response head");
+    Error::new(Kind::TooLarge, Blame::Origin, Retry::Unknown, message)
+        .with_detail(detail::RESPONSE_HEADERS)
+        .with_phase(Phase::Head)
+}
+
 /// There is a connection, and something may have been sent.
-fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
+fn exchange(error: &(dyn std::error::Error + 'static), hop: &Hop) -> Error {
     let phase = match hop.phase() {
         Phase::Request => Phase::Request,
         _ => Phase::Head,
     };
-    if is_unprocessed(error) {
+    let refused = find::<h2::Error>(error)
+        .is_some_and(|h2| h2.is_remote() && h2.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED));
+    if refused || is_unprocessed(error) {
         let message = "the origin refused to process the request";
         let retry = retry_before_sending(hop.index);
         return Error::new(Kind::OriginProtocol, Blame::Origin, retry, message).with_phase(phase);
@@ -103,10 +169,7 @@ fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
             return response_headers_too_large();
         }
         if hyper.is_canceled() {
-            let message = "the origin closed the connection before the request was sent";
-            let retry = retry_before_sending(hop.index);
-            return Error::new(Kind::OriginProtocol, Blame::Origin, retry, message)
-                .with_phase(Phase::Request);
+            return unsent(hop);
         }
         if hyper.is_parse() {
             return origin_protocol("the origin's answer is not HTTP", phase).with_detail(detail::NOT_HTTP);
@@ -131,7 +194,7 @@ fn exchange(error: &reqwest::Error, hop: &Hop) -> Error {
 }
 
 /// HTTP/2 says of these that the request was not processed (RFC 9113, section 8.7).
-pub(crate) fn is_unprocessed(error: &reqwest::Error) -> bool {
+fn is_unprocessed(error: &(dyn std::error::Error + 'static)) -> bool {
     find::<h2::Error>(error).is_some_and(|h2| {
         h2.is_remote()
             && (h2.is_reset() && h2.reason() == Some(h2::Reason::REFUSED_STREAM)
@@ -140,7 +203,7 @@ pub(crate) fn is_unprocessed(error: &reqwest::Error) -> bool {
 }
 
 /// Why a response body broke off.
-pub(crate) fn body(error: &reqwest::Error, hop: u32) -> Error {
+pub(crate) fn body(error: &(dyn std::error::Error + 'static)) -> Error {
     let cut =
         find::<hyper::Error>(error).is_some_and(|hyper| hyper.is_incomplete_message() || hyper.is_closed());
     let failure = if cut || find_io(error).is_some() {
@@ -150,15 +213,16 @@ pub(crate) fn body(error: &reqwest::Error, hop: u32) -> Error {
     } else {
         Error::body_misframed()
     };
-    failure.with_hop(hop).with_log(described(error))
+    failure.with_log(described(error))
 }
 
 pub(crate) fn origin_protocol(message: &'static str, phase: Phase) -> Error {
     Error::new(Kind::OriginProtocol, Blame::Origin, Retry::Unknown, message).with_phase(phase)
 }
 
-fn response_headers_too_large() -> Error {
-    let message = "the response head is larger than the HTTP library accepts";
+/// The response head is over its limits.
+pub(crate) fn response_headers_too_large() -> Error {
+    let message = "the response head has more fields, or more bytes, than the operator accepts";
     Error::new(Kind::TooLarge, Blame::Origin, Retry::No, message)
         .with_detail(detail::RESPONSE_HEADERS)
         .with_phase(Phase::Head)

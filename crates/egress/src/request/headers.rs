@@ -5,7 +5,8 @@
 //! | `Content-Length` | dropped; the length of the body is ours to say |
 //! | `Transfer-Encoding` | the request is refused |
 //! | `Connection`, and the fields it names | dropped |
-//! | `Keep-Alive`, `TE`, `Trailer`, `Upgrade`, `HTTP2-Settings`, `Expect`, `Proxy-*` | dropped |
+//! | `TE` | kept if it says `trailers`, and then says nothing else |
+//! | `Keep-Alive`, `Trailer`, `Upgrade`, `HTTP2-Settings`, `Expect`, `Proxy-*` | dropped; `Trailer` and `Expect` are sent where the request has trailer fields, and a body that may wait |
 //! | `Host` | honoured once, on the first hop, if it may go along (see [`super::host`]); twice is refused |
 //! | everything else | sent, in order, trimmed of spaces and tabs at both ends |
 
@@ -126,7 +127,7 @@ fn build(
             let message = "transfer-encoding is not the caller's to set";
             return Err(Error::invalid(detail::HEADER_NAME, message));
         }
-        let dropped = is_dropped(&name);
+        let dropped = is_dropped(&name) && !(name == header::TE && wants_trailers(&field.value));
         let kept = !dropped && scope.keeps(&name, field);
         let bytes = if kept { completion.complete(field, &name, sent)? } else { field.value.clone() };
         if bytes.len() > limits.header_bytes {
@@ -146,14 +147,36 @@ fn build(
                 return Err(Error::invalid(detail::HEADER_VALUE, "host: given more than once"));
             }
         }
-        if kept {
+        if kept && name == header::TE {
+            map.insert(name, HeaderValue::from_static("trailers"));
+        } else if kept {
             map.append(name, value);
         }
     }
-    for name in named_by_connection.iter().filter(|name| **name != header::HOST) {
+    // `TE` is always named there (RFC 9110, section 10.1.4).
+    for name in named_by_connection.iter().filter(|name| !matches!(**name, header::HOST | header::TE)) {
         map.remove(name);
     }
     Ok(map)
+}
+
+fn wants_trailers(te: &[u8]) -> bool {
+    te.split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// The names of trailer fields that the caller announces (RFC 9110, section 6.6.2).
+pub(crate) fn announced_trailers(headers: &[Header]) -> Option<HeaderValue> {
+    let named = headers.iter().filter(|field| field.is("trailer"));
+    let names = named.flat_map(|field| field.value.split(|byte| *byte == b','));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    let names: Vec<_> = names.filter(|name| !is_ours(name)).map(|name| name.to_string()).collect();
+    (!names.is_empty()).then(|| HeaderValue::from_str(&names.join(", ")).ok()).flatten()
+}
+
+/// Whether the caller wants its body held back until the origin asks for it (RFC 9110, section 10.1.1).
+pub(crate) fn expects_continue(headers: &[Header]) -> bool {
+    let asks = |field: &Header| field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue");
+    headers.iter().any(|field| field.is("expect") && asks(field))
 }
 
 fn name(text: &str) -> Result<HeaderName, Error> {

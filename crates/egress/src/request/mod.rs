@@ -3,6 +3,7 @@
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod method;
+pub(crate) mod outgoing;
 pub(crate) mod target;
 pub(crate) mod upload;
 pub(crate) mod variables;

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
 use std::net::IpAddr;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// Where one hop goes: a URL that has been checked and holds no userinfo.
 pub(crate) struct Target {
@@ -90,6 +90,26 @@ impl Target {
     pub(crate) fn host(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The origin's serialization (RFC 6454, section 6.2).
+    pub(crate) fn origin(&self) -> &str {
+        &self.url[..Position::AfterPort]
+    }
+
+    /// The value of `Host`, which has no port that the scheme implies.
+    pub(crate) fn host_field(&self) -> &str {
+        &self.url[Position::BeforeHost..Position::AfterPort]
+    }
+
+    /// The host with its port, whatever the scheme.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.url.host_str().unwrap_or_default(), self.port)
+    }
+
+    /// The path with the query, as it is sent.
+    pub(crate) fn path(&self) -> &str {
+        &self.url[Position::BeforePath..]
     }
 
     /// The destination that the policy judges.

@@ -1,10 +1,13 @@
 use crate::failure;
 use crate::hop::Hop;
-use afield_exchange::{Blame, BodyError, BodyStream, Error, Kind, Phase, RequestBody, Retry, detail};
+use afield_exchange::{
+    Blame, BodyError, BodyStream, Error, Kind, Phase, RequestBody, Retry, Trailers, detail,
+};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, timeout_at};
 
@@ -21,33 +24,11 @@ pub(crate) fn is_watched(body: &RequestBody) -> bool {
     }
 }
 
-/// The body as the HTTP client takes it.
-pub(crate) fn for_client(body: RequestBody, hop: &Arc<Hop>) -> Option<reqwest::Body> {
-    match body {
-        RequestBody::Empty => None,
-        RequestBody::Bytes(bytes) if bytes.len() <= PIECE => {
-            hop.upload(bytes.len());
-            Some(bytes.into())
-        }
-        RequestBody::Bytes(bytes) => {
-            let length = Some(bytes.len() as u64);
-            Some(reqwest::Body::wrap(Upload::new(Source::Whole(bytes), length, hop)))
-        }
-        RequestBody::Stream { length, stream } => {
-            Some(reqwest::Body::wrap(Upload::new(Source::Stream(Mutex::new(stream)), length, hop)))
-        }
-        RequestBody::Recorded(body) => {
-            let stream = Mutex::new(body.reader());
-            Some(reqwest::Body::wrap(Upload::new(Source::Stream(stream), body.length(), hop)))
-        }
-    }
-}
-
-/// A request body that tells its hop when it was taken whole or failed.
+/// A request body on its way, which tells its hop when it was taken whole or failed.
 ///
 /// With a known length, exactly that many bytes are sent: the last of them are held back until the stream has ended, so
 /// a body that turns out longer or shorter is cut off by closing the connection, never passed off as complete.
-struct Upload {
+pub(crate) struct Upload {
     source: Source,
     /// What is still to come from the source, if its length is known.
     remaining: Option<u64>,
@@ -55,27 +36,38 @@ struct Upload {
     owed: Option<u64>,
     held: Option<Bytes>,
     ended: bool,
+    trailers: Option<Trailers>,
     hop: Arc<Hop>,
 }
 
 enum Source {
     Whole(Bytes),
-    /// The lock is never taken: it makes the stream `Sync`, as the HTTP client demands.
-    Stream(Mutex<BodyStream>),
+    Stream(BodyStream),
 }
 
 impl Upload {
-    fn new(source: Source, length: Option<u64>, hop: &Arc<Hop>) -> Self {
-        Self { source, remaining: length, owed: length, held: None, ended: false, hop: Arc::clone(hop) }
+    /// The body as a connection takes it. Trailer fields follow a streamed one.
+    pub(crate) fn new(body: RequestBody, trailers: Option<Trailers>, hop: &Arc<Hop>) -> Self {
+        let length = body.length();
+        let (source, ended) = match body {
+            RequestBody::Empty => (Source::Whole(Bytes::new()), true),
+            RequestBody::Bytes(bytes) => {
+                let ended = bytes.is_empty();
+                (Source::Whole(bytes), ended)
+            }
+            RequestBody::Stream { stream, .. } => (Source::Stream(stream), false),
+            RequestBody::Recorded(body) => (Source::Stream(body.reader()), false),
+        };
+        let trailers = trailers.filter(|_| !ended);
+        let hop = Arc::clone(hop);
+        Self { source, remaining: length, owed: length, held: None, ended, trailers, hop }
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &mut self.source {
             Source::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Whole(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
-            Source::Stream(stream) => {
-                stream.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll_next(cx)
-            }
+            Source::Stream(stream) => stream.as_mut().poll_next(cx),
         }
     }
 
@@ -112,6 +104,22 @@ impl Upload {
             }
         }
     }
+
+    /// The trailer fields, once; those that no trailer may be are left out (RFC 9110, section 6.5.1).
+    fn take_trailers(&mut self) -> Option<HeaderMap> {
+        let fields = self.trailers.take()?.get();
+        let mut map = HeaderMap::with_capacity(fields.len());
+        for field in fields {
+            let name = HeaderName::from_bytes(field.name.as_bytes());
+            let value = HeaderValue::from_maybe_shared(field.value);
+            if let (Ok(name), Ok(value)) = (name, value)
+                && !super::headers::is_ours(&name)
+            {
+                map.append(name, value);
+            }
+        }
+        (!map.is_empty()).then_some(map)
+    }
 }
 
 impl Body for Upload {
@@ -122,22 +130,27 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        // Whoever releases it polls the connection again.
+        if self.hop.is_body_held() {
+            return Poll::Pending;
+        }
         let piece = ready!(self.poll_piece(cx));
-        Poll::Ready(piece.map(|piece| match piece {
-            Ok(bytes) => {
+        Poll::Ready(match piece {
+            Some(Ok(bytes)) => {
                 self.hop.upload(bytes.len());
                 self.owed = self.owed.map(|owed| owed.saturating_sub(bytes.len() as u64));
-                Ok(Frame::data(bytes))
+                Some(Ok(Frame::data(bytes)))
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 self.hop.upload_failed(error.clone());
-                Err(error)
+                Some(Err(error))
             }
-        }))
+            None => self.take_trailers().map(|fields| Ok(Frame::trailers(fields))),
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended && self.held.is_none()
+        self.ended && self.held.is_none() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -2,9 +2,10 @@
 
 use super::declared::{TlsVersion, Upstream};
 use super::proxy::Proxy;
-use crate::clients::Clients;
-use crate::door::Door;
+use crate::connect::Credentials;
+use crate::door::Way;
 use crate::generation::Settings;
+use crate::identity::{Identity, ProxyRoute};
 use crate::secrets::Held;
 use crate::tls;
 use crate::watched::{self, Stamp};
@@ -33,15 +34,8 @@ struct Built {
     stamps: Vec<Option<Stamp>>,
     password: Option<Zeroizing<Vec<u8>>>,
     checked: Instant,
-    direct: Arc<Clients>,
-    proxied: Option<Arc<Clients>>,
-}
-
-/// By which way an origin is met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Direct,
-    Proxied,
+    direct: Arc<Identity>,
+    proxied: Option<Arc<Identity>>,
 }
 
 impl Slot {
@@ -59,27 +53,22 @@ impl Slot {
         self.upstream.proxy.as_ref()
     }
 
-    /// The clients for this way, built when they are first asked for and again when a file has changed. Files that have
+    /// The identity for this way, built when it is first asked for and again when a file has changed. Files that have
     /// become unusable leave what was built in use: certificates are seldom replaced in one step.
-    pub(crate) fn clients(
-        &self,
-        way: Way,
-        door: &Door,
-        settings: &Arc<Settings>,
-    ) -> Result<Arc<Clients>, Error> {
+    pub(crate) fn identity(&self, way: &Way, settings: &Arc<Settings>) -> Result<Arc<Identity>, Error> {
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         let due = built.as_ref().is_none_or(|built| watched::is_due(built.checked, self.every));
         if due {
-            self.refresh(&mut built, door, settings)?;
+            self.refresh(&mut built, settings)?;
         }
         let built = built.as_ref().expect("refreshing leaves something built, or fails");
         Ok(Arc::clone(match way {
-            Way::Direct => &built.direct,
-            Way::Proxied => built.proxied.as_ref().unwrap_or(&built.direct),
+            Way::Direct(_) => &built.direct,
+            Way::Proxied(_) => built.proxied.as_ref().unwrap_or(&built.direct),
         }))
     }
 
-    fn refresh(&self, built: &mut Option<Built>, door: &Door, settings: &Arc<Settings>) -> Result<(), Error> {
+    fn refresh(&self, built: &mut Option<Built>, settings: &Arc<Settings>) -> Result<(), Error> {
         let stamps = self.upstream.stamps();
         let password = self.password();
         if let Some(last) = built {
@@ -88,7 +77,7 @@ impl Slot {
                 return Ok(());
             }
         }
-        match password.and_then(|password| self.build(stamps, password, door, settings)) {
+        match password.and_then(|password| self.build(stamps, password, settings)) {
             Ok(fresh) => *built = Some(fresh),
             Err(why) if built.is_some() => {
                 tracing::warn!("upstream `{}` stays as it was: {why}", self.upstream.name());
@@ -108,27 +97,28 @@ impl Slot {
         &self,
         stamps: Vec<Option<Stamp>>,
         password: Option<Zeroizing<Vec<u8>>>,
-        door: &Door,
         settings: &Arc<Settings>,
     ) -> Result<Built, String> {
         let config = self.upstream.tls(&settings.verifier)?;
-        let clients =
-            |proxy| Arc::new(Clients::new(config.clone(), proxy, door.clone(), Arc::clone(settings)));
+        let identity = |proxy| Arc::new(Identity::new(config.clone(), proxy, Arc::clone(settings)));
         let proxied = match self.proxy() {
-            Some(proxy) => Some(clients(Some(proxy.for_client(password.as_deref().map(Vec::as_slice))?))),
+            Some(proxy) => {
+                let credentials = proxy.shown_credentials(password.as_deref().map(Vec::as_slice))?;
+                let tls = Arc::new(config.clone());
+                Some(identity(Some(ProxyRoute { proxy: proxy.clone(), tls, credentials })))
+            }
             None => None,
         };
-        Ok(Built { stamps, password, checked: Instant::now(), direct: clients(None), proxied })
+        Ok(Built { stamps, password, checked: Instant::now(), direct: identity(None), proxied })
     }
 }
 
 impl Proxy {
-    fn for_client(&self, password: Option<&[u8]>) -> Result<reqwest::Proxy, String> {
-        let proxy = reqwest::Proxy::all(self.url()).map_err(|_| "the proxy's URL is not one".to_owned())?;
-        let (Some((user, _)), Some(password)) = (&self.credentials, password) else { return Ok(proxy) };
+    fn shown_credentials(&self, password: Option<&[u8]>) -> Result<Option<Credentials>, String> {
+        let (Some((user, _)), Some(password)) = (&self.credentials, password) else { return Ok(None) };
         let password =
             std::str::from_utf8(password).map_err(|_| "the proxy's password is not UTF-8".to_owned())?;
-        Ok(proxy.basic_auth(user, password))
+        Ok(Some(Credentials::new(user, password)))
     }
 }
 

@@ -4,7 +4,7 @@ mod built;
 mod declared;
 mod proxy;
 
-pub(crate) use built::{Slot, Way};
+pub(crate) use built::Slot;
 pub use declared::{ClientCertificate, TlsVersion, Upstream, UpstreamCa, UpstreamError};
 pub use proxy::{Proxy, ProxyScheme};
 

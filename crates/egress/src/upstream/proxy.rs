@@ -83,8 +83,8 @@ impl Proxy {
         self.host.parse().ok()
     }
 
-    /// The URL without credentials, in the form the HTTP client takes.
-    pub(super) fn url(&self) -> String {
+    /// The URL without credentials.
+    fn url(&self) -> String {
         let scheme = match self.scheme {
             ProxyScheme::Http => "http",
             ProxyScheme::Https => "https",

@@ -378,7 +378,7 @@ fn case_158_the_name_that_is_judged_is_the_name_that_is_asked() {
 struct Recording(Arc<Mutex<Vec<String>>>);
 
 impl Resolve for Recording {
-    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+    fn resolve<'a>(&'a self, host: &'a str, _: Option<&'a str>) -> Resolving<'a> {
         self.0.lock().unwrap().push(host.to_owned());
         Box::pin(async { Ok(vec![Ipv4Addr::new(192, 0, 2, 1).into()]) })
     }

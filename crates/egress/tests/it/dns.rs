@@ -197,7 +197,7 @@ async fn case_035_a_new_policy_takes_no_connection_over() {
 #[tokio::test]
 async fn the_systems_resolver_answers() {
     let resolver = SystemResolver::default();
-    let found = resolver.resolve("localhost").await.unwrap();
+    let found = resolver.resolve("localhost", None).await.unwrap();
     assert!(!found.is_empty() && found.iter().all(std::net::IpAddr::is_loopback), "{found:?}");
-    assert!(resolver.resolve("not a name").await.is_err());
+    assert!(resolver.resolve("not a name", None).await.is_err());
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod addresses;
+mod connections;
 mod crowds;
 mod deadlines;
 mod differential;

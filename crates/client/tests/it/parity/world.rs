@@ -31,7 +31,7 @@ pub struct World {
 struct Scripted(Names);
 
 impl Resolve for Scripted {
-    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+    fn resolve<'a>(&'a self, host: &'a str, _: Option<&'a str>) -> Resolving<'a> {
         Box::pin(async move { self.0.resolve(host).await.map_err(io::Error::other) })
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 struct Scripted(Names);
 
 impl Resolve for Scripted {
-    fn resolve<'a>(&'a self, host: &'a str) -> Resolving<'a> {
+    fn resolve<'a>(&'a self, host: &'a str, _: Option<&'a str>) -> Resolving<'a> {
         Box::pin(async move { self.0.resolve(host).await.map_err(io::Error::other) })
     }
 }
