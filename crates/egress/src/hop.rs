@@ -1,5 +1,5 @@
 use afield_exchange::{Error, Phase};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ pub(crate) struct Hop {
     uploaded: AtomicU64,
     /// Whether the body is held back until the origin asks for it.
     body_held: AtomicBool,
-    informational: AtomicU32,
+    informational: AtomicUsize,
     /// What judged the destination, if somebody wants to know.
     judged_by: Option<Mutex<Option<String>>>,
 }
@@ -42,7 +42,7 @@ impl Hop {
             upload_error: OnceLock::new(),
             uploaded: AtomicU64::new(0),
             body_held: AtomicBool::new(false),
-            informational: AtomicU32::new(0),
+            informational: AtomicUsize::new(0),
             judged_by: observed.then(Mutex::default),
         }
     }
@@ -125,11 +125,11 @@ impl Hop {
     }
 
     /// An informational response has come. Returns how many there were.
-    pub(crate) fn informed(&self) -> u32 {
+    pub(crate) fn informed(&self) -> usize {
         self.informational.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn informational(&self) -> u32 {
+    pub(crate) fn informational(&self) -> usize {
         self.informational.load(Ordering::Relaxed)
     }
 

@@ -136,7 +136,7 @@ impl Connection {
         mut alarm: Alarm,
         hop: &Arc<Hop>,
         deadlines: &Deadlines,
-        most: u32,
+        most: usize,
         listener: Option<&OnInformational>,
     ) -> Result<(Parts, Body), Failed> {
         let (parts, upload) = request.into_parts();

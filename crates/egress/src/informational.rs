@@ -22,7 +22,7 @@ pub(crate) fn listen<B>(
     hop: &Arc<Hop>,
     limits: &Limits,
     listener: Option<&OnInformational>,
-) -> u32 {
+) -> usize {
     let most = limits.informational_responses;
     let (hop, listener) = (Arc::clone(hop), listener.cloned());
     hyper::ext::on_informational(request, move |response| {
@@ -36,7 +36,7 @@ pub(crate) fn note(
     status: StatusCode,
     headers: &http::HeaderMap,
     hop: &Hop,
-    most: u32,
+    most: usize,
     listener: Option<&OnInformational>,
 ) {
     if hop.informed() > most {

@@ -46,7 +46,7 @@ pub struct Limits {
     /// All response header names and values together.
     pub response_headers_bytes: usize,
     /// Informational (1xx) responses to one request.
-    pub informational_responses: u32,
+    pub informational_responses: usize,
     /// Connecting to an origin, TLS included.
     #[serde(rename = "connectMs", serialize_with = "millis")]
     pub connect: Duration,

@@ -48,6 +48,9 @@ limits! {
     "headerBytes" => header_bytes,
     "headersBytes" => headers_bytes,
     "urlBytes" => url_bytes,
+    "responseHeaderCount" => response_header_count,
+    "responseHeadersBytes" => response_headers_bytes,
+    "informationalResponses" => informational_responses,
     durations:
     "handshakeMs" => handshake,
     "connectMs" => connect,

@@ -144,7 +144,7 @@ pub(crate) fn connect_timeout(hop: &Hop, limit: Duration) -> Error {
 }
 
 /// The origin sends one informational response after the other.
-pub(crate) fn too_many_informational(limit: u32) -> Error {
+pub(crate) fn too_many_informational(limit: usize) -> Error {
     let message = format!("more than {limit} informational (1xx) responses came before the response head");
     Error::new(Kind::TooLarge, Blame::Origin, Retry::Unknown, message)
         .with_detail(detail::RESPONSE_HEADERS)

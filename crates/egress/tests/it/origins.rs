@@ -239,7 +239,7 @@ async fn case_067_a_flood_of_informational_answers_ends() {
         assert_eq!((error.retry(), error.blame()), (Retry::Unknown, Blame::Origin));
         origin.connection(0).await.wait_closed().await;
 
-        let patient = World::with(|config| config.limits.informational_responses = u32::MAX);
+        let patient = World::with(|config| config.limits.informational_responses = usize::MAX);
         let mut request = Request::get(origin.url("/"));
         request.head_timeout = Some(Duration::from_millis(100));
         let error = patient.call(request).await.unwrap_err();
