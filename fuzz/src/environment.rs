@@ -1,6 +1,6 @@
 //! What an executor says of itself.
 
-use afield_protocol::wire::{Capabilities, EnvironmentInfo, InitializeResult, Shell};
+use afield_protocol::wire::{Capabilities, EnvironmentInfo, Features, InitializeResult, Shell};
 
 pub fn environment() -> EnvironmentInfo {
     EnvironmentInfo {
@@ -19,6 +19,7 @@ pub fn session() -> InitializeResult {
         dialect: None,
         window_bytes: None,
         resumed: None,
+        features: Features::ALL,
         limits: None,
     }
 }

@@ -3,9 +3,10 @@
 mod client;
 mod server;
 
+use afield_exchange::{BodyFrame, Header};
 use afield_protocol::{
     json,
-    resumable::{BodyMessage, Transmit},
+    resumable::{BodyMessage, End, Transmit},
 };
 use client::Client;
 use server::Server;
@@ -22,7 +23,9 @@ const WINDOW: u64 = 200;
 /// | `a` | a connection resumes the session | the same |
 /// | `c` | nothing | a request is made, every other one with an upload |
 /// | `w` | every origin answers, or goes on | more of every upload |
+/// | `i` | every origin gives an informational response | nothing |
 /// | `e` | every origin ends | every upload ends |
+/// | `T` | every origin that has answered ends, with trailers | every upload ends, with trailers |
 /// | `f` | every origin fails | every upload is aborted |
 /// | `r` | every upload is read | every answer and body is read |
 /// | `x` | every upload is dropped | every request is cancelled |
@@ -42,6 +45,18 @@ pub fn resumable(data: &[u8]) {
     }
     server.end();
     client.end();
+}
+
+fn trailers() -> End {
+    End::trailers(&[Header::new("t", "1")]).expect("they are small")
+}
+
+/// How many bytes of the body it is.
+fn data(frame: &BodyFrame) -> u64 {
+    match frame {
+        BodyFrame::Data(bytes) => bytes.len() as u64,
+        BodyFrame::Trailers(_) => 0,
+    }
 }
 
 /// Proves that what an end sends can be understood.

@@ -143,7 +143,12 @@ impl ResponseBody {
     }
 
     /// Reads to the end, into memory. More than `limit` bytes fail with kind `too_large` and cancel the exchange.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, Error> {
+    pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
+        Ok(self.collect_with_trailers(limit).await?.0)
+    }
+
+    /// Reads to the end, into memory, and returns the trailer fields too. Fails as [`collect`](Self::collect) does.
+    pub async fn collect_with_trailers(mut self, limit: usize) -> Result<(Bytes, Vec<Header>), Error> {
         let mut first = Bytes::new();
         let mut all = Vec::new();
         while let Some(bytes) = self.next().await {
@@ -160,7 +165,7 @@ impl ResponseBody {
             }
             all.extend_from_slice(&bytes);
         }
-        Ok(if all.is_empty() { first } else { all.into() })
+        Ok((if all.is_empty() { first } else { all.into() }, self.trailers))
     }
 }
 

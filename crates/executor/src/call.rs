@@ -5,8 +5,9 @@ use crate::{
     upload::Reader,
 };
 use afield_egress::Egress;
-use afield_exchange::{Error, Kind, Request, Response};
+use afield_exchange::{Buffered, Error, Header, Kind, OnInformational, Request, Response, Trailers};
 use afield_protocol::{
+    resumable::End,
     server::{CallId, Reply, Server},
     wire::Upload,
 };
@@ -19,6 +20,8 @@ pub(crate) struct Call {
     pub id: CallId,
     pub request: Request,
     pub upload: Option<Upload>,
+    /// Whether the orchestrator wants informational responses.
+    pub informational: bool,
     /// Up to this many bytes an upload that the orchestrator has whole is kept, to be repeated.
     pub kept: usize,
     pub reply: Reply,
@@ -86,7 +89,15 @@ impl Call {
     async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<(u16, Last), Error> {
         let deadline = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if let Some(upload) = self.upload {
-            self.request.body = Reader::new(shared.clone(), self.id).body(upload, self.kept);
+            let trailers = upload.trailers.then(Trailers::new);
+            self.request.body =
+                Reader::new(shared.clone(), self.id, trailers.clone()).body(upload, self.kept);
+            self.request.trailers = trailers;
+        }
+        if self.informational {
+            let (shared, id) = (shared.clone(), self.id);
+            let pass = move |head| shared.with(|state, _| state.server.inform(id, &head));
+            self.request.on_informational = Some(OnInformational::new(pass));
         }
         let Self { id, request, reply, manner, .. } = self;
         if manner == Manner::Buffered {
@@ -99,7 +110,10 @@ impl Call {
         if manner == Manner::Inline {
             let beginning = begin(&mut response).await;
             if let Beginning { bytes, end: Some(Ok(())) } = beginning {
-                let text = reply.answer(&afield_exchange::Buffered::new(response.head, bytes));
+                let trailers = response.body.take_trailers();
+                // Too large ones are an error here as they are behind a body that streams.
+                End::trailers(&trailers)?;
+                let text = reply.answer(&Buffered::new(response.head, bytes).with_trailers(trailers));
                 return Ok((status, Box::new(move |state, _| state.server.answer(id, text))));
             }
             let text = reply.head(&response.head);
@@ -114,20 +128,23 @@ impl Call {
             let text = reply.head(&response.head);
             shared.with(|state, _| state.server.head(id, text));
         }
-        Ok((status, stream(id, response, deadline, shared).await?))
+        let trailers = stream(id, response, deadline, shared).await?;
+        let end = if manner == Manner::Inline { End::trailers(&trailers)? } else { End::Complete };
+        Ok((status, Box::new(move |state, now| state.server.finish(now, id, end))))
     }
 }
 
+/// Passes the body on to its end, and returns the trailer fields.
 async fn stream(
     id: CallId,
     mut response: Response,
     deadline: Option<Instant>,
     shared: &Shared,
-) -> Result<Last, Error> {
+) -> Result<Vec<Header>, Error> {
     while let Some(bytes) = response.body.next().await {
         pass(id, bytes?, deadline, shared).await;
     }
-    Ok(Box::new(move |state, now| state.server.finish(now, id)))
+    Ok(response.body.take_trailers())
 }
 
 /// Passes bytes on, and waits for room for more.

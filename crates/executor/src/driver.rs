@@ -311,7 +311,7 @@ impl<C: Connection> Driver<C> {
         while let Some(event) = state.server.poll_event() {
             match event {
                 Event::Initialize { id, params } => return Some((id, params)),
-                Event::Start { call, request, streamed, upload, reply } => {
+                Event::Start { call, request, streamed, upload, informational, reply } => {
                     let audit = &self.inner.audit;
                     let noted = Noted::begin(audit, &self.principal, &self.tag, || reply.request_name());
                     let Some(permit) = self.inner.admit() else {
@@ -326,7 +326,8 @@ impl<C: Connection> Driver<C> {
                         (Server::Base(_), false) => Manner::Buffered,
                     };
                     let kept = self.inner.limits().buffered_body_bytes;
-                    let work = Call { id: call, request: *request, upload, kept, reply, manner };
+                    let work =
+                        Call { id: call, request: *request, upload, informational, kept, reply, manner };
                     let work = work.perform(self.egress.clone(), self.shared.clone(), noted);
                     state.calls.begin(call, permit, work);
                 }

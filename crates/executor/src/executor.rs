@@ -15,7 +15,7 @@ use afield_exchange::{Error, Limits};
 use afield_protocol::{
     resumable::{BODY_MESSAGE_BYTES, ServerConfig, WINDOW_RANGE},
     server::BaseServerConfig,
-    wire::EnvironmentInfo,
+    wire::{EnvironmentInfo, Features},
 };
 use afield_transport::{Connection, CredentialEnd, Grant, Principal, Readiness, stdio};
 use std::{
@@ -203,7 +203,7 @@ impl Inner {
         (self.limits.window_bytes as u64).clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end())
     }
 
-    pub fn session_config(&self, client_window_bytes: u64) -> ServerConfig {
+    pub fn session_config(&self, client_window_bytes: u64, features: Features) -> ServerConfig {
         ServerConfig {
             session_requests: self.limits.session_requests,
             body_message_bytes: self.limits.body_message_bytes.clamp(1, BODY_MESSAGE_BYTES),
@@ -212,6 +212,7 @@ impl Inner {
             client_window_bytes,
             session_body_bytes: self.limits.session_body_bytes as u64,
             session_head_bytes: self.limits.session_head_bytes,
+            features,
             environment: self.environment.clone(),
         }
     }

@@ -11,7 +11,7 @@ use afield_protocol::{
     json::RpcId,
     resumable::{DIALECT, ResumableServer, WINDOW_RANGE},
     server::Server,
-    wire::{InitializeParams, InitializeResult},
+    wire::{Features, InitializeParams, InitializeResult},
 };
 use afield_transport::{Authorization, Principal};
 use std::sync::Arc;
@@ -74,7 +74,8 @@ impl Session {
         principal: &Principal,
     ) -> Result<Self, RpcError> {
         let attempt = params.attempt.unwrap_or_default();
-        let resumable = |session: &str, resumed| InitializeResult {
+        let resumable = |session: &str, resumed, features| InitializeResult {
+            features,
             dialect: Some(DIALECT.to_owned()),
             window_bytes: Some(inner.window()),
             resumed: Some(resumed),
@@ -83,7 +84,8 @@ impl Session {
         let (session, shared, epoch) = match params.resume_session_id {
             Some(session) => {
                 let attach = |shared: &Arc<Shared>| {
-                    let epoch = shared.attach(id, attempt, &resumable(&session, true))?;
+                    let features = shared.features();
+                    let epoch = shared.attach(id, attempt, &resumable(&session, true, features))?;
                     Ok((shared.clone(), epoch))
                 };
                 let attached = inner.sessions.resume_resumable(&session, principal, now(), attach);
@@ -92,12 +94,14 @@ impl Session {
             }
             None => {
                 let window = params.window_bytes.unwrap_or(1024 * 1024);
-                let config = inner.session_config(window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end()));
+                let features = params.features.and(Features::ALL);
+                let window = window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end());
+                let config = inner.session_config(window, features);
                 let shared = Shared::new(Server::Resumable(ResumableServer::new(config)));
                 let session = inner.sessions.create_resumable(principal, shared.clone(), now());
                 let session = session.map_err(NoSession::into_rpc_error)?;
                 inner.register(&shared);
-                let epoch = shared.attach(id, attempt, &resumable(&session, false))?;
+                let epoch = shared.attach(id, attempt, &resumable(&session, false, features))?;
                 (session, shared, epoch)
             }
         };
@@ -181,6 +185,7 @@ fn result(session: &str, inner: &Inner) -> InitializeResult {
         dialect: None,
         window_bytes: None,
         resumed: None,
+        features: Features::default(),
         limits: Some(inner.limits().clone()),
     }
 }

@@ -1,10 +1,10 @@
 use crate::calls::Calls;
-use afield_exchange::Error;
+use afield_exchange::{BodyFrame, Error};
 use afield_protocol::{
     RpcError,
     json::RpcId,
     server::{CallId, Server},
-    wire::InitializeResult,
+    wire::{Features, InitializeResult},
 };
 use bytes::Bytes;
 use std::{
@@ -106,9 +106,9 @@ impl Shared {
         .await;
     }
 
-    /// The next of an upload: `None` at its clean end. Whoever still reads it for a call that is forgotten hears an error: an
+    /// The next of an upload: `None` at its clean end, behind its trailers. Whoever still reads it for a call that is forgotten hears an error: an
     /// origin that has answered whole would otherwise be kept waiting for the rest of a request nobody sends.
-    pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub fn poll_upload(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
         self.with(|state, now| match state.server.read_upload(now, call) {
             Some(read) => Poll::Ready(read),
             None if !state.server.has_upload(call) => Poll::Ready(Some(Err(Error::cancelled()))),
@@ -149,6 +149,14 @@ impl Shared {
             state.epoch += 1;
             Ok(state.epoch)
         })
+    }
+
+    /// What a session in afield/1 has beyond the least.
+    pub fn features(&self) -> Features {
+        match &self.lock().server {
+            Server::Resumable(session) => session.features(),
+            Server::Base(_) => Features::default(),
+        }
     }
 
     /// The connection of this epoch is gone. Returns whether it was the one that was attached.

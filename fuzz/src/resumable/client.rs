@@ -1,8 +1,12 @@
-use super::{WINDOW, check};
-use afield_exchange::{Request, RequestBody};
+use super::{WINDOW, check, data, trailers};
+use afield_exchange::{OnInformational, Request, RequestBody, Trailers};
 use afield_protocol::{
     client::{HeadPoll, decode},
-    resumable::{BodyMessage, CallText, ClientConfig, ClientEvent, Drained, End, ResumableClient, Transmit},
+    resumable::{
+        BodyMessage, CallText, ClientConfig, ClientEvent, Drained, End, INFORMATIONAL, ResumableClient,
+        Transmit,
+    },
+    wire::Features,
 };
 use bytes::Bytes;
 use std::{
@@ -23,8 +27,12 @@ pub struct Client {
 
 impl Client {
     pub fn new() -> Self {
-        let config =
-            ClientConfig { window_bytes: WINDOW, server_window_bytes: WINDOW, body_message_bytes: 64 };
+        let config = ClientConfig {
+            window_bytes: WINDOW,
+            server_window_bytes: WINDOW,
+            body_message_bytes: 64,
+            features: Features::ALL,
+        };
         let machine = ResumableClient::new(config);
         Self { machine, now: Instant::now(), calls: BTreeMap::new(), broken: false, stuck: false }
     }
@@ -49,6 +57,7 @@ impl Client {
                 }
             }),
             b"e" => self.each(|client, id| client.machine.finish_upload(id, End::Complete)),
+            b"T" => self.each(|client, id| client.machine.finish_upload(id, trailers())),
             b"f" => self.each(|client, id| client.machine.finish_upload(id, End::Abort(Bytes::new()))),
             b"r" => self.each(Self::read),
             b"x" => self.each(|client, id| {
@@ -70,7 +79,12 @@ impl Client {
         let mut request = Request::new("PUT", "http://h/");
         if self.calls.len() % 2 == 1 {
             request.body = RequestBody::Bytes(vec![0; 100_000].into());
+            request.trailers = Some(Trailers::new());
         }
+        if self.calls.len() % 4 == 3 {
+            request = request.header("expect", "100-continue");
+        }
+        request.on_informational = Some(OnInformational::new(|_| ()));
         let id = self.machine.call(CallText::new(&request), CallText::has_upload(&request));
         assert!(self.calls.insert(id, false).is_none(), "an id is given once");
     }
@@ -81,6 +95,8 @@ impl Client {
     }
 
     fn read(&mut self, id: u64) {
+        let informed = std::iter::from_fn(|| self.machine.poll_informational(id)).count();
+        assert!(informed <= INFORMATIONAL, "more informational responses than there may be");
         if !self.calls[&id] {
             match self.machine.poll_answer(id) {
                 HeadPoll::Pending => return,
@@ -97,7 +113,7 @@ impl Client {
                 self.calls.remove(&id);
                 break;
             };
-            bytes += more.len() as u64;
+            bytes += data(&more);
         }
         assert!(bytes <= WINDOW, "more than a window was kept of a body");
     }

@@ -1,10 +1,11 @@
-use super::{WINDOW, check};
+use super::{WINDOW, check, data, trailers};
 use crate::environment::{environment, session};
 use afield_exchange::{Buffered, Error, Head};
 use afield_protocol::{
     json::RpcId,
     resumable::{BodyMessage, End, ResumableServer, ServerConfig, ServerEvent, Transmit},
     server::{Reply, decode},
+    wire::Features,
 };
 use bytes::Bytes;
 use std::{
@@ -41,6 +42,7 @@ impl Server {
             client_window_bytes: WINDOW,
             session_body_bytes: 2 * WINDOW,
             session_head_bytes: 4096,
+            features: Features::ALL,
             environment: environment(),
         };
         let mut machine = ResumableServer::new(config);
@@ -64,6 +66,13 @@ impl Server {
             b"a" => self.attach(),
             b"w" => self.each(Self::go_on),
             b"e" => self.each(Self::finish),
+            b"i" => self.each(|server, id| server.machine.inform(id, &Head::new(103, Vec::new()))),
+            b"T" => self.each(|server, id| {
+                if server.origins[&id].answered {
+                    server.origins.remove(&id);
+                    server.machine.finish(id, trailers());
+                }
+            }),
             b"f" => self.each(|server, id| {
                 server.origins.remove(&id);
                 server.machine.fail(id, &Error::internal("the origin failed"));
@@ -116,7 +125,7 @@ impl Server {
     fn read(&mut self, id: u64) {
         let mut bytes = 0;
         while let Some(Some(Ok(more))) = self.machine.read_upload(self.now, id) {
-            bytes += more.len() as u64;
+            bytes += data(&more);
         }
         assert!(bytes <= WINDOW, "more than a window was kept of an upload");
     }

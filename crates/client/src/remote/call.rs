@@ -1,11 +1,11 @@
 use super::{
     deadline::{Deadline, Watch, unanswered},
     link::{Begun, Link},
+    shared::Answered,
     upload::Pump,
 };
-use afield_exchange::{Error, Phase, Retry};
+use afield_exchange::{BodyFrame, Error, OnInformational, Phase, Retry};
 use afield_protocol::client::{CallId, Raw};
-use bytes::Bytes;
 use std::{
     future::poll_fn,
     sync::Arc,
@@ -18,6 +18,7 @@ pub(crate) struct Call {
     link: Arc<Link>,
     id: CallId,
     over: bool,
+    on_informational: Option<OnInformational>,
     watch: Watch,
     /// Brings the request body, as long as somebody wants the answer.
     _pump: Option<Pump>,
@@ -27,8 +28,16 @@ pub(crate) struct Call {
 
 impl Call {
     pub fn new(link: Arc<Link>, begun: Begun, deadline: Deadline, permit: OwnedSemaphorePermit) -> Self {
-        let Begun { id, pump } = begun;
-        Self { link, id, over: false, watch: deadline.watch(), _pump: pump, _permit: permit }
+        let Begun { id, pump, on_informational } = begun;
+        Self {
+            link,
+            id,
+            over: false,
+            on_informational,
+            watch: deadline.watch(),
+            _pump: pump,
+            _permit: permit,
+        }
     }
 
     /// The largest response body that is read whole.
@@ -48,16 +57,24 @@ impl Call {
         (!self.over).then_some(self)
     }
 
-    /// The answer. A buffered call is over with it.
+    /// The answer, behind the informational responses. A buffered call is over with it.
     pub async fn answer(&mut self) -> Result<Raw, Error> {
         poll_fn(|cx| self.poll_answer(cx)).await
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Raw, Error>> {
-        let polled = self.link.shared.poll_answer(self.id, cx);
-        if let Poll::Ready((answer, over)) = polled {
-            self.over = over;
-            return Poll::Ready(answer);
+        while let Poll::Ready(answered) = self.link.shared.poll_answer(self.id, cx) {
+            match answered {
+                Answered::Informational(head) => {
+                    if let Some(on_informational) = &self.on_informational {
+                        on_informational.call(head);
+                    }
+                }
+                Answered::Final { answer, over } => {
+                    self.over = over;
+                    return Poll::Ready(answer);
+                }
+            }
         }
         ready!(self.watch.poll(cx));
         let unsent = self.link.shared.lock().client.is_unsent(self.id);
@@ -66,7 +83,7 @@ impl Call {
     }
 
     /// The next of the body. After the end, clean or not, the call is not to be polled again.
-    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
         let polled = self.link.shared.poll_body(self.id, cx);
         if let Poll::Ready(read) = polled {
             self.over = !matches!(read, Some(Ok(_)));

@@ -39,6 +39,7 @@ impl Deadline {
     pub fn write_to(self, request: &mut Request) {
         let left = self.0.map(|at| at.saturating_duration_since(Instant::now()));
         request.timeout = left.map(whole_millis);
+        request.connect_timeout = request.connect_timeout.map(whole_millis);
         request.head_timeout = request.head_timeout.map(whole_millis);
         request.idle_timeout = request.idle_timeout.map(whole_millis);
     }

@@ -3,7 +3,7 @@ use afield_egress::{CaPolicy, tls_client_config};
 use afield_protocol::{
     client::{Connected, decode, initialize, initialize_answer},
     resumable::DIALECT,
-    wire::InitializeParams,
+    wire::{Features, InitializeParams},
 };
 use afield_transport::{Connection, DialConfig, Message, Received, Stdio, dial};
 use std::{
@@ -50,6 +50,7 @@ pub(crate) async fn open(
         attempt: resumption.as_ref().map(|resumption| resumption.attempt),
         dialects: offers.then(|| vec![DIALECT.to_owned()]),
         window_bytes: offers.then_some(config.limits.window_bytes as u64),
+        features: if offers { Features::ALL } else { Features::default() },
     };
     let answer = timeout_at(deadline, handshake(&mut connection, &params)).await;
     let connected = answer.map_err(|_| ConnectError::Timeout(config.connect_timeout))??;

@@ -4,12 +4,13 @@ use super::{
     session::Session,
     shared::Shared,
     state::Board,
-    upload,
+    upload::{self, Source},
 };
-use afield_exchange::{Blame, Error, Kind, Request, RequestBody, Retry, detail};
+use afield_exchange::{Blame, Error, Kind, OnInformational, Request, RequestBody, Retry, detail};
 use afield_protocol::{
     client::{BaseClient, CallId, Client, Connected},
-    resumable::{BODY_MESSAGE_BYTES, CallText, ClientConfig, DIALECT, End, ResumableClient, WINDOW_RANGE},
+    resumable::{BODY_MESSAGE_BYTES, CallText, ClientConfig, DIALECT, ResumableClient, WINDOW_RANGE},
+    wire::Features,
 };
 use futures_util::future::poll_immediate;
 use std::sync::{Arc, Mutex};
@@ -32,6 +33,8 @@ pub(crate) struct Begun {
     pub id: CallId,
     /// What still brings its body.
     pub pump: Option<upload::Pump>,
+    /// Where its informational responses go.
+    pub on_informational: Option<OnInformational>,
 }
 
 impl Link {
@@ -94,7 +97,7 @@ impl Link {
             return Err(too_large(request, text.len(), self.message_bytes));
         }
         self.shared.call(id, text, streamed)?;
-        Ok(Begun { id, pump: None })
+        Ok(Begun { id, pump: None, on_informational: None })
     }
 
     fn begin_resumable(&self, request: &mut Request) -> Result<Begun, Error> {
@@ -104,24 +107,25 @@ impl Link {
         }
         let has_upload = CallText::has_upload(request);
         let id = self.shared.call_resumable(text, has_upload)?;
+        let on_informational = request.on_informational.take();
         if !has_upload {
-            return Ok(Begun { id, pump: None });
+            return Ok(Begun { id, pump: None, on_informational });
         }
+        let trailers = request.trailers.take();
+        let pump = |length, stream| {
+            Some(upload::pump(self.shared.clone(), id, Source { length, stream, trailers: trailers.clone() }))
+        };
         let pump = match std::mem::take(&mut request.body) {
             RequestBody::Empty => None,
             RequestBody::Bytes(bytes) => {
                 self.shared.upload(id, bytes);
-                self.shared.finish_upload(id, End::Complete);
+                self.shared.finish_upload(id, upload::end(trailers.as_ref()));
                 None
             }
-            RequestBody::Stream { length, stream } => {
-                Some(upload::pump(self.shared.clone(), id, length, stream))
-            }
-            RequestBody::Recorded(body) => {
-                Some(upload::pump(self.shared.clone(), id, body.length(), body.reader()))
-            }
+            RequestBody::Stream { length, stream } => pump(length, stream),
+            RequestBody::Recorded(body) => pump(body.length(), body.reader()),
         };
-        Ok(Begun { id, pump })
+        Ok(Begun { id, pump, on_informational })
     }
 
     /// Whether the session is over, or about to be: it takes no more calls.
@@ -156,6 +160,7 @@ fn machine(connected: &Connected, config: &RemoteConfig) -> Result<Client, Conne
                 window_bytes: window(config.limits.window_bytes as u64),
                 server_window_bytes: window(connected.window_bytes.unwrap_or_default()),
                 body_message_bytes: message.clamp(1, BODY_MESSAGE_BYTES),
+                features: connected.features.and(Features::ALL),
             })))
         }
         Some(other) => Err(ConnectError::Refused(format!(

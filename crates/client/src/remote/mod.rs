@@ -19,8 +19,8 @@ pub use config::{ConnectError, Dialect, Endpoint, RemoteConfig};
 pub use state::ConnectionState;
 
 use crate::{Exchange, HttpClient};
-use afield_exchange::{Buffered, Error, Head, Request, Response};
-use afield_protocol::client::Connected;
+use afield_exchange::{Buffered, Error, Head, Header, Request, Response};
+use afield_protocol::{client::Connected, wire::Answer};
 use body::Body;
 use bytes::Bytes;
 use call::Call;
@@ -168,9 +168,10 @@ impl HttpClient for Remote {
     fn stream(&self, request: Request) -> Exchange<'_, Response> {
         Box::pin(async move {
             let mut call = self.start(request, true).await?;
-            let (head, body, is_complete) = call.answer().await?.into_answer()?;
+            let Answer { response, is_complete } = call.answer().await?.into_answer()?;
+            let Buffered { head, body, trailers, .. } = response;
             if is_complete {
-                return Ok(Response { head, body: Body::whole(body, call) });
+                return Ok(Response { head, body: Body::whole(body, trailers, call) });
             }
             Ok(Response { head, body: Body::of(call) })
         })
@@ -179,29 +180,29 @@ impl HttpClient for Remote {
     fn call(&self, request: Request) -> Exchange<'_, Buffered> {
         Box::pin(async move {
             let mut call = self.start(request, false).await?;
-            let (head, body, is_complete) = call.answer().await?.into_answer()?;
+            let Answer { response, is_complete } = call.answer().await?.into_answer()?;
             if is_complete {
                 if let Some(call) = call.done() {
                     // Nothing but the end of its upload is still to come.
                     Body::of(call).collect(0).await?;
                 }
             } else if call.is_resumable() {
-                let body = collect(&head, call).await?;
-                return Ok(Buffered::new(head, body));
+                let (body, trailers) = collect(&response.head, call).await?;
+                return Ok(Buffered::new(response.head, body).with_trailers(trailers));
             }
-            Ok(Buffered::new(head, body))
+            Ok(response)
         })
     }
 }
 
 /// Reads a body that follows its head, under the executor's limit on bodies that are read whole.
-async fn collect(head: &Head, call: Call) -> Result<Bytes, Error> {
+async fn collect(head: &Head, call: Call) -> Result<(Bytes, Vec<Header>), Error> {
     let limit = call.body_limit();
     let announced = head.header("content-length").and_then(|length| std::str::from_utf8(&length.value).ok());
     if announced.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
         return Err(Error::response_body_too_large(limit as u64));
     }
-    Body::of(call).collect(limit).await
+    Body::of(call).collect_with_trailers(limit).await
 }
 
 impl fmt::Debug for Remote {

@@ -1,4 +1,4 @@
-use afield_exchange::{Error, Retry};
+use afield_exchange::{BodyFrame, Error, Head, Retry};
 use afield_protocol::{
     client::{CallId, Client, Event, HeadPoll, Raw},
     resumable::{CallText, Drained, End},
@@ -30,6 +30,16 @@ pub(crate) struct State {
     pub closing: bool,
     /// What the executor has done that the protocol does not allow.
     pub broken: Option<&'static str>,
+}
+
+/// What has come for a call that waits for its answer.
+pub(crate) enum Answered {
+    Informational(Head),
+    /// `over`: the call is over with it.
+    Final {
+        answer: Result<Raw, Error>,
+        over: bool,
+    },
 }
 
 impl Shared {
@@ -80,9 +90,12 @@ impl Shared {
         })
     }
 
-    /// The answer, and whether the call is over with it.
-    pub fn poll_answer(&self, call: CallId, cx: &mut Context<'_>) -> Poll<(Result<Raw, Error>, bool)> {
+    /// An informational response if there is one, else the answer.
+    pub fn poll_answer(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Answered> {
         let mut state = self.lock();
+        if let Some(head) = state.client.poll_informational(call) {
+            return Poll::Ready(Answered::Informational(head));
+        }
         let answer = match state.client.poll_answer(call) {
             HeadPoll::Pending => {
                 state.wait(call, cx);
@@ -93,10 +106,10 @@ impl Shared {
         };
         let over = !state.client.is_active(call);
         self.see_to_driver(&state, over);
-        Poll::Ready((answer, over))
+        Poll::Ready(Answered::Final { answer, over })
     }
 
-    pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
         let now = now();
         let mut state = self.lock();
         let (held_back, due) = (!state.client.wants_input(), state.client.poll_timeout());

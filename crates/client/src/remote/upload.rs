@@ -1,5 +1,5 @@
 use super::{shared::Shared, whole};
-use afield_exchange::{BodyStream, Error};
+use afield_exchange::{BodyStream, Error, Kind, Retry, Trailers};
 use afield_protocol::{
     RpcError,
     client::CallId,
@@ -17,12 +17,28 @@ impl Drop for Pump {
     }
 }
 
-/// Starts to bring a call's body.
-pub(crate) fn pump(shared: Arc<Shared>, call: CallId, length: Option<u64>, stream: BodyStream) -> Pump {
-    Pump(tokio::spawn(bring(shared, call, length, stream)))
+/// A body that is still being produced.
+pub(crate) struct Source {
+    pub length: Option<u64>,
+    pub stream: BodyStream,
+    pub trailers: Option<Trailers>,
 }
 
-async fn bring(shared: Arc<Shared>, call: CallId, length: Option<u64>, mut stream: BodyStream) {
+/// Starts to bring a call's body.
+pub(crate) fn pump(shared: Arc<Shared>, call: CallId, source: Source) -> Pump {
+    Pump(tokio::spawn(bring(shared, call, source)))
+}
+
+/// The end of a body that is whole, with its trailer fields.
+pub(crate) fn end(trailers: Option<&Trailers>) -> End {
+    let fields = trailers.map(Trailers::get).unwrap_or_default();
+    End::trailers(&fields).unwrap_or_else(|error| {
+        End::Abort(abort(&whole::failed(Kind::TooLarge, Retry::No, error.message().to_owned())))
+    })
+}
+
+async fn bring(shared: Arc<Shared>, call: CallId, source: Source) {
+    let Source { length, mut stream, trailers } = source;
     let mut sent = 0;
     loop {
         if !poll_fn(|cx| shared.poll_upload_room(call, cx)).await {
@@ -47,7 +63,7 @@ async fn bring(shared: Arc<Shared>, call: CallId, length: Option<u64>, mut strea
             }
             Some(Err(why)) => whole::aborted(&why),
             None if length.is_some_and(|length| sent < length) => whole::wrong_length("shorter"),
-            None => return shared.finish_upload(call, End::Complete),
+            None => return shared.finish_upload(call, end(trailers.as_ref())),
         };
         return shared.finish_upload(call, End::Abort(abort(&failed)));
     }

@@ -58,7 +58,7 @@ pub(crate) fn wrong_length(how: &str) -> Error {
     failed(Kind::InvalidRequest, Retry::No, format!("the request body is {how} than announced"))
 }
 
-fn failed(kind: Kind, retry: Retry, message: String) -> Error {
+pub(crate) fn failed(kind: Kind, retry: Retry, message: String) -> Error {
     Error::new(kind, Blame::Caller, retry, message)
         .with_detail(detail::REQUEST_BODY)
         .with_phase(Phase::Request)

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod as_it_is;
 mod cancelling;
 mod closing;
 mod concurrency;

@@ -246,7 +246,10 @@ impl BaseClient {
             }
             Inbound::Delta(delta) => self.delta(delta),
             Inbound::MalformedDelta { request_id } => self.malformed_delta(&request_id),
-            Inbound::Response { .. } | Inbound::Consumed(_) | Inbound::Ignored => self.ignored += 1,
+            Inbound::Response { .. }
+            | Inbound::Consumed(_)
+            | Inbound::Informational(..)
+            | Inbound::Ignored => self.ignored += 1,
         }
     }
 

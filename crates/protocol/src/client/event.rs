@@ -8,7 +8,7 @@ pub struct CallId(pub(crate) u64);
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The head, the answer, more of the body or the end of this call can be read.
+    /// An informational response, the head, the answer, more of the body or the end of this call can be read.
     Readable(CallId),
     /// The upload of this call has room again, or is wanted no more. Only in afield/1.
     UploadWritable(CallId),

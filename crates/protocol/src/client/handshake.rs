@@ -3,7 +3,7 @@ use crate::{
     RpcError,
     error::INVALID_REQUEST,
     json::{Object, RpcId, parse_object},
-    wire::{Capabilities, EnvironmentInfo, InitializeParams, method, notification, request},
+    wire::{Capabilities, EnvironmentInfo, Features, InitializeParams, method, notification, request},
 };
 use bytes::Bytes;
 use serde::Deserialize;
@@ -26,6 +26,9 @@ pub struct Connected {
     /// Whether this is the session that was to be resumed, in afield/1.
     #[serde(default)]
     pub resumed: Option<bool>,
+    /// What the session has beyond the least, in afield/1.
+    #[serde(default)]
+    pub features: Features,
     /// The executor's limits, as it reports them.
     #[serde(default)]
     pub limits: Option<serde_json::Value>,

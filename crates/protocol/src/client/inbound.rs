@@ -2,9 +2,9 @@ use crate::{
     RpcError,
     json::{Envelope, Malformed, RpcId, decode as decode_envelope, parse_object},
     resumable::Consumed,
-    wire::{Delta, decode_response, method},
+    wire::{Answer, Delta, Informational, decode_response, method},
 };
-use afield_exchange::{Blame, Error, Head, Kind, Retry};
+use afield_exchange::{Blame, Error, Kind, Retry};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -20,10 +20,9 @@ impl Raw {
 }
 
 impl Raw {
-    /// Decodes the answer of a call: the head, the body where it came with it, and, in afield/1, whether that is all of it.
-    pub fn into_answer(self) -> Result<(Head, Bytes, bool), Error> {
-        let (answer, complete) = decode_response(self.text()).ok_or_else(wrong_shape)?;
-        Ok((answer.head, answer.body, complete))
+    /// Decodes the answer of a call: the head, what came with it, and, in afield/1, whether that is all.
+    pub fn into_answer(self) -> Result<Answer, Error> {
+        decode_response(self.text()).ok_or_else(wrong_shape)
     }
 }
 
@@ -41,6 +40,8 @@ pub enum Inbound {
     Delta(Delta),
     /// `http/request/consumed`, in afield/1.
     Consumed(Consumed),
+    /// `http/request/informational`, in afield/1, and how many bytes it is as a message.
+    Informational(Informational, usize),
     /// A piece of this stream's body that cannot be read: the body can no longer be made whole.
     MalformedDelta {
         /// The stream.
@@ -76,6 +77,10 @@ pub fn decode(text: &Bytes) -> Inbound {
         }
         Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::CONSUMED => {
             parse_object(params.get()).map_or(Inbound::Ignored, Inbound::Consumed)
+        }
+        Ok(Envelope::Notification { method, params: Some(params) }) if &*method == method::INFORMATIONAL => {
+            Informational::decode(params.get())
+                .map_or(Inbound::Ignored, |informational| Inbound::Informational(informational, text.len()))
         }
         // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
         Err(Malformed { answers: Some(id), .. }) => {

@@ -1,6 +1,6 @@
 use super::{BaseClient, CallId, Event, HeadPoll, Inbound};
 use crate::resumable::{BodyMessage, CallText, ClientEvent, Drained, End, ResumableClient, Transmit};
-use afield_exchange::Error;
+use afield_exchange::{BodyFrame, Error, Head};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -79,10 +79,19 @@ impl Client {
         }
     }
 
-    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end; an error once, then the end.
-    pub fn poll_body(&mut self, now: Instant, call: CallId) -> Option<Option<Result<Bytes, Error>>> {
+    /// The next informational response; see [`ResumableClient::poll_informational`]. In the base dialect there are none.
+    pub fn poll_informational(&mut self, call: CallId) -> Option<Head> {
         match self {
-            Self::Base(base) => base.poll_body(call),
+            Self::Base(_) => None,
+            Self::Resumable(session) => session.poll_informational(call.0),
+        }
+    }
+
+    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end, behind the trailers if there are
+    /// any; an error once, then the end.
+    pub fn poll_body(&mut self, now: Instant, call: CallId) -> Option<Option<Result<BodyFrame, Error>>> {
+        match self {
+            Self::Base(base) => base.poll_body(call).map(|read| read.map(|read| read.map(BodyFrame::Data))),
             Self::Resumable(session) => session.poll_body(now, call.0),
         }
     }

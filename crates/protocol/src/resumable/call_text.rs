@@ -5,7 +5,10 @@ use bytes::Bytes;
 /// The text of an `http/request`, but for its id: written by the task that has the request, outside any lock, before
 /// it is known which id it will have. Ids go out in order, so they are given when the request is queued.
 #[derive(Debug)]
-pub struct CallText(Bytes);
+pub struct CallText {
+    text: Bytes,
+    holds_upload: bool,
+}
 
 /// A request body of more bytes than this is not written into the request: its bytes follow in body messages.
 pub const INLINE_UPLOAD: usize = 64 * 1024;
@@ -14,6 +17,7 @@ impl CallText {
     /// Writes a request. A body that is a stream, or is larger than [`INLINE_UPLOAD`], is announced; its bytes follow in
     /// body messages.
     pub fn new(request: &Request) -> Self {
+        let mut holds_upload = false;
         let mut out = Encoder::with_capacity(512);
         encode_call_fields(request, &mut out);
         encode_resumable_fields(request, &mut out);
@@ -26,10 +30,17 @@ impl CallText {
             body => {
                 out.raw(b",\"body\":{\"stream\":true");
                 out.optional_number(b",\"length\":", body.length());
-                out.raw(if body.is_replayable() { b",\"whole\":true}" } else { b"}" });
+                if body.is_replayable() {
+                    out.raw(b",\"whole\":true");
+                }
+                if request.trailers.is_some() {
+                    out.raw(b",\"trailers\":true");
+                }
+                holds_upload = expects_continue(request);
+                out.raw(if holds_upload { b",\"hold\":true}" } else { b"}" });
             }
         }
-        Self(out.finish())
+        Self { text: out.finish(), holds_upload }
     }
 
     /// Whether the body of such a request follows in body messages.
@@ -41,15 +52,20 @@ impl CallText {
         }
     }
 
+    /// Whether the body is to be held back until the executor asks for it.
+    pub(super) fn holds_upload(&self) -> bool {
+        self.holds_upload
+    }
+
     /// The whole message.
     pub(super) fn message(&self, id: u64) -> Bytes {
-        let mut out = Encoder::with_capacity(self.0.len() + 96);
+        let mut out = Encoder::with_capacity(self.text.len() + 96);
         out.raw(b"{\"id\":");
         out.number(id);
         out.raw(b",\"method\":");
         out.string(method::HTTP_REQUEST);
         out.raw(b",\"params\":");
-        out.raw(&self.0);
+        out.raw(&self.text);
         out.raw(b",\"requestId\":");
         out.number(id);
         out.raw(b"}}");
@@ -59,6 +75,13 @@ impl CallText {
     /// Its length in bytes, nearly.
     #[allow(clippy::len_without_is_empty, reason = "a request is never empty")]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.text.len()
     }
+}
+
+/// Whether the caller has asked to be asked for the body (RFC 9110, section 10.1.1).
+fn expects_continue(request: &Request) -> bool {
+    let words = request.headers.iter().filter(|header| header.is("expect"));
+    let mut words = words.flat_map(|header| header.value.split(|byte| *byte == b','));
+    words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -6,6 +6,7 @@ pub const HEADER_BYTES: usize = 18;
 
 const END: u8 = 1;
 const ABORT: u8 = 2;
+const TRAILERS: u8 = 4;
 
 /// Whose body a message carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum BodyKind {
 ///
 /// ```text
 /// 0      kind    1 = response body, 2 = request body
-/// 1      flags   bit 0 END, bit 1 ABORT
+/// 1      flags   bit 0 END, bit 1 ABORT, bit 2 TRAILERS
 /// 2..10  requestId, u64 big-endian
 /// 10..18 offset,    u64 big-endian: the position of payload[0] in the body
 /// 18..   payload
@@ -33,6 +34,8 @@ pub struct BodyMessage {
     pub end: bool,
     /// The body failed; the payload is a JSON error object, not body.
     pub abort: bool,
+    /// The body is whole; the payload is JSON that holds its trailer fields, not body.
+    pub trailers: bool,
     /// The request.
     pub request_id: u64,
     /// The position of the first byte of the payload in the body.
@@ -86,7 +89,7 @@ impl BodyMessage {
             kind => return Err(MalformedBody::Kind(kind)),
         };
         let flags = header[1];
-        if flags & !(END | ABORT) != 0 {
+        if flags & !(END | ABORT | TRAILERS) != 0 || flags & (ABORT | TRAILERS) == ABORT | TRAILERS {
             return Err(MalformedBody::Flags(flags));
         }
         let number = |at: usize| {
@@ -105,6 +108,7 @@ impl BodyMessage {
             kind,
             end: flags & END != 0,
             abort: flags & ABORT != 0,
+            trailers: flags & TRAILERS != 0,
             request_id: number(2),
             offset,
             payload,
@@ -115,7 +119,9 @@ impl BodyMessage {
     pub fn header(&self) -> [u8; HEADER_BYTES] {
         let mut header = [0; HEADER_BYTES];
         header[0] = self.kind as u8;
-        header[1] = if self.end { END } else { 0 } | if self.abort { ABORT } else { 0 };
+        for (is_set, flag) in [(self.end, END), (self.abort, ABORT), (self.trailers, TRAILERS)] {
+            header[1] |= if is_set { flag } else { 0 };
+        }
         header[2..10].copy_from_slice(&self.request_id.to_be_bytes());
         header[10..18].copy_from_slice(&self.offset.to_be_bytes());
         header
@@ -141,6 +147,7 @@ mod tests {
             kind: BodyKind::Response,
             end: true,
             abort: false,
+            trailers: false,
             request_id: 7,
             offset: 65_536,
             payload: Bytes::from_static(b"data: 3\n\n"),
@@ -180,7 +187,9 @@ mod tests {
         assert!(with(1, 3).is_ok());
         assert_eq!(with(0, 0), Err(MalformedBody::Kind(0)));
         assert_eq!(with(0, 3), Err(MalformedBody::Kind(3)));
-        assert_eq!(with(1, 4), Err(MalformedBody::Flags(4)));
+        assert!(with(1, 5).is_ok());
+        assert_eq!(with(1, 7), Err(MalformedBody::Flags(7)), "either it failed or it has trailers");
+        assert_eq!(with(1, 8), Err(MalformedBody::Flags(8)));
         assert_eq!(with(10, 0x80), Err(MalformedBody::Offset));
         assert_eq!(BodyMessage::decode(&Bytes::from_static(&[1; 17])), Err(MalformedBody::TooShort(17)));
     }

@@ -16,7 +16,7 @@ mod sync;
 pub use call_text::{CallText, INLINE_UPLOAD};
 pub use client::{ClientConfig, ClientEvent, Drained, ResumableClient};
 pub use frame::{BodyKind, BodyMessage, HEADER_BYTES, MalformedBody};
-pub use receive_window::{BrokenStream, ReceiveWindow};
+pub use receive_window::{BrokenStream, Piece, ReceiveWindow};
 pub use send_window::{End, Segment, SendWindow};
 pub use server::{ResumableServer, ServerConfig, ServerEvent, Transmit};
 pub(crate) use sync::decode_plain_consumed;
@@ -33,6 +33,15 @@ pub const INLINE_BODY: usize = 16 * 1024;
 
 /// Smallest and largest window a peer may ask for, in bytes; what is outside is taken as the nearest.
 pub const WINDOW_RANGE: std::ops::RangeInclusive<u64> = 64 * 1024..=16 * 1024 * 1024;
+
+/// The largest trailer fields of a body, as JSON, in bytes.
+pub const TRAILERS_BYTES: usize = 64 * 1024;
+
+/// The most informational responses of one request that are passed on; later ones are dropped.
+pub const INFORMATIONAL: usize = 16;
+
+/// The most bytes that they may be together, as messages; those that do not fit are dropped.
+pub const INFORMATIONAL_BYTES: usize = 64 * 1024;
 
 /// The greatest id of a request: the greatest whole number that every reader of JSON reads exactly.
 pub const GREATEST_ID: u64 = (1 << 53) - 1;

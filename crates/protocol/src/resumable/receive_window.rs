@@ -1,4 +1,4 @@
-use super::BodyMessage;
+use super::{BodyMessage, TRAILERS_BYTES};
 use bytes::{Bytes, BytesMut};
 use std::{
     collections::VecDeque,
@@ -15,6 +15,19 @@ const GATHER: usize = 16 * 1024;
 /// The longest error object of an abort that is kept, in bytes.
 const LONGEST_ERROR: usize = 64 * 1024;
 
+/// What comes next of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes.
+    Data(Bytes),
+    /// Trailer fields, as JSON that has not been looked into. The end follows.
+    Trailers(Bytes),
+    /// The body is whole.
+    End,
+    /// The body failed; this is the error object, said once. After it there is [`End`](Self::End) and no meaning to it.
+    Abort(Bytes),
+}
+
 /// A body as it comes in: what the consumer has not taken yet, and what the sender has been told.
 #[derive(Debug)]
 pub struct ReceiveWindow {
@@ -27,7 +40,7 @@ pub struct ReceiveWindow {
     /// Small pieces that follow what is in the queue, copied together: a body of single bytes must not take many times
     /// its window.
     tail: BytesMut,
-    end: Option<Result<(), Bytes>>,
+    end: Option<Piece>,
     say_by: Option<Instant>,
 }
 
@@ -97,7 +110,7 @@ impl ReceiveWindow {
     /// Takes a message. Bytes that came before are skipped, and so is all that comes after the end: whether anybody has
     /// read that end by then makes no difference. Returns whether there is something new to read.
     pub fn receive(&mut self, message: BodyMessage) -> Result<bool, BrokenStream> {
-        let BodyMessage { end, abort, offset, mut payload, .. } = message;
+        let BodyMessage { end, abort, trailers, offset, mut payload, .. } = message;
         if self.end.is_some() {
             return Ok(false);
         }
@@ -108,9 +121,17 @@ impl ReceiveWindow {
             if payload.len() > LONGEST_ERROR {
                 payload = Bytes::new();
             }
-            self.end = Some(Err(payload));
+            self.end = Some(Piece::Abort(payload));
             return Ok(true);
         }
+        let last = if trailers {
+            let fields = std::mem::take(&mut payload);
+            // What is too long cannot be read, and fails the body where it is read.
+            Some(Piece::Trailers(if fields.len() > TRAILERS_BYTES { Bytes::new() } else { fields }))
+        } else {
+            end.then_some(Piece::End)
+        };
+        let end = last.is_some();
         let until = offset + payload.len() as u64;
         let allowed = self.said + self.window;
         if until > allowed {
@@ -129,9 +150,7 @@ impl ReceiveWindow {
             self.keep(payload.split_off(skip));
             self.received = until;
         }
-        if end {
-            self.end = Some(Ok(()));
-        }
+        self.end = last;
         Ok(new > 0 || end)
     }
 
@@ -155,23 +174,16 @@ impl ReceiveWindow {
         tail.map(BytesMut::freeze).or_else(|| self.queue.pop_front())
     }
 
-    /// The next bytes for the consumer; `Some(None)` at the clean end, an abort's error object once, then the end.
-    pub fn read(&mut self, now: Instant) -> Option<Option<Result<Bytes, Bytes>>> {
+    /// The next piece for the consumer; `None` while there is none.
+    pub fn read(&mut self, now: Instant) -> Option<Piece> {
         if let Some(bytes) = self.next() {
             self.consumed += bytes.len() as u64;
             if self.consumed == self.received {
                 self.say_by.get_or_insert(now + SAY_WITHIN);
             }
-            return Some(Some(Ok(bytes)));
+            return Some(Piece::Data(bytes));
         }
-        match self.end.as_mut()? {
-            Ok(()) => Some(None),
-            Err(error) => {
-                let error = std::mem::take(error);
-                self.end = Some(Ok(()));
-                Some(Some(Err(error)))
-            }
-        }
+        self.end.as_mut().map(|end| std::mem::replace(end, Piece::End))
     }
 
     /// Whether the sender should be told now what has been taken: after each quarter of the window, and within 20 ms
@@ -214,6 +226,7 @@ mod tests {
             kind: BodyKind::Response,
             end,
             abort: false,
+            trailers: false,
             request_id: 1,
             offset,
             payload: Bytes::from_static(payload.as_bytes()),
@@ -222,7 +235,7 @@ mod tests {
 
     fn read(window: &mut ReceiveWindow) -> String {
         let mut all = Vec::new();
-        while let Some(Some(Ok(bytes))) = window.read(Instant::now()) {
+        while let Some(Piece::Data(bytes)) = window.read(Instant::now()) {
             all.extend_from_slice(&bytes);
         }
         String::from_utf8(all).unwrap()
@@ -238,7 +251,7 @@ mod tests {
         assert_eq!(window.receive(message(5, "", true)), Ok(true));
         assert_eq!(window.receive(message(3, "de", true)), Ok(false), "said again after a loss");
         assert_eq!(read(&mut window), "abcde");
-        assert_eq!(window.read(Instant::now()), Some(None));
+        assert_eq!(window.read(Instant::now()), Some(Piece::End));
     }
 
     /// Proves that small pieces which wait are kept together, in order, and that a long error object is not kept.
@@ -253,7 +266,37 @@ mod tests {
         assert_eq!(read(&mut window), "ab".repeat(25_000));
         let payload = Bytes::from(vec![b' '; LONGEST_ERROR + 1]);
         window.receive(BodyMessage { abort: true, payload, ..message(0, "", true) }).unwrap();
-        assert_eq!(window.read(Instant::now()), Some(Some(Err(Bytes::new()))));
+        assert_eq!(window.read(Instant::now()), Some(Piece::Abort(Bytes::new())));
+    }
+
+    /// Proves that trailers are read once, after all bytes; that they end the body as an END does; that repeated ones are
+    /// ignored; and that too long ones are not kept.
+    #[test]
+    fn trailers_are_read_once_after_the_bytes() {
+        let trailers = |offset, text| BodyMessage { trailers: true, ..message(offset, text, true) };
+        let mut window = ReceiveWindow::new(9, Some(3));
+        window.receive(message(0, "abc", false)).unwrap();
+        let early = BrokenStream::EarlyEnd { end: 2, received: 3 };
+        assert_eq!(ReceiveWindow::new(9, None).receive(trailers(0, "{}")), Ok(true));
+        assert_eq!(window.receive(trailers(2, "{}")), Err(BrokenStream::Length { announced: 3 }));
+        assert_eq!(window.receive(trailers(4, "{}")), Err(BrokenStream::Gap(4)));
+        assert_eq!(window.receive(trailers(3, "longer than the window")), Ok(true));
+        assert_eq!(window.receive(trailers(3, "again")), Ok(false));
+        assert_eq!(window.receive(message(3, "d", false)), Ok(false));
+        assert_eq!(read(&mut window), "abc");
+        let mut window = ReceiveWindow::new(9, None);
+        window.receive(message(0, "abc", false)).unwrap();
+        assert_eq!(window.receive(trailers(2, "{}")), Err(early), "before bytes that came");
+        let mut window = ReceiveWindow::new(9, Some(3));
+        window.receive(message(0, "abc", false)).unwrap();
+        window.receive(trailers(3, "{}")).unwrap();
+        let pieces: Vec<_> = std::iter::from_fn(|| window.read(Instant::now())).take(4).collect();
+        let expected = [Piece::Data("abc".into()), Piece::Trailers("{}".into()), Piece::End, Piece::End];
+        assert_eq!(pieces, expected);
+        let mut window = ReceiveWindow::new(9, None);
+        let payload = Bytes::from(vec![b' '; TRAILERS_BYTES + 1]);
+        window.receive(BodyMessage { payload, ..trailers(0, "") }).unwrap();
+        assert_eq!(window.read(Instant::now()), Some(Piece::Trailers(Bytes::new())));
     }
 
     /// Proves that a gap, an overrun, a wrong length and an early end are seen, each for what it is (case 180).
@@ -282,7 +325,7 @@ mod tests {
             window.receive(message(0, "abc", true)).unwrap();
             if is_read_first {
                 assert_eq!(read(&mut window), "abc");
-                assert_eq!(window.read(Instant::now()), Some(None));
+                assert_eq!(window.read(Instant::now()), Some(Piece::End));
             }
             for late in [
                 message(3, "d", false),
@@ -295,7 +338,7 @@ mod tests {
                 assert_eq!(window.receive(late), Ok(false));
             }
             assert_eq!(read(&mut window), if is_read_first { "" } else { "abc" });
-            assert_eq!(window.read(Instant::now()), Some(None));
+            assert_eq!(window.read(Instant::now()), Some(Piece::End));
             assert_eq!(window.received(), 3);
         }
     }

@@ -1,4 +1,6 @@
-use super::{BodyKind, BodyMessage};
+use super::{BodyKind, BodyMessage, TRAILERS_BYTES};
+use crate::wire::encode_trailers;
+use afield_exchange::{Blame, Error, Header, Kind, Phase, Retry, detail};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
@@ -9,6 +11,42 @@ pub enum End {
     Complete,
     /// It failed; the bytes are a JSON error object.
     Abort(Bytes),
+    /// Whole, and trailer fields follow it; the bytes are the JSON that [`trailers`](Self::trailers) writes.
+    Trailers(Bytes),
+}
+
+impl End {
+    /// The end of a body that is whole, with these trailer fields.
+    ///
+    /// # Errors
+    ///
+    /// Fields that are larger than [`TRAILERS_BYTES`] as JSON.
+    pub fn trailers(fields: &[Header]) -> Result<Self, Error> {
+        if fields.is_empty() {
+            return Ok(Self::Complete);
+        }
+        let text = encode_trailers(fields);
+        if text.len() > TRAILERS_BYTES {
+            let message = format!("the trailer fields are larger than {TRAILERS_BYTES} bytes as a message");
+            return Err(Error::new(Kind::TooLarge, Blame::Origin, Retry::Unknown, message)
+                .with_detail(detail::HEADERS)
+                .with_phase(Phase::Body));
+        }
+        Ok(Self::Trailers(text))
+    }
+
+    /// The same end for a peer that takes no trailer fields: they are dropped, as HTTP permits.
+    pub(super) fn without_trailers(self) -> Self {
+        match self {
+            Self::Trailers(_) => Self::Complete,
+            end => end,
+        }
+    }
+
+    /// Whether it has a message of its own: the payload is no body.
+    fn stands_alone(&self) -> bool {
+        matches!(self, Self::Abort(_) | Self::Trailers(_))
+    }
 }
 
 /// A piece of a body to be sent.
@@ -18,7 +56,7 @@ pub struct Segment {
     pub offset: u64,
     /// The bytes.
     pub payload: Bytes,
-    /// Whether, and how, the body ends with it. An abort's payload is in here.
+    /// Whether, and how, the body ends with it. The payload of an abort and of trailers is in here.
     pub end: Option<End>,
 }
 
@@ -26,12 +64,13 @@ impl Segment {
     /// The message that carries it.
     pub(super) fn into_message(self, kind: BodyKind, request_id: u64) -> BodyMessage {
         let Self { offset, payload, end } = self;
-        let (end, abort, payload) = match end {
-            None => (false, false, payload),
-            Some(End::Complete) => (true, false, payload),
-            Some(End::Abort(error)) => (true, true, error),
+        let (end, abort, trailers, payload) = match end {
+            None => (false, false, false, payload),
+            Some(End::Complete) => (true, false, false, payload),
+            Some(End::Abort(error)) => (true, true, false, error),
+            Some(End::Trailers(fields)) => (true, false, true, fields),
         };
-        BodyMessage { kind, end, abort, request_id, offset, payload }
+        BodyMessage { kind, end, abort, trailers, request_id, offset, payload }
     }
 }
 
@@ -162,8 +201,8 @@ impl SendWindow {
         self.next += payload.len() as u64;
         self.sent = self.sent.max(self.next);
         let end = if self.next == self.length && !self.end_sent { self.end.clone() } else { None };
-        // An abort's payload is its error, so it never shares a message with bytes.
-        let end = if matches!(end, Some(End::Abort(_))) && !payload.is_empty() { None } else { end };
+        // The payload of an abort or of trailers is no body, so it never shares a message with bytes.
+        let end = end.filter(|end| payload.is_empty() || !end.stands_alone());
         self.end_sent |= end.is_some();
         if payload.is_empty() && end.is_none() {
             return None;
@@ -390,6 +429,24 @@ mod tests {
             (3, Bytes::new(), Some(End::Abort("{}".into())))
         );
         assert_eq!(window.take(100), None);
+    }
+
+    /// Proves that trailers come after all bytes, in a message of their own, and again after a loss although no byte is
+    /// left; that none is an ordinary end; and that too many are refused.
+    #[test]
+    fn trailers_follow_the_bytes_and_come_again() {
+        let mut window = SendWindow::new(100_000);
+        window.push("abc".into());
+        let end = End::trailers(&[Header::new("a", "b")]).unwrap();
+        window.finish(end.clone());
+        assert_eq!(all(&mut window, 100), [(0, 3, false), (3, 0, true)]);
+        window.taken(3);
+        window.resume(3);
+        let segment = window.take(100).unwrap();
+        assert_eq!((segment.offset, segment.end), (3, Some(end)));
+        assert_eq!(End::trailers(&[]), Ok(End::Complete));
+        let large = Header::new("a", vec![b'x'; TRAILERS_BYTES]);
+        assert_eq!(End::trailers(&[large]).unwrap_err().kind(), Kind::TooLarge);
     }
 
     /// Proves that many small pieces become few messages and one large piece is not copied.

@@ -37,6 +37,11 @@ pub(crate) fn decode_plain_consumed(message: &str) -> Option<Consumed> {
     (*message.method == *method::CONSUMED).then_some(message.params)
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// The parameters of `session/sync`: what the client holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncParams {
@@ -53,6 +58,9 @@ pub struct SyncRequest {
     pub request_id: u64,
     /// Whether its result or error has come.
     pub head_received: bool,
+    /// How many of its informational responses have come.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub informational_received: u64,
     /// Every byte of the response body before it has come.
     pub received: u64,
     /// Every byte of the response body before it has been taken by the consumer.

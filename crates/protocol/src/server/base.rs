@@ -223,7 +223,7 @@ impl BaseServer {
     }
 
     fn call(&mut self, id: RpcId, params: CallParams) {
-        let CallParams { mut request, request_id, streamed, upload } = params;
+        let CallParams { mut request, request_id, streamed, upload, .. } = params;
         // Only afield/1 has these.
         request.connect_timeout = None;
         request.http_version = VersionPreference::Auto;
@@ -253,6 +253,7 @@ impl BaseServer {
             request: Box::new(request),
             streamed,
             upload: None,
+            informational: false,
             reply: Reply::new(id.clone(), request_id.clone()),
         });
         self.calls.insert(call, Call { id, request_id, stream: None, streamed });

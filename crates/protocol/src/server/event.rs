@@ -30,6 +30,8 @@ pub enum Event {
         streamed: bool,
         /// In afield/1, whether its body follows, to be read with [`read_upload`](super::Server::read_upload).
         upload: Option<Upload>,
+        /// In afield/1, whether informational responses are wanted: see [`Server::inform`](super::Server::inform).
+        informational: bool,
         /// Writes the answer.
         reply: Reply,
     },

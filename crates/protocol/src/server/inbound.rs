@@ -154,7 +154,7 @@ fn decode_initialize(params: Option<&RawValue>) -> Result<InitializeParams, RpcE
         RpcError::new(
             INVALID_PARAMS,
             "initialize params must be {clientName: string, resumeSessionId?: string or null, attempt?: whole number, \
-             dialects?: list of strings, windowBytes?: whole number}",
+             dialects?: list of strings, windowBytes?: whole number, features?: list of strings}",
         )
     })
 }

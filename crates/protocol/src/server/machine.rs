@@ -1,6 +1,6 @@
 use super::{BaseServer, CallId, Event, Inbound, Outgoing};
 use crate::resumable::{BodyMessage, End, ResumableServer, ServerEvent, Transmit};
-use afield_exchange::Error;
+use afield_exchange::{BodyFrame, Error, Head};
 use bytes::Bytes;
 use std::time::Instant;
 
@@ -128,11 +128,18 @@ impl Server {
         }
     }
 
-    /// Ends a body cleanly, after what is pending.
-    pub fn finish(&mut self, now: Instant, call: CallId) {
+    /// Passes an informational response on; see [`ResumableServer::inform`]. In the base dialect it is dropped.
+    pub fn inform(&mut self, call: CallId, head: &Head) {
+        if let Self::Resumable(session) = self {
+            session.inform(call.0, head);
+        }
+    }
+
+    /// Ends a body, after what is pending. In the base dialect it ends cleanly, and trailers are dropped.
+    pub fn finish(&mut self, now: Instant, call: CallId, end: End) {
         match self {
             Self::Base(base) => base.finish(now, call),
-            Self::Resumable(session) => session.finish(call.0, End::Complete),
+            Self::Resumable(session) => session.finish(call.0, end),
         }
     }
 
@@ -153,7 +160,7 @@ impl Server {
     }
 
     /// The next of a call's upload; see [`ResumableServer::read_upload`].
-    pub fn read_upload(&mut self, now: Instant, call: CallId) -> Option<Option<Result<Bytes, Error>>> {
+    pub fn read_upload(&mut self, now: Instant, call: CallId) -> Option<Option<Result<BodyFrame, Error>>> {
         match self {
             Self::Base(_) => None,
             Self::Resumable(session) => session.read_upload(now, call.0),
@@ -179,8 +186,8 @@ impl Server {
 impl From<ServerEvent> for Event {
     fn from(event: ServerEvent) -> Self {
         match event {
-            ServerEvent::Start { call, request, upload, reply } => {
-                Self::Start { call: CallId(call), request, streamed: true, upload, reply }
+            ServerEvent::Start { call, request, upload, informational, reply } => {
+                Self::Start { call: CallId(call), request, streamed: true, upload, informational, reply }
             }
             ServerEvent::Cancel(call) => Self::Cancel(CallId(call)),
             ServerEvent::Writable(call) => Self::Writable(CallId(call)),

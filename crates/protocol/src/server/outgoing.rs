@@ -2,9 +2,9 @@ use crate::{
     RpcError,
     json::RpcId,
     resumable::BodyMessage,
-    wire::{Delta, encode_response, response, response_error},
+    wire::{Delta, encode_response, encode_resumable_response, response, response_error},
 };
-use afield_exchange::{Buffered, Error, Head};
+use afield_exchange::{Buffered, Error, Head, Header};
 use bytes::Bytes;
 
 /// A message to the orchestrator. What can be large is written only when its turn comes, outside any lock.
@@ -86,12 +86,18 @@ impl Reply {
 
     /// The head of a streamed answer.
     pub fn head(&self, head: &Head) -> Bytes {
-        self.write(head, &Bytes::new(), false)
+        if self.resumable {
+            return self.write_resumable(head, None);
+        }
+        self.write(head, &Bytes::new())
     }
 
     /// A whole answer.
     pub fn answer(&self, answer: &Buffered) -> Bytes {
-        self.write(&answer.head, &answer.body, self.resumable)
+        if self.resumable {
+            return self.write_resumable(&answer.head, Some(answer));
+        }
+        self.write(&answer.head, &answer.body)
     }
 
     /// An error.
@@ -99,10 +105,18 @@ impl Reply {
         response_error(&self.id, &RpcError::from_error(error))
     }
 
-    fn write(&self, head: &Head, body: &Bytes, complete: bool) -> Bytes {
-        let headers: usize = head.headers.iter().map(|h| h.name.len() + h.value.len() + 32).sum();
-        response(&self.id, headers + body.len().div_ceil(3) * 4 + 64, |out| {
-            encode_response(head, body, complete, out)
-        })
+    fn write(&self, head: &Head, body: &Bytes) -> Bytes {
+        response(&self.id, room(&head.headers, body), |out| encode_response(head, body, out))
     }
+
+    fn write_resumable(&self, head: &Head, whole: Option<&Buffered>) -> Bytes {
+        let nothing = Bytes::new();
+        let room = room(&head.headers, whole.map_or(&nothing, |answer| &answer.body)) + 256;
+        response(&self.id, room, |out| encode_resumable_response(head, whole, out))
+    }
+}
+
+fn room(headers: &[Header], body: &Bytes) -> usize {
+    let headers: usize = headers.iter().map(|header| header.name.len() + header.value.len() + 32).sum();
+    headers + body.len().div_ceil(3) * 4 + 64
 }

@@ -1,3 +1,4 @@
+use super::Features;
 use crate::json::object;
 use afield_exchange::Limits;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub struct InitializeParams {
     /// The client's receive window for each response body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window_bytes: Option<u64>,
+    /// What the client knows beyond the least, in afield/1.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    pub features: Features,
 }
 
 /// The result of `initialize`.
@@ -39,6 +43,9 @@ pub struct InitializeResult {
     /// Whether this is the session that was to be resumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed: Option<bool>,
+    /// Those of the client's features that the session has.
+    #[serde(skip_serializing_if = "Features::is_empty")]
+    pub features: Features,
     /// The executor's limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,

@@ -21,6 +21,8 @@ pub struct CallParams {
     pub streamed: bool,
     /// Whether the request body follows in body messages. Only in afield/1.
     pub upload: Option<Upload>,
+    /// Whether informational responses are wanted. Only in afield/1.
+    pub informational: bool,
 }
 
 /// The caller's name for a request: text in the base dialect, a number in afield/1.
@@ -39,6 +41,10 @@ pub struct Upload {
     pub length: Option<u64>,
     /// Whether the sender has it whole: the executor may collect it before it sends it, so as to be able to repeat it.
     pub whole: bool,
+    /// Whether trailer fields may follow it.
+    pub trailers: bool,
+    /// Whether it is held back until it is asked for.
+    pub hold: bool,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +71,8 @@ struct Wire<'a> {
     #[serde(default)]
     stream_response: bool,
     body: Option<Object<WireUpload>>,
+    #[serde(default)]
+    informational: bool,
 }
 
 pub(crate) enum WireName<'a> {
@@ -116,6 +124,10 @@ struct WireUpload {
     length: Option<u64>,
     #[serde(default)]
     whole: bool,
+    #[serde(default)]
+    trailers: bool,
+    #[serde(default)]
+    hold: bool,
 }
 
 /// How the two policies are written.
@@ -176,15 +188,20 @@ fn call_params(wire: Wire<'_>) -> Result<CallParams, Error> {
     request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
     request.redirect = wire.redirect_policy;
     request.http_version = wire.http_version;
-    let upload = wire
-        .body
-        .map(|body| body.0)
-        .filter(|body| body.stream)
-        .map(|body| Upload { length: body.length, whole: body.whole });
+    let upload = wire.body.map(|body| body.0).filter(|body| body.stream).map(|body| {
+        let WireUpload { length, whole, trailers, hold, .. } = body;
+        Upload { length, whole, trailers, hold }
+    });
     if upload.is_some() && matches!(request.body, RequestBody::Bytes(_)) {
         return Err(Error::invalid(detail::PARAMS, "body and bodyBase64 exclude each other"));
     }
-    Ok(CallParams { request, request_id: wire.request_id.into(), streamed: wire.stream_response, upload })
+    Ok(CallParams {
+        request,
+        request_id: wire.request_id.into(),
+        streamed: wire.stream_response,
+        upload,
+        informational: wire.informational,
+    })
 }
 
 /// Says which field of the parameters is wrong, in words of our own: serde's would quote the value.
@@ -208,7 +225,7 @@ fn what_is_wrong(text: &str) -> String {
         http_version(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
     }
     type Check = fn(&RawValue) -> bool;
-    const FIELDS: [(&str, bool, Check, &str); 13] = [
+    const FIELDS: [(&str, bool, Check, &str); 14] = [
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
         ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
@@ -226,7 +243,13 @@ fn what_is_wrong(text: &str) -> String {
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
         ("httpVersion", false, is_version, "\"1.1\", \"2\", \"2-prior-knowledge\" or null"),
         ("streamResponse", false, is::<bool>, "true or false"),
-        ("body", false, is_upload, "{stream: true, length?: whole number, whole?: true or false}"),
+        ("informational", false, is::<bool>, "true or false"),
+        (
+            "body",
+            false,
+            is_upload,
+            "{stream: true, length?: whole number, whole?, trailers?, hold?: true or false}",
+        ),
     ];
     let Ok(fields) = serde_json::from_str::<HashMap<String, &RawValue>>(text) else {
         return "params must be an object".to_owned();
@@ -260,6 +283,9 @@ pub(crate) fn encode_resumable_fields(request: &Request, out: &mut Encoder) {
     if let Some(version) = request.http_version.name() {
         out.raw(b",\"httpVersion\":");
         out.string(version);
+    }
+    if request.on_informational.is_some() {
+        out.raw(b",\"informational\":true");
     }
 }
 
@@ -336,6 +362,8 @@ mod tests {
             (format!(r#"{{{good},"httpVersion":"canary"}}"#), "httpVersion"),
             (format!(r#"{{{good},"httpVersion":2}}"#), "httpVersion"),
             (format!(r#"{{{good},"streamResponse":"canary"}}"#), "streamResponse"),
+            (format!(r#"{{{good},"informational":"canary"}}"#), "informational"),
+            (format!(r#"{{{good},"body":{{"stream":true,"hold":"canary"}}}}"#), "body"),
             (
                 format!(r#"{{{good},"headers":[{{"name":"X","value":"","valueBase64":"canary!"}}]}}"#),
                 "X: valueBase64",

@@ -2,7 +2,7 @@ use afield_exchange::{Kind, Request, Retry};
 use afield_protocol::{
     RpcError,
     client::{BaseClient, CallId, Connected, HeadPoll, decode, initialize, initialize_answer},
-    wire::InitializeParams,
+    wire::{Features, InitializeParams},
 };
 use serde_json::{Value, json};
 
@@ -203,6 +203,7 @@ fn a_refused_session_is_told() {
         attempt: None,
         dialects: None,
         window_bytes: None,
+        features: Features::default(),
     };
     let asked: Value = serde_json::from_slice(&initialize(&params)).unwrap();
     assert_eq!(asked, json!({"id": 1, "method": "initialize", "params": {"clientName": "t"}}));

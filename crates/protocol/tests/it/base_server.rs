@@ -1,7 +1,7 @@
 use afield_exchange::{Buffered, Error, Head};
 use afield_protocol::{
     server::{BaseServer, BaseServerConfig, CallId, Encoded, Event, Reply, decode},
-    wire::{Capabilities, EnvironmentInfo, InitializeResult, Shell},
+    wire::{Capabilities, EnvironmentInfo, Features, InitializeResult, Shell},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ pub fn session() -> InitializeResult {
         dialect: None,
         window_bytes: None,
         resumed: None,
+        features: Features::default(),
         limits: None,
     }
 }

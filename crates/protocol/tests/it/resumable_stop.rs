@@ -6,7 +6,7 @@ use afield_protocol::{
     json::RpcId,
     resumable::{ResumableServer, ServerConfig, ServerEvent, Transmit},
     server::decode,
-    wire::InitializeResult,
+    wire::{Features, InitializeResult},
 };
 use std::time::Instant;
 
@@ -19,6 +19,7 @@ fn live() -> ResumableServer {
         client_window_bytes: 3000,
         session_body_bytes: 6000,
         session_head_bytes: 1 << 20,
+        features: Features::default(),
         environment: environment(),
     });
     let result = InitializeResult {
@@ -27,6 +28,7 @@ fn live() -> ResumableServer {
         dialect: Some("afield/1".to_owned()),
         window_bytes: Some(3000),
         resumed: Some(false),
+        features: Features::default(),
         limits: None,
     };
     server.attach(&RpcId::Integer(0), 0, &result).unwrap();

@@ -1,6 +1,6 @@
 //! The windows of a body against the simplest model of one: its bytes in a `Vec`.
 
-use afield_protocol::resumable::{BodyKind, BodyMessage, End, ReceiveWindow, SendWindow};
+use afield_protocol::resumable::{BodyKind, BodyMessage, End, Piece, ReceiveWindow, SendWindow};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -121,19 +121,19 @@ proptest! {
                     let payload = Bytes::copy_from_slice(&body[next..end]);
                     let is_end = end == length;
                     let message = BodyMessage {
-                        kind: BodyKind::Response, end: is_end, abort: false, request_id: 1, offset: next as u64, payload,
+                        kind: BodyKind::Response, end: is_end, abort: false, trailers: false, request_id: 1, offset: next as u64, payload,
                     };
                     let fresh = end as u64 > window.received() || (is_end && !window.is_ended());
                     prop_assert_eq!(window.receive(message), Ok(fresh));
                     next = end;
                 }
                 Op::Read => match window.read(now) {
-                    Some(Some(Ok(bytes))) => delivered.extend_from_slice(&bytes),
-                    Some(None) => {
+                    Some(Piece::Data(bytes)) => delivered.extend_from_slice(&bytes),
+                    Some(Piece::End) => {
                         prop_assert!(window.is_ended() && delivered.len() == length);
                         over = true;
                     }
-                    Some(Some(Err(_))) => prop_assert!(false, "nothing was aborted"),
+                    Some(Piece::Abort(_) | Piece::Trailers(_)) => prop_assert!(false, "neither was sent"),
                     None => prop_assert_eq!(delivered.len() as u64, window.received()),
                 },
                 Op::Tell(Claim::Truth) => {
@@ -156,7 +156,7 @@ proptest! {
             if window.consumed() - told >= WINDOW / 4 {
                 prop_assert!(window.should_say(now));
             }
-            prop_assert!(!over || window.read(now) == Some(None));
+            prop_assert!(!over || window.read(now) == Some(Piece::End));
         }
     }
 }

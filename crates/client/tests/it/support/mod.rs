@@ -5,7 +5,8 @@ mod scripted;
 
 pub use executor::Running;
 pub use scripted::{
-    Played, delta, done, end, head_only, next_call, played, played_resumable, result, resumption, session,
+    Played, delta, done, end, head_only, next_call, played, played_resumable, result, resumable, resumption,
+    session,
 };
 
 use afield_client::{Dialect, Remote, RemoteConfig};

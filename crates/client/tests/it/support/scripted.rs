@@ -43,6 +43,7 @@ pub fn resumable(resumed: bool) -> Value {
     result["dialect"] = json!("afield/1");
     result["windowBytes"] = json!(1 << 20);
     result["resumed"] = json!(resumed);
+    result["features"] = json!(["trailers", "hold"]);
     result
 }
 

@@ -1,12 +1,11 @@
-use super::{Call, ResumableClient, Stage};
+use super::{Call, Informed, ResumableClient, Stage};
 use crate::{
     RpcError,
     client::HeadPoll,
-    resumable::{CallText, Consumed, ReceiveWindow, SendWindow},
-    wire::{method, notification},
+    resumable::{CallText, Consumed, Piece, ReceiveWindow, SendWindow},
+    wire::{decode_trailers, method, notification},
 };
-use afield_exchange::{Blame, Error, Kind, Phase, Retry};
-use bytes::Bytes;
+use afield_exchange::{Blame, BodyFrame, Error, Kind, Phase, Retry};
 use std::time::Instant;
 
 impl ResumableClient {
@@ -15,17 +14,20 @@ impl ResumableClient {
         self.next += 1;
         let id = self.next;
         self.queued += text.len();
+        let upload_held = upload && text.holds_upload() && self.config.features.hold;
         let call = Call {
             text: Some(text),
             sent: false,
             answer: None,
             answered: false,
+            informational: Informed::default(),
             body: ReceiveWindow::new(self.config.window_bytes, None),
             failed: None,
             upload: upload.then(|| SendWindow::new(self.config.server_window_bytes)),
             upload_wanted: upload,
             taken: false,
             cut: false,
+            upload_held,
             turn: None,
         };
         self.calls.insert(id, call);
@@ -48,20 +50,25 @@ impl ResumableClient {
         }
     }
 
-    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end; an error once, then the end. The
-    /// clean end comes when the upload is over, too: the executor has read it whole, or wants no more of it.
-    pub fn poll_body(&mut self, now: Instant, id: u64) -> Option<Option<Result<Bytes, Error>>> {
+    /// The next of the body: `None` while there is nothing, `Some(None)` at the clean end, behind the trailers if there are
+    /// any; an error once, then the end. The clean end comes when the upload is over, too: the executor has read it whole, or
+    /// wants no more of it.
+    pub fn poll_body(&mut self, now: Instant, id: u64) -> Option<Option<Result<BodyFrame, Error>>> {
         let Some(call) = self.calls.get_mut(&id) else { return Some(None) };
         let read = match call.body.read(now) {
-            Some(Some(Ok(bytes))) => {
+            Some(Piece::Data(bytes)) => {
                 if self.stage == Stage::Live && call.body.should_say(now) {
                     self.say_consumed(id);
                 } else if let Some(by) = call.body.say_by() {
                     self.say_by.insert((by, id));
                 }
-                return Some(Some(Ok(bytes)));
+                return Some(Some(Ok(BodyFrame::Data(bytes))));
             }
-            Some(Some(Err(error))) => Some(Err(aborted(&error))),
+            Some(Piece::Trailers(fields)) => match decode_trailers(&fields) {
+                Some(fields) => return Some(Some(Ok(BodyFrame::Trailers(fields)))),
+                None => Some(Err(unreadable_trailers())),
+            },
+            Some(Piece::Abort(error)) => Some(Err(aborted(&error))),
             end => match call.failed.take() {
                 Some(error) => Some(Err(error)),
                 None if call.upload_wanted || !(call.taken || end.is_some()) => return None,
@@ -116,6 +123,11 @@ impl ResumableClient {
         }
         Some(call)
     }
+}
+
+fn unreadable_trailers() -> Error {
+    let message = "the trailer fields are not of the protocol's shape, or too large";
+    Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, message).with_phase(Phase::Body)
 }
 
 /// What an abort's error object means.

@@ -1,3 +1,5 @@
+use crate::wire::Features;
+
 /// What a session's machine needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientConfig {
@@ -7,12 +9,14 @@ pub struct ClientConfig {
     pub server_window_bytes: u64,
     /// Body bytes in one message.
     pub body_message_bytes: usize,
+    /// What the executor has agreed to.
+    pub features: Features,
 }
 
 /// What has changed. Requests are named by their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientEvent {
-    /// The answer, more of the body or the end of this request can be read.
+    /// An informational response, the answer, more of the body or the end of this request can be read.
     Readable(u64),
     /// The upload of this request has room again, or is wanted no more.
     UploadWritable(u64),

@@ -18,6 +18,7 @@ impl ResumableClient {
             Inbound::Response { id: RpcId::Integer(id), result } => {
                 self.answered(u64::try_from(id).unwrap_or_default(), result);
             }
+            Inbound::Informational(informational, bytes) => self.informed(informational, bytes),
             Inbound::Consumed(consumed) if self.stage == Stage::Live => self.consumed(consumed),
             _ => self.ignored += 1,
         }
@@ -96,6 +97,7 @@ impl ResumableClient {
             return;
         };
         upload.taken(consumed.offset);
+        call.upload_held = false;
         if consumed.is_final {
             call.end_upload();
             // It may be what the end of the answer waits for.

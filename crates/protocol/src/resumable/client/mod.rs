@@ -1,6 +1,7 @@
 mod calls;
 mod ends;
 mod event;
+mod informed;
 mod input;
 mod output;
 mod sync;
@@ -15,6 +16,7 @@ use super::{
 use crate::client::{Raw, initialized};
 use afield_exchange::{Error, Phase};
 use bytes::Bytes;
+use informed::Informed;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     time::Instant,
@@ -38,6 +40,7 @@ struct Call {
     sent: bool,
     answer: Option<Result<Raw, Error>>,
     answered: bool,
+    informational: Informed,
     body: ReceiveWindow,
     /// Why the body cannot be made whole, or why the call is over.
     failed: Option<Error>,
@@ -47,6 +50,8 @@ struct Call {
     taken: bool,
     /// Whether the call failed while its upload was under way: then it has not gone well, whatever the answer is.
     cut: bool,
+    /// Whether it is held back until the executor asks for it.
+    upload_held: bool,
     /// Its place among the uploads that wait to be sent.
     turn: Option<Ticket>,
 }

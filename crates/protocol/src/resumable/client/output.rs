@@ -80,6 +80,7 @@ impl ResumableClient {
         if let Some(call) = self.calls.get_mut(&id)
             && call.sent
             && call.turn.is_none()
+            && !call.upload_held
             && call.upload.as_ref().is_some_and(SendWindow::has_segment)
         {
             call.turn = Some(self.turns.join(id));

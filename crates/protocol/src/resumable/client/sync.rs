@@ -18,6 +18,7 @@ impl ResumableClient {
             .map(|(id, call)| SyncRequest {
                 request_id: *id,
                 head_received: call.answered,
+                informational_received: call.informational.received(),
                 received: call.body.received(),
                 consumed: call.body.say(),
             })

@@ -43,10 +43,15 @@ impl ResumableServer {
         room
     }
 
-    /// Ends the response body.
+    /// Ends the response body. Trailers are dropped where the client takes none.
     pub fn finish(&mut self, call: u64, end: End) {
+        let end = if self.config.features.trailers { end } else { end.without_trailers() };
         if let Some(held) = self.calls.get_mut(&call) {
             held.running = false;
+            if let (End::Trailers(text), false) = (&end, held.body.is_ended()) {
+                held.trailers = text.len();
+                self.kept_answers += text.len();
+            }
             held.body.finish(end);
             self.schedule(call);
         }

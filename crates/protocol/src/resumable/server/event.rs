@@ -1,4 +1,8 @@
-use crate::{resumable::BodyMessage, server::Reply, wire::EnvironmentInfo};
+use crate::{
+    resumable::BodyMessage,
+    server::Reply,
+    wire::{EnvironmentInfo, Features, Upload},
+};
 use afield_exchange::Request;
 use bytes::Bytes;
 
@@ -19,6 +23,8 @@ pub struct ServerConfig {
     pub session_body_bytes: u64,
     /// Results and errors kept; beyond it new requests are refused.
     pub session_head_bytes: usize,
+    /// What the client has agreed to.
+    pub features: Features,
     /// The answer to `environment/info`.
     pub environment: EnvironmentInfo,
 }
@@ -33,7 +39,9 @@ pub enum ServerEvent {
         /// The request. If it has an upload its body is empty: the bytes are read by [`ResumableServer::read_upload`](crate::resumable::ResumableServer::read_upload).
         request: Box<Request>,
         /// Whether, and of which announced length, its body follows.
-        upload: Option<crate::wire::Upload>,
+        upload: Option<Upload>,
+        /// Whether informational responses are wanted: see [`ResumableServer::inform`](crate::resumable::ResumableServer::inform).
+        informational: bool,
         /// Writes the answer.
         reply: Reply,
     },

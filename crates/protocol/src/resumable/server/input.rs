@@ -1,4 +1,4 @@
-use super::{Call, Incoming, ResumableServer, ServerEvent, Stage};
+use super::{Call, Hold, Incoming, Informational, ResumableServer, ServerEvent, Stage};
 use crate::{
     RpcError,
     error::{INVALID_PARAMS, INVALID_REQUEST},
@@ -113,9 +113,11 @@ impl ResumableServer {
         }
         self.last_request = call;
         let held = Call {
+            informational: Informational::default(),
             answer: None,
             running: false,
             body: SendWindow::new(self.config.client_window_bytes),
+            trailers: 0,
             upload: None,
             owed: false,
             turn: None,
@@ -152,16 +154,24 @@ impl ResumableServer {
     }
 
     fn start(&mut self, call: u64, params: CallParams) {
-        let CallParams { mut request, upload, .. } = params;
+        let CallParams { mut request, upload, informational, .. } = params;
         let Some(held) = self.calls.get_mut(&call) else { return };
         held.running = true;
+        held.informational.wanted = informational;
         if let Some(upload) = upload {
             request.body = RequestBody::Empty;
             let window = ReceiveWindow::new(self.config.window_bytes, upload.length);
-            held.upload = Some(Incoming { window, wanted: true, broken: None });
+            let hold = if upload.hold && self.config.features.hold { Hold::Held } else { Hold::Never };
+            held.upload = Some(Incoming { window, wanted: true, broken: None, hold });
         }
         let reply = Reply::resumable(call);
-        self.events.push_back(ServerEvent::Start { call, request: Box::new(request), upload, reply });
+        self.events.push_back(ServerEvent::Start {
+            call,
+            request: Box::new(request),
+            upload,
+            informational,
+            reply,
+        });
     }
 
     fn consumed(&mut self, consumed: Consumed) {
@@ -174,6 +184,10 @@ impl ResumableServer {
             return;
         };
         self.kept_bodies -= held.body.taken(offset);
+        if offset > 0 {
+            // It has the final head.
+            self.kept_answers -= held.informational.clear();
+        }
         self.schedule(call);
         self.unblock(call);
         self.feed();

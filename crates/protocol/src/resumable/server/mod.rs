@@ -1,5 +1,6 @@
 mod answers;
 mod event;
+mod informational;
 mod input;
 mod output;
 mod sync;
@@ -15,10 +16,11 @@ use crate::{
     RpcError,
     error::INVALID_REQUEST,
     json::RpcId,
-    wire::{InitializeResult, response},
+    wire::{Features, InitializeResult, response},
 };
 use afield_exchange::Error;
 use bytes::Bytes;
+use informational::Informational;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     time::Instant,
@@ -38,11 +40,15 @@ enum Stage {
 
 #[derive(Debug)]
 struct Call {
+    /// The informational responses, while the client may lack them.
+    informational: Informational,
     /// The result or the error, kept until it is acknowledged.
     answer: Option<Bytes>,
     /// Whether somebody still performs it.
     running: bool,
     body: SendWindow,
+    /// Bytes of its trailers, which are kept as the answer is.
+    trailers: usize,
     upload: Option<Incoming>,
     /// Whether the answer is in the queue of answers.
     owed: bool,
@@ -61,6 +67,19 @@ struct Incoming {
     wanted: bool,
     /// Why the body cannot be made whole.
     broken: Option<Error>,
+    /// Whether the client holds it back until it is asked for, and has been.
+    hold: Hold,
+}
+
+/// Whether an upload is held back by the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It never was.
+    Never,
+    /// Until it is asked for.
+    Held,
+    /// It has been asked for; after a lost connection that is said again.
+    Asked,
 }
 
 /// The executor's end of a session in afield/1. It outlives its connections: while none is attached, requests go on and
@@ -149,6 +168,16 @@ impl ResumableServer {
         self.kept_bodies
     }
 
+    /// What the session has beyond the least.
+    pub fn features(&self) -> Features {
+        self.config.features
+    }
+
+    /// Bytes that are kept besides bodies: results, errors, informational responses and trailers.
+    pub fn kept_answers(&self) -> usize {
+        self.kept_answers
+    }
+
     /// Messages that were ignored.
     pub fn ignored(&self) -> u64 {
         self.ignored
@@ -195,7 +224,7 @@ impl ResumableServer {
         };
         self.kept_bodies -= held.body.clear();
         let answer = held.answer.as_ref().map_or(0, Bytes::len);
-        self.kept_answers -= answer;
+        self.kept_answers -= answer + held.trailers + held.informational.clear();
         if held.owed {
             self.answers.remove(&call);
             self.owed -= answer;

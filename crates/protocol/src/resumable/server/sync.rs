@@ -1,4 +1,4 @@
-use super::{ResumableServer, Stage};
+use super::{Hold, ResumableServer, Stage};
 use crate::{
     RpcError,
     json::RpcId,
@@ -21,6 +21,7 @@ impl ResumableServer {
         self.stage = Stage::Live;
         let mut requests = Vec::with_capacity(params.requests.len());
         let mut seen = HashSet::new();
+        let mut informational = Vec::new();
         for asked in params.requests {
             let call = asked.request_id;
             if !seen.insert(call) {
@@ -42,11 +43,14 @@ impl ResumableServer {
                     }
                     synced.body_received = upload.window.received();
                     synced.body_consumed = upload.window.say();
-                    if !upload.wanted {
+                    if !upload.wanted || upload.hold == Hold::Asked {
                         self.said.insert(call);
                     }
                 }
-                if !asked.head_received {
+                if asked.head_received {
+                    self.kept_answers -= held.informational.clear();
+                } else {
+                    informational.extend_from_slice(held.informational.after(asked.informational_received));
                     self.owe(call);
                 }
                 self.schedule(call);
@@ -58,6 +62,7 @@ impl ResumableServer {
         }
         let result = SyncResult { last_request_id: self.last_request, requests };
         self.say(response(id, 64 + 96 * result.requests.len(), |out| out.json(&result)));
+        informational.into_iter().for_each(|text| self.say(text));
         self.handle_timeout(now);
         self.feed();
     }

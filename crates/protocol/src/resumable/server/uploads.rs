@@ -1,17 +1,18 @@
-use super::ResumableServer;
+use super::{Hold, ResumableServer};
 use crate::{
     RpcError,
-    resumable::Consumed,
-    wire::{method, notification},
+    resumable::{Consumed, Piece},
+    wire::{decode_trailers, method, notification},
 };
-use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
+use afield_exchange::{Blame, BodyFrame, Error, Kind, Phase, Retry, detail};
 use bytes::Bytes;
 use std::time::Instant;
 
 impl ResumableServer {
-    /// The next of a request's upload: `None` while there is nothing, `Some(None)` at the clean end, an error if the
-    /// upload failed. A request that was cancelled has nothing.
-    pub fn read_upload(&mut self, now: Instant, call: u64) -> Option<Option<Result<Bytes, Error>>> {
+    /// The next of a request's upload: `None` while there is nothing, `Some(None)` at the clean end, behind the trailers if
+    /// there are any; an error if the upload failed. A request that was cancelled has nothing. One that is held back is
+    /// asked for.
+    pub fn read_upload(&mut self, now: Instant, call: u64) -> Option<Option<Result<BodyFrame, Error>>> {
         let upload = self.calls.get_mut(&call)?.upload.as_mut()?;
         if let Some(broken) = &upload.broken {
             return Some(Some(Err(broken.clone())));
@@ -19,22 +20,34 @@ impl ResumableServer {
         if !upload.wanted && !upload.window.is_ended() {
             return Some(Some(Err(Error::cancelled())));
         }
+        if upload.hold == Hold::Held {
+            upload.hold = Hold::Asked;
+            self.said.insert(call);
+        }
         let read = upload.window.read(now)?;
         if upload.window.should_say(now) {
             self.said.insert(call);
         } else if let Some(by) = upload.window.say_by() {
             self.say_by.insert((by, call));
         }
-        let read = read.map(|read| read.map_err(|error| aborted(&error)));
-        if let Some(Err(error)) = &read {
-            // Said again whenever it is asked for: never must such a body seem to end well.
-            upload.broken = Some(error.clone());
-        }
-        if !matches!(read, Some(Ok(_))) && std::mem::take(&mut upload.wanted) {
+        let end = match read {
+            Piece::Data(bytes) => return Some(Some(Ok(BodyFrame::Data(bytes)))),
+            Piece::Trailers(fields) => match decode_trailers(&fields) {
+                Some(fields) => return Some(Some(Ok(BodyFrame::Trailers(fields)))),
+                None => {
+                    Err(Error::invalid(detail::REQUEST_BODY, UNREADABLE_TRAILERS).with_phase(Phase::Request))
+                }
+            },
+            Piece::End => Ok(()),
+            Piece::Abort(error) => Err(aborted(&error)),
+        };
+        // Said again whenever it is asked for: never must such a body seem to end well.
+        upload.broken = end.clone().err();
+        if std::mem::take(&mut upload.wanted) {
             // The client waits for this before it lets go of the request.
             self.said.insert(call);
         }
-        Some(read)
+        Some(end.err().map(Err))
     }
 
     /// How many bytes of a request's upload have been taken; `None` once no more of it is wanted.
@@ -63,6 +76,8 @@ impl ResumableServer {
         Some(notification(method::CONSUMED, 64, |out| out.json(&consumed)))
     }
 }
+
+const UNREADABLE_TRAILERS: &str = "the trailer fields are not of the protocol's shape, or too large";
 
 /// What an abort's error object means.
 fn aborted(error: &[u8]) -> Error {

@@ -1,6 +1,9 @@
 use super::line::{binary, show, unhex};
 use crate::{base_server::environment, streamed::streamed};
-use afield_exchange::{Buffered, Error, Head, Header, Request, RequestBody};
+use afield_exchange::{
+    Buffered, Error, Head, Header, HttpVersion, OnInformational, Request, RequestBody, Timings, Trailers,
+    VersionPreference,
+};
 use afield_protocol::{
     RpcError,
     client::{self, Connected, HeadPoll},
@@ -9,7 +12,7 @@ use afield_protocol::{
         ServerEvent,
     },
     server::{self, Inbound, Reply},
-    wire::InitializeResult,
+    wire::{Features, InitializeResult},
 };
 use bytes::Bytes;
 use std::{
@@ -29,7 +32,11 @@ pub struct Server {
 
 impl Server {
     pub fn new() -> Self {
-        let config = ServerConfig {
+        Self { machine: Self::machine(Features::default()), now: Instant::now(), replies: BTreeMap::new() }
+    }
+
+    fn machine(features: Features) -> ResumableServer {
+        ResumableServer::new(ServerConfig {
             session_requests: 64,
             body_message_bytes: 256 * 1024,
             queued_bytes: 4 << 20,
@@ -37,9 +44,9 @@ impl Server {
             client_window_bytes: WINDOW,
             session_body_bytes: 64 << 20,
             session_head_bytes: 16 << 20,
+            features,
             environment: environment(),
-        };
-        Self { machine: ResumableServer::new(config), now: Instant::now(), replies: BTreeMap::new() }
+        })
     }
 
     pub fn says(&mut self) -> Option<String> {
@@ -52,12 +59,16 @@ impl Server {
             None => match server::decode(message) {
                 Inbound::Initialize { id, params } => {
                     let params = params.unwrap();
+                    if params.resume_session_id.is_none() {
+                        self.machine = Self::machine(params.features.and(Features::ALL));
+                    }
                     let result = InitializeResult {
                         session_id: SESSION.to_owned(),
                         environment_info: environment(),
                         dialect: Some(DIALECT.to_owned()),
                         window_bytes: Some(WINDOW),
                         resumed: Some(params.resume_session_id.is_some()),
+                        features: self.machine.features(),
                         limits: None,
                     };
                     self.machine.attach(&id, params.attempt.unwrap_or_default(), &result).unwrap();
@@ -97,6 +108,21 @@ impl Server {
             ("begins", []) => self.machine.head(id, self.replies[&id].head(&head)),
             ("sends", [bytes]) => _ = self.machine.body(id, unhex(bytes)),
             ("ends", []) => self.machine.finish(id, End::Complete),
+            ("ends", ["with", name, value]) => {
+                let end = End::trailers(&[Header::new(*name, value.to_string())]).unwrap();
+                self.machine.finish(id, end);
+            }
+            ("informs", [status]) => {
+                let link = Header::new("link", "</style.css>; rel=preload");
+                self.machine.inform(id, &Head::new(status.parse().unwrap(), vec![link]));
+            }
+            ("answers-in-full", [body]) => {
+                let head = head.with_reason(Some("Fine".into())).with_timings(Some(Box::new(timings())));
+                let trailers = vec![Header::new("x-checksum", "9a0364b9")];
+                let text =
+                    self.replies[&id].answer(&Buffered::new(head, unhex(body)).with_trailers(trailers));
+                self.machine.answer(id, text);
+            }
             ("fails", []) => self.machine.fail(id, &Error::overloaded("the origin has gone away")),
             ("reads", []) => while let Some(Some(Ok(_))) = self.machine.read_upload(self.now, id) {},
             ("answers-early", [body]) => {
@@ -113,6 +139,20 @@ impl Server {
             _ => panic!("{words:?}"),
         }
     }
+}
+
+fn timings() -> Timings {
+    let mut timings = Timings::default();
+    timings.http_version = Some(HttpVersion::Http2);
+    timings.remote_address = Some("192.0.2.7".parse().unwrap());
+    timings.remote_port = Some(443);
+    timings.connections = 1;
+    timings.resolved = Some(Duration::from_micros(800));
+    timings.connected = Some(Duration::from_micros(2_100));
+    timings.secured = Some(Duration::from_micros(5_300));
+    timings.ready = Some(Duration::from_micros(5_350));
+    timings.head = Some(Duration::from_micros(9_000));
+    timings
 }
 
 /// The orchestrator's end, and the callers behind it.
@@ -156,6 +196,7 @@ impl Client {
                     window_bytes: WINDOW,
                     server_window_bytes: connected.window_bytes.unwrap(),
                     body_message_bytes: 256 * 1024,
+                    features: connected.features,
                 }));
             }
         }
@@ -179,13 +220,30 @@ impl Client {
             ["asks", method, url, "with", bytes] => {
                 self.asks(Request::new(*method, *url).body(RequestBody::Bytes(unhex(bytes))));
             }
-            ["asks", method, url, "streaming", length] => {
-                let body = streamed(length.parse().ok());
-                self.asks(Request::new(*method, *url).body(body));
+            ["asks", method, url, "streaming", length, rest @ ..] => {
+                let mut request = Request::new(*method, *url).body(streamed(length.parse().ok()));
+                if rest.contains(&"with-trailers") {
+                    request.trailers = Some(Trailers::new());
+                }
+                if rest.contains(&"when-asked") {
+                    request = request.header("expect", "100-continue");
+                }
+                self.asks(request);
+            }
+            ["asks-in-full", method, url] => {
+                let mut request = Request::new(*method, *url);
+                request.connect_timeout = Some(Duration::from_millis(1500));
+                request.http_version = VersionPreference::Http2;
+                request.on_informational = Some(OnInformational::new(|_| ()));
+                self.asks(request);
             }
             ["sends", id, bytes] => {
                 let drained = self.machine().upload(id.parse().unwrap(), unhex(bytes));
                 assert_ne!(drained, Drained::Unwanted);
+            }
+            ["ends", id, "with", name, value] => {
+                let end = End::trailers(&[Header::new(*name, value.to_string())]).unwrap();
+                self.machine().finish_upload(id.parse().unwrap(), end);
             }
             ["ends", id] => self.machine().finish_upload(id.parse().unwrap(), End::Complete),
             ["aborts", id] => {
@@ -195,12 +253,14 @@ impl Client {
             }
             ["reads", id] => {
                 let id = id.parse().unwrap();
+                let informed = std::iter::from_fn(|| self.machine().poll_informational(id)).count() > 0;
                 if !self.answered.contains_key(&id) {
                     match self.machine().poll_answer(id) {
+                        HeadPoll::Pending if informed => return,
                         HeadPoll::Pending => panic!("nothing to read"),
                         HeadPoll::Failed(_) => _ = self.answered.insert(id, true),
                         HeadPoll::Answer(raw) => {
-                            let (_, _, complete) = raw.into_answer().unwrap();
+                            let complete = raw.into_answer().unwrap().is_complete;
                             if complete {
                                 self.machine().done(id);
                             }

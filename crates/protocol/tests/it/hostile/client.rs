@@ -1,9 +1,10 @@
-use afield_exchange::{Kind, Request, RequestBody, Retry};
+use afield_exchange::{BodyFrame, Kind, Request, RequestBody, Retry};
 use afield_protocol::{
     client::{HeadPoll, decode},
     resumable::{
         BodyKind, BodyMessage, CallText, ClientConfig, ClientEvent, Drained, ResumableClient, Transmit,
     },
+    wire::Features,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -17,7 +18,12 @@ struct Peer {
 
 impl Peer {
     fn new() -> Self {
-        let config = ClientConfig { window_bytes: 1000, server_window_bytes: 1000, body_message_bytes: 0 };
+        let config = ClientConfig {
+            window_bytes: 1000,
+            server_window_bytes: 1000,
+            body_message_bytes: 0,
+            features: Features::ALL,
+        };
         let mut peer = Self { client: ResumableClient::new(config), now: Instant::now(), broken: None };
         peer.says();
         peer
@@ -49,7 +55,15 @@ impl Peer {
 
     fn body(&mut self, id: u64, offset: u64, payload: &str, end: bool, abort: bool) -> Vec<Value> {
         let payload = Bytes::copy_from_slice(payload.as_bytes());
-        let message = BodyMessage { kind: BodyKind::Response, end, abort, request_id: id, offset, payload };
+        let message = BodyMessage {
+            kind: BodyKind::Response,
+            end,
+            abort,
+            trailers: false,
+            request_id: id,
+            offset,
+            payload,
+        };
         self.client.handle_body(message);
         self.says()
     }
@@ -75,7 +89,8 @@ impl Peer {
             match self.client.poll_body(self.now, id) {
                 None => return (bytes, None),
                 Some(None) => return (bytes, Some(None)),
-                Some(Some(Ok(more))) => bytes += more.len(),
+                Some(Some(Ok(BodyFrame::Data(more)))) => bytes += more.len(),
+                Some(Some(Ok(BodyFrame::Trailers(_)))) => {}
                 Some(Some(Err(error))) => return (bytes, Some(Some(error.kind()))),
             }
         }
@@ -164,6 +179,7 @@ fn what_nobody_asked_for_is_ignored() {
         kind,
         end: true,
         abort: false,
+        trailers: false,
         request_id: id,
         offset: 0,
         payload,
@@ -252,4 +268,32 @@ fn what_the_answer_to_the_sync_does_not_name_is_lost() {
     assert_eq!(peer.call(), 91);
     let late = peer.hear(&json!({"id": sync["id"], "result": {"lastRequestId": 0, "requests": []}}));
     assert!(late.is_empty() && peer.client.is_active(kept), "an answer that comes twice is ignored");
+}
+
+/// Proves that informational responses are taken in order, each once, up to their bounds in number and in bytes, and only
+/// before the answer; that others are ignored and end nothing (case 129).
+#[test]
+fn informational_responses_are_bounded() {
+    let hint = |id: u64, seq: u64, value: &str| {
+        let headers = json!([{"name": "n", "value": value}]);
+        let params = json!({"requestId": id, "seq": seq, "status": 103, "headers": headers});
+        json!({"method": "http/request/informational", "params": params})
+    };
+    let mut peer = Peer::new();
+    let (many, large) = (peer.call(), peer.call());
+    for seq in [1, 2, 2, 1, 4, 3, 16, 17, u64::MAX] {
+        peer.hear(&hint(many, seq, "x"));
+    }
+    peer.hear(&hint(77, 1, "x"));
+    let heads = std::iter::from_fn(|| peer.client.poll_informational(many));
+    assert_eq!(heads.count(), 4, "1, 2, 4 and 16");
+    assert_eq!(peer.client.ignored(), 6);
+    for seq in 1..10 {
+        peer.hear(&hint(large, seq, &"x".repeat(20_000)));
+    }
+    assert_eq!(std::iter::from_fn(|| peer.client.poll_informational(large)).count(), 3);
+    peer.head(large);
+    peer.hear(&hint(large, 15, "x"));
+    assert_eq!(peer.client.poll_informational(large), None);
+    assert!(peer.broken.is_none());
 }

@@ -1,9 +1,10 @@
 use crate::base_server::{environment, head, session};
-use afield_exchange::Limits;
+use afield_exchange::{BodyFrame, Head, Header, Limits};
 use afield_protocol::{
     json::RpcId,
     resumable::{BodyKind, BodyMessage, End, ResumableServer, ServerConfig, ServerEvent, Transmit},
     server::{Reply, decode},
+    wire::Features,
 };
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ impl Peer {
             client_window_bytes: WINDOW,
             session_body_bytes: SESSION_BODIES,
             session_head_bytes: limits.session_head_bytes,
+            features: Features::ALL,
             environment: environment(),
         };
         let mut peer = Self {
@@ -66,7 +68,15 @@ impl Peer {
 
     fn body(&mut self, id: u64, offset: u64, payload: &[u8], end: bool, abort: bool) -> Vec<Value> {
         let payload = Bytes::copy_from_slice(payload);
-        let message = BodyMessage { kind: BodyKind::Request, end, abort, request_id: id, offset, payload };
+        let message = BodyMessage {
+            kind: BodyKind::Request,
+            end,
+            abort,
+            trailers: false,
+            request_id: id,
+            offset,
+            payload,
+        };
         self.server.handle_body(message);
         self.says()
     }
@@ -97,7 +107,8 @@ impl Peer {
         let mut bytes = Vec::new();
         loop {
             match self.server.read_upload(self.now, id) {
-                Some(Some(Ok(more))) => bytes.extend_from_slice(&more),
+                Some(Some(Ok(BodyFrame::Data(more)))) => bytes.extend_from_slice(&more),
+                Some(Some(Ok(BodyFrame::Trailers(_)))) => {}
                 Some(Some(Err(why))) => {
                     return (String::from_utf8(bytes).unwrap(), Some(Err(why.message().to_owned())));
                 }
@@ -359,7 +370,15 @@ fn what_nobody_asked_for_is_not_kept() {
     assert!(peer.broken.is_none());
     let kind = BodyKind::Response;
     let payload = Bytes::new();
-    peer.server.handle_body(BodyMessage { kind, end: true, abort: false, request_id: 1, offset: 0, payload });
+    peer.server.handle_body(BodyMessage {
+        kind,
+        end: true,
+        abort: false,
+        trailers: false,
+        request_id: 1,
+        offset: 0,
+        payload,
+    });
     peer.says();
     assert!(peer.broken.is_some());
 }
@@ -430,4 +449,71 @@ fn origins_that_wait_for_the_session_all_go_on() {
     assert_eq!(go_on(3), [3], "its own consumer has taken everything");
     assert_eq!(go_on(1), [1]);
     assert_eq!(go_on(2), [2, 4], "now there is room for all");
+}
+
+/// Proves that of a flood of informational responses the first are kept, up to their bounds in number and in bytes, until
+/// the client has the final one; and that nothing is passed on after that, or to a client that did not ask (case 129).
+#[test]
+fn informational_responses_are_kept_within_bounds() {
+    let mut peer = Peer::live();
+    let wanting = |id: u64| {
+        let mut call = call(id);
+        call["params"]["informational"] = json!(true);
+        call
+    };
+    peer.send(&wanting(1));
+    peer.send(&wanting(2));
+    peer.send(&call(3));
+    for _ in 0..100 {
+        peer.server.inform(1, &Head::new(103, Vec::new()));
+        peer.server.inform(2, &Head::new(103, vec![Header::new("n", vec![b'x'; 20_000])]));
+        peer.server.inform(3, &Head::new(103, Vec::new()));
+    }
+    let said: Vec<_> =
+        peer.says().iter().map(|message| message["params"]["requestId"].as_u64().unwrap()).collect();
+    assert_eq!([1, 2, 3].map(|id| said.iter().filter(|said| **said == id).count()), [16, 3, 0]);
+    assert!(peer.server.kept_answers() > 60_000);
+    for id in 1..=3 {
+        let text = peer.started.iter().find(|(call, _)| *call == id).unwrap().1.head(&head());
+        peer.server.head(id, text);
+        peer.server.inform(id, &Head::new(103, Vec::new()));
+    }
+    assert_eq!(peer.says().len(), 3, "the heads alone");
+    peer.resume();
+    let held = json!({"requestId": 2, "headReceived": true, "received": 0, "consumed": 0});
+    let said = peer.send(&json!({"id": "s", "method": "session/sync", "params": {"requests": [held]}}));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(peer.server.kept_answers() < 1000, "{}", peer.server.kept_answers());
+}
+
+/// Proves that trailers of an upload are read once, after its bytes, and that such as cannot be read, or as come before
+/// bytes that came, fail it: it never ends well without them (case 131).
+#[test]
+fn trailers_of_an_upload_end_it_or_fail_it() {
+    let message = |offset, payload: &str, trailers| BodyMessage {
+        kind: BodyKind::Request,
+        end: true,
+        abort: false,
+        trailers,
+        request_id: 1,
+        offset,
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+    };
+    for (payload, is_whole) in [
+        (r#"{"trailers":[{"name":"a","value":"b"}]}"#, true),
+        (r#"{"trailers":[]}"#, true),
+        ("", false),
+        ("[]", false),
+        (r#"{"trailers":{}}"#, false),
+    ] {
+        let mut peer = Peer::live();
+        peer.send(&upload(1, Value::Null));
+        peer.body(1, 0, b"abc", false, false);
+        peer.server.handle_body(message(3, payload, true));
+        peer.server.handle_body(message(3, payload, true));
+        let (bytes, end) = peer.upload(1);
+        assert_eq!((&*bytes, end.unwrap().is_ok()), ("abc", is_whole), "{payload}");
+        assert!(peer.upload(1).1.unwrap().is_ok() == is_whole, "said again: {payload}");
+        assert!(peer.broken.is_none());
+    }
 }

@@ -29,6 +29,10 @@ pub struct Counts {
     pub cancelled_mid_body: u64,
     pub cancelled_away: u64,
     pub ended_during_sync: u64,
+    pub informational: u64,
+    pub trailers: u64,
+    pub upload_trailers: u64,
+    pub uploads_asked_for: u64,
 }
 
 impl Counts {

@@ -3,12 +3,12 @@ use super::{
     plan::{Answer, Upload, bytes},
     world::World,
 };
-use afield_exchange::{Buffered, Error, Head, Kind, Retry};
+use afield_exchange::{BodyFrame, Buffered, Error, Head, Header, Kind, Retry};
 use afield_protocol::{
     client::HeadPoll,
     resumable::{Drained, End},
     server::Reply,
-    wire::decode_response,
+    wire::{Answer as Answered, decode_response},
 };
 use bytes::Bytes;
 
@@ -26,6 +26,8 @@ pub struct Origin {
     pub upload_over: bool,
     /// Whether the answer has been given whole.
     finished: bool,
+    upload_trailers: bool,
+    informed: u64,
     /// Whether the upload broke off, and the request with it.
     pub upload_failed: bool,
 }
@@ -41,6 +43,8 @@ impl Origin {
             upload: has_upload.then_some(0),
             upload_over: false,
             finished: false,
+            upload_trailers: false,
+            informed: 0,
             upload_failed: false,
         }
     }
@@ -60,6 +64,10 @@ pub struct Caller {
     upload_ended: bool,
     was_full: bool,
     answered: bool,
+    /// Informational responses that came.
+    pub informed: u64,
+    /// How often trailers came.
+    pub trailers: u64,
     pub body: Vec<u8>,
     pub outcome: Option<Result<(), (Kind, Retry)>>,
     pub cancelled: bool,
@@ -99,12 +107,20 @@ impl World {
     }
 
     fn read_upload(&mut self, id: u64) {
-        let Upload { length, aborts, .. } = self.plans[&id].upload.unwrap();
+        let Upload { length, aborts, trailers, .. } = self.plans[&id].upload.unwrap();
         let origin = self.origins.get_mut(&id).unwrap();
         let got = origin.upload.as_mut().unwrap();
         match self.server.read_upload(self.now, id) {
             None => {}
-            Some(Some(Ok(more))) => {
+            Some(Some(Ok(BodyFrame::Trailers(fields)))) => {
+                assert_eq!(fields, [trailer(id)], "upload {id}");
+                assert!(
+                    !std::mem::replace(&mut origin.upload_trailers, true),
+                    "trailers of upload {id} twice"
+                );
+            }
+            Some(Some(Ok(BodyFrame::Data(more)))) => {
+                assert!(!origin.upload_trailers, "upload {id} goes on behind its trailers");
                 assert_eq!(bytes(id, *got, more.len() as u64), more, "upload {id} goes on wrongly at {got}");
                 *got += more.len() as u64;
             }
@@ -119,6 +135,8 @@ impl World {
             Some(None) => {
                 assert!(!aborts, "upload {id} broke off and seems to be whole");
                 assert_eq!(*got, length, "upload {id} is not whole");
+                assert_eq!(origin.upload_trailers, trailers, "upload {id} lost its trailers");
+                self.counts.upload_trailers += u64::from(trailers);
                 origin.upload_over = true;
                 self.counts.uploads_whole += 1;
                 self.counts.uploads_short_of_credit += u64::from(self.callers[&id].was_full);
@@ -128,7 +146,15 @@ impl World {
 
     fn answer(&mut self, id: u64, answer: Answer, step: u64) {
         let head = Head::new(200, Vec::new());
+        let plan = self.plans[&id];
         let origin = self.origins.get_mut(&id).unwrap();
+        if !origin.answered && origin.informed < plan.informational {
+            let field = Header::new("n", origin.informed.to_string());
+            origin.informed += 1;
+            self.counts.informational += 1;
+            return self.server.inform(id, &Head::new(103, vec![field]));
+        }
+        let trailers = if plan.trailers { vec![trailer(id)] } else { Vec::new() };
         match answer {
             Answer::Fail => {
                 origin.running = false;
@@ -140,7 +166,8 @@ impl World {
                 origin.running = origin.reads_on();
                 self.counts.answered_during_upload += u64::from(origin.running);
                 self.counts.inline += 1;
-                let text = origin.reply.answer(&Buffered::new(head, bytes(id, 0, length)));
+                let text =
+                    origin.reply.answer(&Buffered::new(head, bytes(id, 0, length)).with_trailers(trailers));
                 self.server.answer(id, text);
             }
             Answer::Stream(_) | Answer::Abort(_) if !origin.answered => {
@@ -151,7 +178,7 @@ impl World {
                 origin.finished = true;
                 origin.running = origin.reads_on();
                 self.counts.answered_during_upload += u64::from(origin.running);
-                self.server.finish(id, End::Complete);
+                self.server.finish(id, End::trailers(&trailers).unwrap());
             }
             Answer::Abort(length) if origin.produced == length => {
                 origin.running = false;
@@ -174,14 +201,21 @@ impl World {
     /// The caller looks for what has come.
     pub fn read(&mut self, id: u64) {
         let caller = self.callers.get_mut(&id).unwrap();
+        while let Some(head) = self.client.poll_informational(id) {
+            assert!(!caller.answered, "{id}: an informational response after the final one");
+            let number = caller.informed.to_string();
+            assert_eq!(head.headers, [Header::new("n", number)], "{id}: each once and in order");
+            caller.informed += 1;
+        }
         if !caller.answered {
             match self.client.poll_answer(id) {
                 HeadPoll::Pending => {}
                 HeadPoll::Answer(raw) => {
                     caller.answered = true;
-                    let (answer, complete) = decode_response(raw.text()).unwrap();
-                    if complete {
-                        append(id, &mut caller.body, &answer.body);
+                    let Answered { response, is_complete } = decode_response(raw.text()).unwrap();
+                    if is_complete {
+                        append(id, &mut caller.body, &response.body);
+                        caller.trailers += u64::from(response.trailers == [trailer(id)]);
                         self.client.done(id);
                         caller.outcome = (!self.client.is_active(id)).then_some(Ok(()));
                     }
@@ -191,7 +225,11 @@ impl World {
         } else {
             match self.client.poll_body(self.now, id) {
                 None => {}
-                Some(Some(Ok(bytes))) => append(id, &mut caller.body, &bytes),
+                Some(Some(Ok(BodyFrame::Data(bytes)))) => append(id, &mut caller.body, &bytes),
+                Some(Some(Ok(BodyFrame::Trailers(fields)))) => {
+                    assert_eq!(fields, [trailer(id)], "{id}");
+                    caller.trailers += 1;
+                }
                 Some(Some(Err(error))) => caller.outcome = Some(Err((error.kind(), error.retry()))),
                 Some(None) => caller.outcome = Some(Ok(())),
             }
@@ -211,7 +249,9 @@ impl World {
         let Some(upload) = self.plans[&id].upload.filter(|_| !caller.upload_ended) else { return };
         if caller.uploaded == upload.length {
             caller.upload_ended = true;
-            let end = if upload.aborts { End::Abort(Bytes::from_static(b"{}")) } else { End::Complete };
+            let trailers = if upload.trailers { vec![trailer(id)] } else { Vec::new() };
+            let end = End::trailers(&trailers).unwrap();
+            let end = if upload.aborts { End::Abort(Bytes::from_static(b"{}")) } else { end };
             return self.client.finish_upload(id, end);
         }
         match self.client.upload_room(id) {
@@ -222,7 +262,7 @@ impl World {
                 let kept = caller.uploaded - self.observer.upload_taken(id).min(caller.uploaded);
                 assert!(kept < WINDOW + CHUNK, "{id}: {kept} bytes of the upload are kept");
             }
-            Drained::Full => caller.was_full = true,
+            Drained::Full => caller.was_full |= caller.uploaded > 0,
             Drained::Unwanted => {}
         }
     }
@@ -238,6 +278,10 @@ impl World {
         } += 1;
         self.client.cancel(id);
     }
+}
+
+fn trailer(id: u64) -> Header {
+    Header::new("trailer-of", id.to_string())
 }
 
 /// Appends what came of a body, having proved that it is what comes next.

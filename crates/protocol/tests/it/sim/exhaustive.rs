@@ -6,7 +6,7 @@ use super::{
 use std::panic::catch_unwind;
 
 /// A few messages each, and every mechanism between them.
-const SCENARIOS: [&[Plan]; 6] = [
+const SCENARIOS: [&[Plan]; 9] = [
     &[plan(Answer::Inline(20), None)],
     &[plan(Answer::Fail, None), plan(Answer::Inline(0), None)],
     // More than a window: it needs credit.
@@ -14,14 +14,34 @@ const SCENARIOS: [&[Plan]; 6] = [
     &[plan(Answer::Abort(900), None)],
     &[plan(Answer::Inline(1), Some(4000))],
     &[plan(Answer::Stream(900), Some(900)), plan(Answer::Stream(0), None)],
+    &[all_of(plan(Answer::Stream(900), Some(900)))],
+    &[all_of(plan(Answer::Inline(20), None)), all_of(plan(Answer::Stream(0), None))],
+    &[all_of(plan(Answer::Abort(900), Some(0)))],
 ];
 
 const fn plan(answer: Answer, upload: Option<u64>) -> Plan {
     let upload = match upload {
         None => None,
-        Some(length) => Some(Upload { length, announced: true, aborts: false }),
+        Some(length) => Some(Upload { length, announced: true, aborts: false, held: false, trailers: false }),
     };
-    Plan { answer, upload, early: false, duplex: false }
+    Plan {
+        answer,
+        upload,
+        early: false,
+        duplex: false,
+        informational: 0,
+        wants_informational: true,
+        trailers: false,
+    }
+}
+
+/// The same with all of HTTP: informational responses, trailers both ways, and an upload that is held back.
+const fn all_of(mut plan: Plan) -> Plan {
+    (plan.informational, plan.trailers) = (2, true);
+    if let Some(upload) = &mut plan.upload {
+        (upload.held, upload.trailers) = (true, true);
+    }
+    plan
 }
 
 /// When what happens, counted in messages that have arrived.

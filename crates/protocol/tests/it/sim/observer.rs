@@ -12,6 +12,8 @@ pub const PAYLOAD: usize = 700;
 pub struct Observer {
     responses: BTreeMap<u64, Stream>,
     uploads: BTreeMap<u64, Stream>,
+    /// Uploads that are held back: nothing of them may be sent.
+    held: BTreeSet<u64>,
     /// Requests whose heads have reached the client, ever.
     heads: BTreeSet<u64>,
     /// On this connection.
@@ -72,7 +74,10 @@ impl Observer {
 
     pub fn client_sends(&mut self, message: &Message) {
         let text = match message {
-            Message::Body(body) => return send(&mut self.uploads, body, self.here.client_may_speak),
+            Message::Body(body) => {
+                assert!(!self.held.contains(&body.request_id), "{}: not asked for", body.request_id);
+                return send(&mut self.uploads, body, self.here.client_may_speak);
+            }
             Message::Text(text) => text,
         };
         let json: Value = serde_json::from_slice(text).unwrap();
@@ -87,6 +92,9 @@ impl Observer {
                 assert!(self.here.client_may_speak, "request {id} before the sync was answered");
                 // Sent for the first time, or because it never arrived.
                 self.uploads.insert(id, Stream::default());
+                if json["params"]["body"]["hold"] == true {
+                    self.held.insert(id);
+                }
             }
             Some("http/request/consumed" | "http/request/cancel") => {
                 assert!(self.here.client_may_speak, "{text:?} before the sync was answered");
@@ -136,6 +144,11 @@ impl Observer {
             assert!(self.here.server_may_speak, "answer {id} before the sync was answered");
             assert!(self.here.heads.insert(id), "answer {id} twice on one connection");
             assert!(!self.heads.contains(&id), "answer {id}, which the client has");
+        } else if json["method"] == "http/request/informational" {
+            let id = number(&json["params"]["requestId"]);
+            assert!(self.here.server_may_speak, "{text:?} before the sync was answered");
+            let is_late = self.here.heads.contains(&id) || self.heads.contains(&id);
+            assert!(!is_late, "{id}: an informational response behind the final one");
         } else if json["method"] == "http/request/consumed" {
             assert!(self.here.server_may_speak, "{text:?} before the sync was answered");
         } else if json["id"].as_str().is_some_and(|id| id.starts_with("sync-")) {
@@ -150,7 +163,9 @@ impl Observer {
         };
         let json: Value = serde_json::from_slice(text).unwrap();
         if json["method"] == "http/request/consumed" {
-            let stream = self.uploads.entry(number(&json["params"]["requestId"])).or_default();
+            let id = number(&json["params"]["requestId"]);
+            counts.uploads_asked_for += u64::from(self.held.remove(&id));
+            let stream = self.uploads.entry(id).or_default();
             stream.taken = stream.taken.max(number(&json["params"]["offset"]));
         } else if let Some(id) = json["id"].as_u64().filter(|id| *id > 0) {
             self.heads.insert(id);
@@ -186,9 +201,9 @@ fn send(streams: &mut BTreeMap<u64, Stream>, body: &BodyMessage, may_speak: bool
     let stream = streams.entry(id).or_default();
     assert_eq!(body.offset, stream.next, "{id}: a body that does not go on where it was");
     assert!(!stream.ended, "{id}: a body goes on after its end");
-    assert!(!body.abort || body.end, "{id}: an abort is an end");
+    assert!(!(body.abort || body.trailers) || body.end, "{id}: an abort is an end, and trailers are");
     stream.ended = body.end;
-    if !body.abort {
+    if !body.abort && !body.trailers {
         assert!(body.payload.len() <= PAYLOAD, "{id}: a large body message");
         stream.next += body.payload.len() as u64;
         assert!(stream.next <= stream.taken + WINDOW, "{id}: sent beyond its credit");
@@ -196,7 +211,7 @@ fn send(streams: &mut BTreeMap<u64, Stream>, body: &BodyMessage, may_speak: bool
 }
 
 fn get(streams: &mut BTreeMap<u64, Stream>, body: &BodyMessage) {
-    if !body.abort {
+    if !body.abort && !body.trailers {
         let stream = streams.entry(body.request_id).or_default();
         stream.received = stream.received.max(body.offset + body.payload.len() as u64);
     }

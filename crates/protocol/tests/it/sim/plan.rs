@@ -1,6 +1,6 @@
 use super::rng::Rng;
 use crate::streamed::streamed;
-use afield_exchange::Request;
+use afield_exchange::{OnInformational, Request, Trailers};
 use bytes::Bytes;
 use std::sync::LazyLock;
 
@@ -13,6 +13,11 @@ pub struct Plan {
     pub early: bool,
     /// Whether the origin answers while it reads the upload, and reads on when it has answered.
     pub duplex: bool,
+    /// How many informational responses the origin gives, and whether they are wanted.
+    pub informational: u64,
+    pub wants_informational: bool,
+    /// Whether trailers follow a body.
+    pub trailers: bool,
 }
 
 /// What the origin does.
@@ -44,6 +49,10 @@ pub struct Upload {
     pub announced: bool,
     /// Whether it breaks off there.
     pub aborts: bool,
+    /// Whether it is held back until it is asked for.
+    pub held: bool,
+    /// Whether trailers follow it.
+    pub trailers: bool,
 }
 
 impl Plan {
@@ -59,9 +68,19 @@ impl Plan {
             length: rng.below(8_000),
             announced: rng.chance(50),
             aborts: rng.chance(15),
+            held: rng.chance(30),
+            trailers: rng.chance(30),
         });
         let duplex = upload.is_some_and(|upload| !upload.aborts) && answer.succeeds() && rng.chance(50);
-        Self { answer, upload, early: rng.chance(15), duplex }
+        Self {
+            answer,
+            upload,
+            early: rng.chance(15),
+            duplex,
+            informational: if rng.chance(30) { rng.below(20) } else { 0 },
+            wants_informational: rng.chance(80),
+            trailers: rng.chance(30),
+        }
     }
 
     pub fn request(&self) -> Request {
@@ -69,7 +88,12 @@ impl Plan {
         if let Some(upload) = self.upload {
             let announced = upload.length + if upload.aborts { 100 } else { 0 };
             request.body = streamed(upload.announced.then_some(announced));
+            if upload.held {
+                request = request.header("Expect", "100-continue");
+            }
+            request.trailers = upload.trailers.then(Trailers::new);
         }
+        request.on_informational = self.wants_informational.then(|| OnInformational::new(|_| ()));
         request
     }
 }

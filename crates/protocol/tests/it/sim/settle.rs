@@ -1,5 +1,6 @@
 use super::world::World;
 use afield_exchange::{Kind, Retry};
+use afield_protocol::resumable::INFORMATIONAL;
 
 /// How those behind the two ends behave while everything is brought to its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,8 +69,9 @@ impl World {
         }
         assert_eq!((self.client.active(), self.client.queued()), (0, 0), "something stays at the client");
         if !self.expired {
-            let left = (self.server.active(), self.server.kept_bodies(), self.server.owed());
-            assert_eq!(left, (0, 0, 0), "something stays at the server");
+            let server = &self.server;
+            let left = (server.active(), server.kept_bodies(), server.kept_answers(), server.owed());
+            assert_eq!(left, (0, 0, 0, 0), "something stays at the server");
             assert!(self.running().is_empty(), "an origin goes on for nobody");
         }
     }
@@ -99,6 +101,11 @@ impl World {
         if answer.succeeds() && !origin.upload_failed {
             assert_eq!(outcome, Ok(()), "{id}");
             assert_eq!(caller.body.len() as u64, answer.length(), "the body of {id} is not whole");
+            let plan = self.plans[&id];
+            assert_eq!(caller.trailers, u64::from(plan.trailers), "the trailers of {id}");
+            let most = if plan.wants_informational { INFORMATIONAL as u64 } else { 0 };
+            assert_eq!(caller.informed, plan.informational.min(most), "informational responses of {id}");
+            self.counts.trailers += caller.trailers;
         } else {
             assert_eq!(outcome.map_err(|(kind, _)| kind), Err(Kind::Overloaded), "{id}");
         }

@@ -29,12 +29,14 @@ pub enum Without {
     SilenceBeforeSync,
     /// The end is said again after a loss, even when no byte is left.
     EndAgain,
+    /// That a body is wanted which was held back is said again after a loss.
+    AskAgain,
     /// What ends while the sync is under way is cancelled after it.
     CancelAfterSync,
 }
 
 impl Without {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Memory,
         Self::Gone,
         Self::OrderOfIds,
@@ -46,6 +48,7 @@ impl Without {
         Self::ConsumedInSync,
         Self::SilenceBeforeSync,
         Self::EndAgain,
+        Self::AskAgain,
         Self::CancelAfterSync,
     ];
 
@@ -63,6 +66,7 @@ impl Without {
             Self::ConsumedInSync => "Why `consumed` in the sync",
             Self::SilenceBeforeSync => "Why nothing before the sync",
             Self::EndAgain => "Why the end again",
+            Self::AskAgain => "Why it is asked for again",
             Self::CancelAfterSync => "Why what ends between question and answer",
         }
     }
@@ -99,7 +103,8 @@ impl Meddler {
         let text = match message {
             Message::Text(text) => text,
             Message::Body(mut body) => {
-                if without == Without::EndAgain && body.end && body.payload.is_empty() && resumed {
+                let is_bare = body.payload.is_empty() || body.trailers;
+                if without == Without::EndAgain && body.end && is_bare && resumed {
                     return Vec::new();
                 }
                 if without == Without::Abort && body.abort {
@@ -140,6 +145,12 @@ impl Meddler {
             }
             Without::KeptAnswers if !from_client => {
                 self.forgotten.extend(json["id"].as_u64().filter(|id| *id > 0));
+            }
+            Without::AskAgain if !from_client && resumed && json["method"] == "http/request/consumed" => {
+                let params = &json["params"];
+                if params["offset"] == 0 && params["final"] != true {
+                    return Vec::new();
+                }
             }
             Without::CancelAfterSync if from_client && json["method"] == "http/request/cancel" => {
                 return Vec::new();

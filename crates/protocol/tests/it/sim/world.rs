@@ -16,6 +16,7 @@ use afield_protocol::{
         CallText, ClientConfig, ClientEvent, ResumableClient, ResumableServer, ServerConfig, ServerEvent,
     },
     server,
+    wire::Features,
 };
 use std::{
     collections::BTreeMap,
@@ -60,12 +61,14 @@ impl World {
                 client_window_bytes,
                 session_body_bytes: 2 * WINDOW,
                 session_head_bytes: 1 << 20,
+                features: Features::ALL,
                 environment: environment(),
             }),
             client: ResumableClient::new(ClientConfig {
                 window_bytes: WINDOW,
                 server_window_bytes: WINDOW,
                 body_message_bytes: PAYLOAD,
+                features: Features::ALL,
             }),
             link: Some(Link::default()),
             attempt: 0,
