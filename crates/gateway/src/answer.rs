@@ -6,13 +6,18 @@ use crate::{
     socket::Socket,
 };
 use afield_exchange::{Blame, Error, Head, Kind, Phase, Response, Retry};
-use http::{HeaderValue, Method, StatusCode, Version, header::CONTENT_LENGTH};
+use http::{
+    HeaderValue, Method, StatusCode, Version,
+    header::{CONTENT_LENGTH, TRAILER},
+};
 use hyper::ext::ReasonPhrase;
 
 /// What of the request decides how its answer is framed.
 pub(crate) struct Asked {
     pub method: Method,
     pub version: Version,
+    /// Whether the caller takes trailers.
+    pub trailers: bool,
 }
 
 /// The answer, with its body as it comes. `socket` is the caller's.
@@ -31,10 +36,12 @@ pub(crate) async fn of(
         Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, message).with_phase(Phase::Head)
     };
     let status = StatusCode::from_u16(head.status).ok().filter(|status| !status.is_informational());
-    let (Some(status), Some(mut fields)) = (status, headers::of_response(&head.headers)) else {
+    let length = if status == Some(StatusCode::NO_CONTENT) { None } else { length(&head) };
+    // Trailers come behind chunks.
+    let trailers = asked.trailers && length.is_none() && asked.version == Version::HTTP_11;
+    let (Some(status), Some(mut fields)) = (status, headers::of_response(&head.headers, trailers)) else {
         return Err(not_http());
     };
-    let length = if status == StatusCode::NO_CONTENT { None } else { length(&head) };
     if let Some(length) = length {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
@@ -48,13 +55,17 @@ pub(crate) async fn of(
         Body::None(length)
     } else {
         let ends_with_connection = length.is_none() && asked.version == Version::HTTP_10;
-        Body::Relayed(Box::new(Relayed::new(body, length, ends_with_connection.then(|| socket.clone()))))
+        let trailers = trailers && fields.contains_key(TRAILER);
+        let reset = ends_with_connection.then(|| socket.clone());
+        Body::Relayed(Box::new(Relayed::new(body, length, trailers, reset)))
     };
     let mut response = http::Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = fields;
-    if status.canonical_reason().is_none() {
-        response.extensions_mut().insert(ReasonPhrase::from_static(b""));
+    let reason = head.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok());
+    let unnamed = status.canonical_reason().is_none().then(|| ReasonPhrase::from_static(b""));
+    if let Some(reason) = reason.or(unnamed) {
+        response.extensions_mut().insert(reason);
     }
     Ok(response)
 }

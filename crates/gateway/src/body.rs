@@ -1,6 +1,6 @@
 //! The response's body.
 
-use crate::socket::Socket;
+use crate::{headers, socket::Socket};
 use afield_exchange::{Blame, Error, Kind, Phase, ResponseBody, Retry};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -38,9 +38,7 @@ impl http_body::Body for Body {
             Self::None(_) => Poll::Ready(None),
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Relayed(relayed) => {
-                relayed.poll_next(cx).map(|next| next.map(|next| next.map(Frame::data)))
-            }
+            Self::Relayed(relayed) => relayed.poll_frame(cx),
         }
     }
 
@@ -66,14 +64,34 @@ pub(crate) struct Relayed {
     owed: Option<u64>,
     held: Option<Bytes>,
     ended: bool,
+    /// Whether trailers may follow.
+    trailers: bool,
     failed: Option<Error>,
     /// To be reset when the body fails, where nothing but the connection's end would end it.
     reset: Option<Socket>,
 }
 
 impl Relayed {
-    pub fn new(body: ResponseBody, length: Option<u64>, reset: Option<Socket>) -> Self {
-        Self { body, remaining: length, owed: length, held: None, ended: false, failed: None, reset }
+    pub fn new(body: ResponseBody, length: Option<u64>, trailers: bool, reset: Option<Socket>) -> Self {
+        Self {
+            body,
+            remaining: length,
+            owed: length,
+            held: None,
+            ended: false,
+            trailers,
+            failed: None,
+            reset,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let next = ready!(self.poll_next(cx));
+        if next.is_none() && std::mem::take(&mut self.trailers) {
+            let trailers = headers::of_trailers(&self.body.take_trailers());
+            return Poll::Ready((!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers))));
+        }
+        Poll::Ready(next.map(|next| next.map(Frame::data)))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {

@@ -48,10 +48,16 @@ async fn relay(
     };
     shared.own.check(&url)?;
     let _turn = shared.openings.turn(&parts.method, &parts.headers, &url).await;
-    let asked = Asked { method: parts.method.clone(), version: parts.version };
+    let asked = Asked {
+        method: parts.method.clone(),
+        version: parts.version,
+        trailers: headers::wants_trailers(&parts.headers),
+    };
+    let (body, trailers) = upload::take(body, headers::expects_continue(&parts.headers)).await?;
     let request = Request {
         headers: fields(&parts, route),
-        body: upload::take(body).await?,
+        body,
+        trailers,
         redirect: RedirectPolicy::Stop,
         ..Request::new(parts.method.as_str(), url.clone())
     };

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod as_it_is;
 mod authorize;
 mod bodies;
 mod drain;
