@@ -1,14 +1,19 @@
 //! `afield config`: which file is read, and whether it is right.
 
+mod memory;
+
 use crate::{
     config_flags::{ConfigFlags, failure, unusable, warn},
     failure::Failure,
+    request::Size,
     serve,
     start::print,
     table::print_json,
 };
-use afield_config::{Config, LoadError, Variables};
+use afield_config::{Config, LoadError, Place, Problem, Variables};
+use afield_exchange::Limits;
 use clap::{Args, Subcommand};
+use memory::Memory;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -31,6 +36,9 @@ enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+        /// How much memory the machine has on which `afield serve` will run. Default: as much as this one.
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<Size>,
     },
     /// Print which file is read. It need not exist.
     Path,
@@ -42,19 +50,22 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
             let location = flags.config.location()?;
             print(format!("{}\n", location.path.display()).as_bytes())
         }
-        Command::Check { file, json } => {
+        Command::Check { file, json, memory } => {
             let flags = ConfigFlags { config: file.or(flags.config.config) };
-            check(&flags, json)
+            check(&flags, json, memory.map(|size| size.0))
         }
     }
 }
 
-fn check(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
+fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), Failure> {
     let file = flags.location()?.path.display().to_string();
     let loaded = Config::load(flags.config.as_deref(), &Variables::of_process());
     let (errors, warnings) = match &loaded {
         Ok(config) => {
-            let (errors, warnings) = serve::check(&config.serving, &file);
+            let (errors, mut warnings) = serve::check(&config.serving, &file);
+            if let Some((what, fix)) = Memory::of(&limits(config), memory).problem() {
+                warnings.push(Problem::new(Place::whole(file.as_str()), "limits.kept_bytes", what, fix));
+            }
             (
                 config.faults().cloned().chain(errors).collect(),
                 config.warnings.iter().cloned().chain(warnings).collect(),
@@ -80,12 +91,13 @@ fn check(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
         Ok(config) if !as_json => match config.file {
             Some(_) => print(
                 format!(
-                    "{file}: right: {} executors, {} MCP servers; for `afield serve`: {} rules, {} secrets, {} upstreams\n",
+                    "{file}: right: {} executors, {} MCP servers; for `afield serve`: {} rules, {} secrets, {} upstreams\n{}\n",
                     config.executors.len(),
                     config.mcp_servers.len(),
                     config.serving.policy.rules.len(),
                     config.serving.secrets.len(),
-                    config.serving.upstreams.len()
+                    config.serving.upstreams.len(),
+                    Memory::of(&limits(&config), memory),
                 )
                 .as_bytes(),
             )?,
@@ -94,4 +106,11 @@ fn check(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
         Ok(_) => {}
     }
     Ok(())
+}
+
+/// The limits that `afield serve` would have.
+fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::default();
+    config.serving.limits.apply(&mut limits);
+    limits
 }

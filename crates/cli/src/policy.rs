@@ -7,7 +7,7 @@ use crate::{
     ExitCode,
     config_flags::{ConfigFlags, failure, unusable},
     failure::Failure,
-    serve::{Places, preset},
+    serve::{AccessFlags, Names, Places, preset},
     signals::Signals,
     start::report,
 };
@@ -24,7 +24,8 @@ pub(crate) struct Flags {
     #[arg(long, env = "AFIELD_POLICY", value_name = "PRESET", global = true)]
     policy: Option<String>,
 
-    /// Whose requests: what `afield token new --name` gave, a certificate's name, a JSON Web Token's `sub`. Default: those of
+    /// Whose requests: `token:` and what `afield token new --name` gave, `cert:` and a certificate's name, `jwt:` and a JSON Web
+    /// Token's `sub`, or the name alone where only one of these is accepted; `uid:` and a user's number. Default: those of
     /// nobody in particular.
     #[arg(long, value_name = "NAME", global = true)]
     principal: Option<String>,
@@ -69,7 +70,12 @@ async fn answer(flags: Flags) -> Result<ExitCode, Failure> {
     let Flags { config, policy, principal, json, command } = flags;
     let preset = preset(policy.as_deref())?;
     let said = said(&config)?;
-    let places = Places::of(&said, preset).map_err(|problems| unusable(&problems))?;
+    let names = Names::new(AccessFlags::default().or(&said.serve).kinds());
+    let places = Places::of(&said, &names, preset).map_err(|problems| unusable(&problems))?;
+    let principal = principal.map(|name| names.full(&name)).transpose().map_err(|candidates| {
+        let what = "principals of several kinds come in here, and --principal may be any of them";
+        Failure::usage(what).with_hint(format!("write {candidates}"))
+    })?;
     let principal = principal.as_deref();
     match command {
         Command::Show => show::show(&places, &said, principal, json).map(|()| ExitCode::Success),

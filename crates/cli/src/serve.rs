@@ -6,6 +6,7 @@ mod check;
 mod flags;
 mod held;
 mod limits;
+mod names;
 mod places;
 mod plan;
 mod reload;
@@ -17,8 +18,10 @@ use afield_config::{Config, Format, Serving, Variables};
 use afield_executor::{AuditLog, Executor, Reloader, StartError};
 use std::{io::Write, path::PathBuf, sync::Arc};
 
+pub(crate) use access::AccessFlags;
 pub(crate) use check::check;
 pub(crate) use flags::Flags;
+pub(crate) use names::Names;
 pub(crate) use places::Places;
 pub(crate) use plan::preset;
 
@@ -70,8 +73,9 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
     let lacking = [config.egress.secrets.problems(), config.egress.upstreams.problems()].concat();
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
     if let Some(file) = file {
-        let mut again =
-            reload::Again { file: file.clone(), flags, said, egress: executor.egress().clone(), tokens };
+        let names = Names::new(flags.access.clone().or(&said.serve).kinds());
+        let egress = executor.egress().clone();
+        let mut again = reload::Again { file: file.clone(), flags, said, egress, names, tokens };
         reloader.watch("configuration", vec![file], move || again.read());
     }
     if let Some(log) = audit.clone() {

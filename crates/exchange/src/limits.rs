@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Connections, authenticated or not.
+    /// Connections whose peers have said who they are.
     pub connections: usize,
     /// Connections that have not yet been authenticated.
     pub unauthenticated: usize,
@@ -21,6 +21,16 @@ pub struct Limits {
     pub requests: usize,
     /// One incoming message.
     pub message_bytes: usize,
+    /// One incoming message before `initialize`.
+    pub first_message_bytes: usize,
+    /// The time that one incoming message may take from its first byte to its last.
+    #[serde(rename = "messageMs", serialize_with = "millis")]
+    pub message: Duration,
+    /// What is kept in memory for all principals, whatever the reason.
+    pub kept_bytes: usize,
+    /// Principals for each of which a part is kept back of what they share: `kept_bytes`, `connections`, `sessions`,
+    /// `requests`. One half of each is cut into this many parts, the other goes to whoever asks first.
+    pub shares: usize,
     /// A response body that is read whole before it is answered.
     pub buffered_body_bytes: usize,
     /// Body bytes in one message.
@@ -74,6 +84,10 @@ impl Default for Limits {
             session_requests: 1024,
             requests: 16_384,
             message_bytes: 64 * MIB,
+            first_message_bytes: 64 * KIB,
+            message: Duration::from_secs(300),
+            kept_bytes: 512 * MIB,
+            shares: 8,
             buffered_body_bytes: 47 * MIB,
             body_message_bytes: 256 * KIB,
             queued_bytes: 4 * MIB,

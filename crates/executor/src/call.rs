@@ -2,10 +2,13 @@ use crate::{
     audit::Noted,
     inline::{Beginning, begin},
     shared::{Shared, State},
+    shares::Place,
     upload::Reader,
 };
 use afield_egress::Egress;
-use afield_exchange::{Buffered, Error, Header, Kind, OnInformational, Request, Response, Trailers};
+use afield_exchange::{
+    Buffered, Error, Header, Kind, OnInformational, Phase, Request, Response, Retry, Share, Trailers,
+};
 use afield_protocol::{
     resumable::End,
     server::{CallId, Reply, Server},
@@ -26,6 +29,8 @@ pub(crate) struct Call {
     pub kept: usize,
     pub reply: Reply,
     pub manner: Manner,
+    /// Where what is kept of its answer is counted.
+    pub share: Share,
 }
 
 /// How a call is answered.
@@ -46,8 +51,17 @@ const UPLOAD_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Call {
     /// Performs the call and answers it. A defect in what performs it is an answer too, and harms no other call.
-    pub async fn perform(self, egress: Egress, shared: Arc<Shared>, noted: Option<Arc<Noted>>) {
+    ///
+    /// The place is held until nothing is left at the origin.
+    pub async fn perform(
+        self,
+        egress: Egress,
+        shared: Arc<Shared>,
+        noted: Option<Arc<Noted>>,
+        place: Arc<Place>,
+    ) {
         let (id, has_upload) = (self.id, self.upload.is_some());
+        let mut place = Some(place);
         let egress = match &noted {
             Some(noted) => egress.observed(noted.clone()),
             None => egress,
@@ -73,6 +87,7 @@ impl Call {
             // In the base dialect the place is free before the last word goes out, so that whoever hears it may ask
             // again. In afield/1 a call has its place until its answer is acknowledged.
             if matches!(state.server, Server::Base(_)) {
+                place = None;
                 state.calls.finish(id);
             }
             match outcome {
@@ -83,6 +98,7 @@ impl Call {
         if has_upload {
             shared.end_upload(id, patience).await;
         }
+        drop(place);
     }
 
     /// Returns the origin's status and what is to be said last.
@@ -99,10 +115,12 @@ impl Call {
             let pass = move |head| shared.with(|state, _| state.server.inform(id, &head));
             self.request.on_informational = Some(OnInformational::new(pass));
         }
-        let Self { id, request, reply, manner, .. } = self;
+        let Self { id, request, reply, manner, share, .. } = self;
+        let used_up = |_| Error::share_used_up(Retry::Unknown).with_phase(Phase::Body);
         if manner == Manner::Buffered {
             let answer = egress.call(request).await?;
-            let text = reply.answer(&answer);
+            let permit = share.take(reply.answer_bytes(&answer)).map_err(used_up)?;
+            let text = permit.hold(reply.answer(&answer));
             return Ok((answer.head.status, Box::new(move |state, _| state.server.answer(id, text))));
         }
         let mut response = egress.send(request).await?;
@@ -114,21 +132,20 @@ impl Call {
                 // Too large ones are an error here as they are behind a body that streams.
                 End::trailers(&trailers)?;
                 let text = reply.answer(&Buffered::new(response.head, bytes).with_trailers(trailers));
+                let text = share.hold(text).map_err(used_up)?;
                 return Ok((status, Box::new(move |state, _| state.server.answer(id, text))));
             }
-            let text = reply.head(&response.head);
-            shared.with(|state, _| state.server.head(id, text));
+            head(id, reply.head(&response.head), &share, shared)?;
             if !beginning.bytes.is_empty() {
-                pass(id, beginning.bytes, deadline, shared).await;
+                pass(id, beginning.bytes, deadline, &share, shared).await?;
             }
             if let Some(Err(error)) = beginning.end {
                 return Err(error);
             }
         } else {
-            let text = reply.head(&response.head);
-            shared.with(|state, _| state.server.head(id, text));
+            head(id, reply.head(&response.head), &share, shared)?;
         }
-        let trailers = stream(id, response, deadline, shared).await?;
+        let trailers = stream(id, response, deadline, &share, shared).await?;
         let end = if manner == Manner::Inline { End::trailers(&trailers)? } else { End::Complete };
         Ok((status, Box::new(move |state, now| state.server.finish(now, id, end))))
     }
@@ -139,16 +156,37 @@ async fn stream(
     id: CallId,
     mut response: Response,
     deadline: Option<Instant>,
+    share: &Share,
     shared: &Shared,
 ) -> Result<Vec<Header>, Error> {
     while let Some(bytes) = response.body.next().await {
-        pass(id, bytes?, deadline, shared).await;
+        pass(id, bytes?, deadline, share, shared).await?;
     }
     Ok(response.body.take_trailers())
 }
 
+/// Says the head of an answer whose body follows, if it can be kept until it is acknowledged.
+fn head(id: CallId, text: bytes::Bytes, share: &Share, shared: &Shared) -> Result<(), Error> {
+    let too_much = || Error::share_used_up(Retry::Unknown).with_phase(Phase::Head);
+    let text = share.hold(text).map_err(|_| too_much())?;
+    shared.with(|state, _| {
+        if !state.server.keeps_answer(text.len()) {
+            return Err(too_much());
+        }
+        state.server.head(id, text);
+        Ok(())
+    })
+}
+
 /// Passes bytes on, and waits for room for more.
-async fn pass(id: CallId, bytes: bytes::Bytes, deadline: Option<Instant>, shared: &Shared) {
+async fn pass(
+    id: CallId,
+    bytes: bytes::Bytes,
+    deadline: Option<Instant>,
+    share: &Share,
+    shared: &Shared,
+) -> Result<(), Error> {
+    let bytes = shared.keep(share, bytes).await?;
     if !shared.body(id, bytes) {
         // The deadline holds while nobody reads, too: then the body, asked once more, ends with it.
         match deadline {
@@ -156,6 +194,7 @@ async fn pass(id: CallId, bytes: bytes::Bytes, deadline: Option<Instant>, shared
             None => shared.room(id).await,
         }
     }
+    Ok(())
 }
 
 fn log(error: &Error) {

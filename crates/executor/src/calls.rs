@@ -1,9 +1,7 @@
+use crate::shares::Place;
 use afield_protocol::server::CallId;
-use std::{collections::HashMap, future::Future};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    task::{AbortHandle, JoinSet},
-};
+use std::{collections::HashMap, future::Future, sync::Arc};
+use tokio::task::{AbortHandle, JoinSet};
 
 /// The tasks that perform calls.
 #[derive(Default)]
@@ -16,33 +14,33 @@ pub(crate) struct Calls {
 
 struct Held {
     task: AbortHandle,
-    /// Its place among the executor's active requests.
-    _permit: OwnedSemaphorePermit,
+    /// Its place among the executor's active requests. Its task has it too, which may be gone only after it was ended.
+    _place: Arc<Place>,
 }
 
 impl Calls {
-    /// Begins to perform a call.
+    /// Begins to perform a call. `work` holds the place for as long as there is anything at the origin.
     pub fn begin(
         &mut self,
         call: CallId,
-        permit: OwnedSemaphorePermit,
+        place: Arc<Place>,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
         self.reap();
         if !self.over {
             let task = self.tasks.spawn(work);
-            self.held.insert(call, Held { task, _permit: permit });
+            self.held.insert(call, Held { task, _place: place });
         }
     }
 
-    /// Gives a call's place back, and ends the call if it is still performed.
+    /// Ends the call if it is still performed.
     pub fn end(&mut self, call: CallId) {
         if let Some(held) = self.held.remove(&call) {
             held.task.abort();
         }
     }
 
-    /// Gives a call's place back: it is about to end by itself.
+    /// Forgets a call: it is about to end by itself.
     pub fn finish(&mut self, call: CallId) {
         self.held.remove(&call);
     }

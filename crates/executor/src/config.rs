@@ -3,7 +3,7 @@ use crate::{
     reload::Reloader,
 };
 use afield_egress::EgressConfig;
-use afield_transport::{Authenticate, NoAuthentication, ServerTls, is_off_this_machine};
+use afield_transport::{Authenticate, Networks, NoAuthentication, ServerTls, is_off_this_machine};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Where an executor is reached.
@@ -36,6 +36,10 @@ pub struct Config {
     pub audit: Arc<dyn Audit>,
     /// What reads files again while the executor runs. Whoever made what is in the files registers it.
     pub reloader: Reloader,
+    /// From where connections begin with a header of the PROXY protocol, which says for whom they are.
+    pub proxy_protocol: Networks,
+    /// Proxies that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they ask.
+    pub trusted_proxies: Networks,
     /// Host names by which orchestrators may reach the listener, besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
     /// How requests are performed, and every limit.
@@ -53,6 +57,8 @@ impl Default for Config {
             allowed_users: Vec::new(),
             audit: Arc::new(TracingAudit),
             reloader: Reloader::new(),
+            proxy_protocol: Networks::default(),
+            trusted_proxies: Networks::default(),
             allowed_hosts: Vec::new(),
             egress: EgressConfig::default(),
         }
@@ -60,6 +66,19 @@ impl Default for Config {
 }
 
 impl Config {
+    /// For how many principals a part is kept back: no more than there can be.
+    pub(crate) fn principals(&self) -> usize {
+        let shares = self.egress.limits.shares.max(1);
+        match &self.listen {
+            Listen::Stdio => 1,
+            Listen::Ws(_) if self.authentication.lets_anybody_in() => 1,
+            Listen::Unix(_) if self.authentication.lets_anybody_in() => {
+                shares.min(1 + self.allowed_users.len())
+            }
+            _ => shares,
+        }
+    }
+
     /// An address that others can reach wants to know who they are, and TLS.
     pub(crate) fn check_exposure(&self) -> Result<(), StartError> {
         let Listen::Ws(address) = self.listen else { return Ok(()) };

@@ -4,17 +4,20 @@ use crate::{
     executor::Inner,
     session::{Lingering, Session},
     shared::{Ending, Owner, Shared, State, now},
+    shares::{CONNECTION_BYTES, Portion},
 };
 use afield_egress::Egress;
-use afield_exchange::{Blame, Error, Kind, Retry};
+use afield_exchange::{Blame, Error, Kind, Permit, RequestBody, Retry};
 use afield_protocol::{
-    BASE_SILENCE, Liveness, SILENCE, Verdict,
+    BASE_SILENCE, Liveness, RpcError, SILENCE, Verdict,
     json::RpcId,
     resumable::BodyMessage,
-    server::{BaseServer, Encoded, Event, Server, decode},
+    server::{BaseServer, Encoded, Event, Inbound, Server, decode, id_of_beginning},
     wire::InitializeParams,
 };
-use afield_transport::{CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received};
+use afield_transport::{
+    CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received, Room,
+};
 use futures_util::FutureExt;
 use std::{
     pin::Pin,
@@ -42,6 +45,12 @@ pub(crate) struct Driver<C> {
     owner: Option<Owner>,
     inner: Arc<Inner>,
     principal: Principal,
+    /// What its principal has of what all share.
+    portion: Arc<Portion>,
+    /// Counts what the connection keeps: its buffers, and what waits in them beyond what those hold.
+    buffers: Permit,
+    /// Since when a message is coming.
+    message_since: Option<Instant>,
     /// What tells the session apart in the audit.
     tag: Arc<str>,
     /// What performs its requests.
@@ -91,6 +100,7 @@ pub(crate) enum End {
 impl<C: Connection> Driver<C> {
     pub fn new(connection: C, inner: Arc<Inner>, grant: Grant) -> Self {
         let Grant { principal, authorization } = grant;
+        let portion = inner.shares.of(&principal);
         let now = now();
         let shared = Shared::new(Server::Base(BaseServer::new(inner.base_config())));
         Self {
@@ -99,7 +109,10 @@ impl<C: Connection> Driver<C> {
             owner: Some(Owner(shared.clone())),
             shared,
             epoch: 0,
-            egress: inner.egress.for_principal(principal.name()),
+            egress: inner.egress.for_principal(&principal.full_name()).within(portion.bytes.clone()),
+            buffers: portion.bytes.take_anyway(CONNECTION_BYTES),
+            message_since: None,
+            portion,
             principal,
             tag: "".into(),
             credential: Box::pin(async move { authorization.ended().await }),
@@ -231,6 +244,8 @@ impl<C: Connection> Driver<C> {
                 break;
             }
             if !self.state().is_some_and(|state| state.wants_input()) || self.broken.is_some() {
+                // What is not read cannot come to its end.
+                self.message_since = None;
                 return Ok(Input::Unwanted);
             }
             if !self.read_one(cx)? {
@@ -250,6 +265,13 @@ impl<C: Connection> Driver<C> {
                 liveness.heard(now());
             }
         }
+        match &received {
+            Poll::Pending if self.connection.unfinished_bytes() > 0 => {
+                self.message_since.get_or_insert_with(now);
+            }
+            Poll::Ready(Ok(Received::Pong)) => {}
+            _ => self.message_since = None,
+        }
         match received {
             Poll::Pending => return Ok(false),
             Poll::Ready(Err(closed)) => return Err(closed),
@@ -263,6 +285,7 @@ impl<C: Connection> Driver<C> {
                     state.server.handle_malformed();
                 }
             }
+            Poll::Ready(Ok(Received::NoRoom { text, beginning })) => self.no_room(text, &beginning),
             Poll::Ready(Ok(Received::Message(Message::Binary(bytes)))) if self.session.is_resumable() => {
                 self.take_body(&BodyMessage::decode(&bytes));
             }
@@ -278,6 +301,27 @@ impl<C: Connection> Driver<C> {
             }
         }
         Ok(true)
+    }
+
+    /// A message has been thrown away: whatever it asked for is refused.
+    fn no_room(&mut self, text: bool, beginning: &bytes::Bytes) {
+        let whose = match (text, self.session.is_resumable()) {
+            (false, true) => BodyMessage::decode(beginning).ok().map(|message| Err(message.request_id)),
+            _ => id_of_beginning(beginning).map(Ok),
+        };
+        let error = |retry| Error::share_used_up(retry);
+        let Some(mut state) = self.state() else { return };
+        match whose {
+            Some(Ok(id)) => {
+                let params = Err(RpcError::from_error(&error(Retry::Safe)));
+                state.server.handle(now(), Inbound::Call { id, params });
+            }
+            Some(Err(call)) => state.server.break_upload(call, error(Retry::Unknown)),
+            None => {
+                drop(state);
+                self.broken = Some("there is no room for a message, and it does not begin with its id");
+            }
+        }
     }
 
     fn take_body(&mut self, message: &Result<BodyMessage, afield_protocol::resumable::MalformedBody>) {
@@ -314,11 +358,22 @@ impl<C: Connection> Driver<C> {
                 Event::Start { call, request, streamed, upload, informational, reply } => {
                     let audit = &self.inner.audit;
                     let noted = Noted::begin(audit, &self.principal, &self.tag, || reply.request_name());
-                    let Some(permit) = self.inner.admit() else {
-                        let error = self.inner.overloaded();
-                        noted.iter().for_each(|noted| noted.failed(&error));
-                        state.server.fail(now(), call, &error);
-                        continue;
+                    let mut request = request;
+                    let admitted = self.inner.admit(&self.portion).and_then(|place| {
+                        // A body that came in the message has memory of its own by now.
+                        if let RequestBody::Bytes(body) = &mut request.body {
+                            let held = self.portion.bytes.hold(std::mem::take(body));
+                            *body = held.map_err(|_| Error::share_used_up(Retry::Safe))?;
+                        }
+                        Ok(place)
+                    });
+                    let place = match admitted {
+                        Ok(place) => place,
+                        Err(error) => {
+                            noted.iter().for_each(|noted| noted.failed(&error));
+                            state.server.fail(now(), call, &error);
+                            continue;
+                        }
                     };
                     let manner = match (&state.server, streamed) {
                         (Server::Resumable(_), _) => Manner::Inline,
@@ -326,10 +381,19 @@ impl<C: Connection> Driver<C> {
                         (Server::Base(_), false) => Manner::Buffered,
                     };
                     let kept = self.inner.limits().buffered_body_bytes;
-                    let work =
-                        Call { id: call, request: *request, upload, informational, kept, reply, manner };
-                    let work = work.perform(self.egress.clone(), self.shared.clone(), noted);
-                    state.calls.begin(call, permit, work);
+                    let share = self.portion.bytes.clone();
+                    let work = Call {
+                        id: call,
+                        request: *request,
+                        upload,
+                        informational,
+                        kept,
+                        reply,
+                        manner,
+                        share,
+                    };
+                    let work = work.perform(self.egress.clone(), self.shared.clone(), noted, place.clone());
+                    state.calls.begin(call, place, work);
                 }
                 Event::Cancel(call) => state.forget(call),
                 Event::Writable(call) => state.unblock(call),
@@ -350,6 +414,7 @@ impl<C: Connection> Driver<C> {
             params,
             &self.inner,
             &self.principal,
+            &self.portion,
             &self.shared,
             self.connection.has_binary(),
         );
@@ -357,6 +422,8 @@ impl<C: Connection> Driver<C> {
             Ok(session) => {
                 tracing::debug!(client = %client.escape_debug(), dialect = session.dialect(), "session attached");
                 self.initialize_by = None;
+                let message_bytes = self.inner.limits().message_bytes;
+                self.connection.set_room(Room { message_bytes, share: Some(self.portion.bytes.clone()) });
                 if let Session::Resumable { shared, epoch, .. } = &session {
                     self.shared = shared.clone();
                     self.epoch = *epoch;
@@ -385,6 +452,9 @@ impl<C: Connection> Driver<C> {
         if self.initialize_by.is_some_and(|by| by <= now) {
             return Ok(Some(End::NotInitialized));
         }
+        if self.message_by().is_some_and(|by| by <= now) {
+            return Ok(Some(End::Broken("a message did not come to its end in time")));
+        }
         if self.liveness.as_ref().is_none_or(|liveness| now < liveness.poll_timeout()) {
             return Ok(None);
         }
@@ -401,6 +471,11 @@ impl<C: Connection> Driver<C> {
             }
         }
         Ok(None)
+    }
+
+    /// Until when the message that is coming has to be whole.
+    fn message_by(&self) -> Option<Instant> {
+        self.message_since?.checked_add(self.inner.limits().message)
     }
 
     /// Looks for a sign of life on a connection that is not read because too much is owed to it: the sign may lie behind
@@ -420,7 +495,11 @@ impl<C: Connection> Driver<C> {
     fn arm(&mut self, cx: &mut Context<'_>) {
         let coalescing = self.state().and_then(|state| state.server.poll_timeout());
         let silence = self.liveness.as_ref().map(Liveness::poll_timeout);
-        let Some(due) = [coalescing, silence, self.initialize_by].into_iter().flatten().min() else { return };
+        let Some(due) =
+            [coalescing, silence, self.initialize_by, self.message_by()].into_iter().flatten().min()
+        else {
+            return;
+        };
         if due != self.armed {
             self.armed = due;
             self.timer.as_mut().reset(due.into());
@@ -457,6 +536,7 @@ impl<C: Connection> Driver<C> {
             Poll::Ready(flushed) => flushed?,
             Poll::Pending => {}
         }
+        self.buffers.set(CONNECTION_BYTES.max(self.connection.unwritten_bytes()));
         Ok(all)
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     session::Lingering,
     sessions::Sessions,
     shared::{Ending, Shared},
+    shares::{Place, Portion, Shares},
 };
 use afield_egress::Egress;
 use afield_exchange::{Error, Limits};
@@ -23,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// An executor that is bound and about to run.
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     limits: Limits,
     /// Cancelled when the drain is over: nobody is let in any more.
     pub over: CancellationToken,
+    pub shares: Arc<Shares>,
     requests: Arc<Semaphore>,
     connections: Mutex<Connections>,
 }
@@ -66,15 +68,16 @@ const FAREWELL: Duration = Duration::from_secs(2);
 impl Executor {
     /// Checks the configuration and binds. Nothing is served before [`run`](Self::run).
     ///
-    /// Also raises the limit on open files to the most this process may have.
+    /// Also raises the limit on open files to the most this process may have, and lowers limits that this is too little for.
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
         config.check_exposure()?;
-        descriptors::raise_limit();
+        descriptors::fit(&mut config.egress.limits, descriptors::raise_limit());
         let limits = config.egress.limits.clone();
         let own_listeners = config.egress.own_listeners.clone();
         let inner = Arc::new(Inner {
             egress: Egress::new(std::mem::take(&mut config.egress))?,
-            sessions: Sessions::new(limits.sessions, limits.grace),
+            sessions: Sessions::new(limits.grace),
+            shares: Shares::new(&limits, config.principals()),
             environment: environment(),
             readiness: Readiness::new(),
             audit: config.audit.clone(),
@@ -127,7 +130,7 @@ impl Executor {
                 Source::Listener(listener) => listener.serve(&inner).await,
                 Source::Stdio => {
                     let connection = stdio(inner.limits.message_bytes);
-                    serve(connection, inner.clone(), Principal::new("stdio").into()).await;
+                    serve(connection, inner.clone(), Principal::stdio().into()).await;
                 }
             }
         };
@@ -231,20 +234,21 @@ impl Inner {
         !self.readiness.is_ready()
     }
 
-    /// A place for one more request, if there is one.
-    pub fn admit(&self) -> Option<OwnedSemaphorePermit> {
+    /// A place for one more request of whoever has this portion.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn admit(&self, portion: &Portion) -> Result<Arc<Place>, Error> {
         // In this order: a drain that has seen all places free is seen here.
-        let permit = self.requests.clone().try_acquire_owned().ok()?;
-        (!self.is_draining()).then_some(permit)
-    }
-
-    /// Why there was no place.
-    pub fn overloaded(&self) -> Error {
+        let place = self.requests.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.limits.requests;
+            Error::overloaded(format!("{limit} requests are active on this executor, the most there may be"))
+        });
         if self.is_draining() {
-            return Error::overloaded("the executor is stopping and takes no new requests");
+            return Err(Error::overloaded("the executor is stopping and takes no new requests"));
         }
-        let limit = self.limits.requests;
-        Error::overloaded(format!("{limit} requests are active on this executor, the most there may be"))
+        portion.admit(place?)
     }
 
     /// Requests being performed.
@@ -298,7 +302,7 @@ mod tests {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (input, output) = split(theirs);
         let connection = Stdio::new(input, output, 1024);
-        let serving = tokio::spawn(serve(connection, executor.inner.clone(), Principal::new("stdio").into()));
+        let serving = tokio::spawn(serve(connection, executor.inner.clone(), Principal::stdio().into()));
         let (said, mut say) = split(ours);
         let mut said = BufReader::new(said).lines();
         say.write_all(b"{\"id\":1,\"method\":\"initialize\",\"params\":{\"clientName\":\"t\"}}\n")

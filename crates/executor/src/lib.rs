@@ -8,6 +8,7 @@
 //! 2. `driver` reads and writes it, in one task that never awaits a call; the protocol's machine, in `shared`, says
 //!    what every message means;
 //! 3. `session` finds or makes the session that the connection belongs to, in the table of `sessions`;
+//!    What principals share is divided in `shares`;
 //! 4. `call` performs one request through the egress, and says its answer to the machine; `upload` is its body where
 //!    that comes in pieces, `inline` what of the answer rides with its head.
 //!
@@ -31,6 +32,7 @@ mod session;
 mod session_id;
 mod sessions;
 mod shared;
+mod shares;
 mod upload;
 
 pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};

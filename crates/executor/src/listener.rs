@@ -4,7 +4,8 @@ use crate::{
     doorstep::{Doorstep, Place},
     executor::{Inner, serve},
 };
-use afield_transport::{Accepted, Acceptor, Incoming, Refused, ServerTls, Socket};
+use afield_exchange::Limits;
+use afield_transport::{AcceptOptions, Accepted, Acceptor, Incoming, Refused, ServerTls, Socket};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -32,18 +33,34 @@ impl Listener {
         let socket = match config.listen {
             Listen::Stdio => return Ok(None),
             Listen::Ws(address) => {
-                Socket::tcp(address).await.map_err(|error| StartError::Bind { address, error })?
+                let socket =
+                    Socket::tcp(address).await.map_err(|error| StartError::Bind { address, error })?;
+                socket.with_proxy_protocol(config.proxy_protocol)
             }
             Listen::Unix(path) => Socket::unix(&path, config.allowed_users)
                 .await
                 .map_err(|error| StartError::BindUnix { path, error })?,
         };
         let (limits, readiness) = (inner.limits(), inner.readiness.clone());
+        let shares = inner.shares.clone();
+        let options = AcceptOptions {
+            trusted_proxies: config.trusted_proxies,
+            places: Some(Arc::new(move |principal| shares.of(principal).connections.take(1).ok())),
+        };
+        // Before initialize the peer has said nothing that would need more.
+        let at_first = Limits { message_bytes: limits.first_message_bytes, ..limits.clone() };
         Ok(Some(Self {
             socket,
             tls: config.tls,
-            acceptor: Acceptor::new(config.authentication, config.allowed_hosts, readiness, limits),
-            connections: Arc::new(Semaphore::new(limits.connections)),
+            acceptor: Acceptor::with_options(
+                config.authentication,
+                config.allowed_hosts,
+                readiness,
+                &at_first,
+                options,
+            ),
+            // Whoever has not said who it is takes no place of those who have.
+            connections: Arc::new(Semaphore::new(limits.connections.saturating_add(limits.unauthenticated))),
             doorstep: Doorstep::new(limits.unauthenticated),
         }))
     }
@@ -131,7 +148,7 @@ impl Arriving {
         let Self { incoming, tls, acceptor, connection, place } = self;
         let peer = incoming.peer();
         let refused =
-            |reason, status| inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
+            |peer, reason, status| inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
         let letting_in = async {
             // A deadline beyond what the clock can express is as good as a day.
             let now = Instant::now();
@@ -141,17 +158,17 @@ impl Arriving {
         };
         let let_in: Result<Accepted<_>, Refused> = tokio::select! {
             let_in = letting_in => let_in,
-            () = place.sent_away() => return refused("too_many_unauthenticated", None),
+            () = place.sent_away() => return refused(peer, "too_many_unauthenticated", None),
             () = inner.over.cancelled() => return,
         };
         drop(place);
         match let_in {
-            Ok(Accepted { connection: websocket, grant }) => {
+            Ok(Accepted { connection: websocket, grant, peer, place }) => {
                 let (principal, authorization) = (grant.principal.clone(), grant.authorization.clone());
                 inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
                 let (reason, lingering) = serve(websocket, inner.clone(), grant).await;
                 inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
-                drop(connection);
+                drop((connection, place));
                 if let Some(session) = lingering {
                     session.linger(&inner, &authorization).await;
                 }
@@ -159,7 +176,7 @@ impl Arriving {
             Err(Refused { reason: afield_transport::RefusedReason::Probe, .. }) => {}
             Err(why) => {
                 tracing::debug!(%why, "refused a connection");
-                refused(why.reason.code(), why.reason.status());
+                refused(why.peer, why.reason.code(), why.reason.status());
             }
         }
     }

@@ -3,6 +3,7 @@ use crate::{
     session_id::tag,
     sessions::{Absence, NoSession, Sessions},
     shared::{Shared, now},
+    shares::Portion,
 };
 use afield_exchange::Error;
 use afield_protocol::{
@@ -33,6 +34,7 @@ impl Session {
         params: InitializeParams,
         inner: &Inner,
         principal: &Principal,
+        portion: &Arc<Portion>,
         connection: &Arc<Shared>,
         has_binary: bool,
     ) -> Result<Self, RpcError> {
@@ -42,9 +44,9 @@ impl Session {
         let offered =
             params.dialects.as_ref().is_some_and(|offered| offered.iter().any(|one| one == DIALECT));
         if offered && has_binary {
-            Self::begin_resumable(id, params, inner, principal)
+            Self::begin_resumable(id, params, inner, principal, portion)
         } else {
-            Self::begin_base(id, params, inner, principal, connection)
+            Self::begin_base(id, params, inner, principal, portion, connection)
         }
     }
 
@@ -53,12 +55,13 @@ impl Session {
         params: InitializeParams,
         inner: &Inner,
         principal: &Principal,
+        portion: &Arc<Portion>,
         connection: &Arc<Shared>,
     ) -> Result<Self, RpcError> {
         let sessions = &inner.sessions;
         let session = match params.resume_session_id {
             Some(session) => sessions.resume(&session, principal, connection, now()).map(|()| session),
-            None => sessions.create(principal, connection, now()),
+            None => sessions.create(principal, portion, connection, now()),
         };
         let session = session.map_err(NoSession::into_rpc_error)?;
         if let Server::Base(base) = &mut connection.lock().server {
@@ -72,6 +75,7 @@ impl Session {
         params: InitializeParams,
         inner: &Inner,
         principal: &Principal,
+        portion: &Arc<Portion>,
     ) -> Result<Self, RpcError> {
         let attempt = params.attempt.unwrap_or_default();
         let resumable = |session: &str, resumed, features| InitializeResult {
@@ -98,7 +102,7 @@ impl Session {
                 let window = window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end());
                 let config = inner.session_config(window, features);
                 let shared = Shared::new(Server::Resumable(ResumableServer::new(config)));
-                let session = inner.sessions.create_resumable(principal, shared.clone(), now());
+                let session = inner.sessions.create_resumable(principal, portion, shared.clone(), now());
                 let session = session.map_err(NoSession::into_rpc_error)?;
                 inner.register(&shared);
                 let epoch = shared.attach(id, attempt, &resumable(&session, false, features))?;
@@ -198,7 +202,7 @@ impl NoSession {
                 RpcError::new(INVALID_REQUEST, format!("unknown session id {}", shown.escape_debug()))
             }
             Self::TooMany(most) => RpcError::from_error(&Error::overloaded(format!(
-                "there are {most} sessions, the most there may be: try again later"
+                "you have {most} sessions, the most there may be: end some, or try again later"
             ))),
         }
     }

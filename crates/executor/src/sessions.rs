@@ -1,7 +1,9 @@
 use crate::{
     session_id::session_id,
     shared::{Owner, Shared},
+    shares::Portion,
 };
+use afield_exchange::Permit;
 use afield_transport::Principal;
 use std::{
     collections::HashMap,
@@ -16,7 +18,6 @@ use tokio::sync::oneshot;
 /// on so that a client that asks for it gets it, and so that a newer connection can take it from an older one. In
 /// afield/1 it holds its requests, and owns them.
 pub(crate) struct Sessions {
-    most: usize,
     grace: Duration,
     table: Mutex<HashMap<String, Session>>,
 }
@@ -24,6 +25,10 @@ pub(crate) struct Sessions {
 struct Session {
     principal: Principal,
     held: Held,
+    /// Its place among the sessions of its principal.
+    _place: Permit,
+    /// The principal's, for as long as it has a session.
+    _portion: Arc<Portion>,
 }
 
 enum Held {
@@ -62,8 +67,8 @@ pub(crate) enum NoSession {
 }
 
 impl Sessions {
-    pub fn new(most: usize, grace: Duration) -> Self {
-        Self { most, grace, table: Mutex::default() }
+    pub fn new(grace: Duration) -> Self {
+        Self { grace, table: Mutex::default() }
     }
 
     /// How long a session outlives its connection.
@@ -75,32 +80,41 @@ impl Sessions {
     pub fn create(
         &self,
         principal: &Principal,
+        portion: &Arc<Portion>,
         connection: &Arc<Shared>,
         now: Instant,
     ) -> Result<String, NoSession> {
-        self.insert(principal, Held::Base(Place::Attached(Arc::downgrade(connection))), now)
+        self.insert(principal, portion, Held::Base(Place::Attached(Arc::downgrade(connection))), now)
     }
 
     /// Makes a session in afield/1, about to be attached to a connection.
     pub fn create_resumable(
         &self,
         principal: &Principal,
+        portion: &Arc<Portion>,
         session: Arc<Shared>,
         now: Instant,
     ) -> Result<String, NoSession> {
-        self.insert(principal, Held::Resumable { owner: Owner(session), detached: None }, now)
+        self.insert(principal, portion, Held::Resumable { owner: Owner(session), detached: None }, now)
     }
 
-    fn insert(&self, principal: &Principal, held: Held, now: Instant) -> Result<String, NoSession> {
+    fn insert(
+        &self,
+        principal: &Principal,
+        portion: &Arc<Portion>,
+        held: Held,
+        now: Instant,
+    ) -> Result<String, NoSession> {
         let mut table = self.lock();
-        if table.len() >= self.most {
-            self.make_room(&mut table, now);
-        }
-        if table.len() >= self.most {
-            return Err(NoSession::TooMany(self.most));
-        }
+        let place = portion.sessions.take(1).or_else(|_| {
+            self.make_room(&mut table, principal, now);
+            portion.sessions.take(1)
+        });
+        let place = place.map_err(|_| NoSession::TooMany(portion.most.sessions))?;
         let id = session_id();
-        table.insert(id.clone(), Session { principal: principal.clone(), held });
+        let session =
+            Session { principal: principal.clone(), held, _place: place, _portion: portion.clone() };
+        table.insert(id.clone(), session);
         Ok(id)
     }
 
@@ -210,10 +224,11 @@ impl Sessions {
         });
     }
 
-    /// Forgets what has expired; if that is not enough, the session without requests that has waited longest.
-    fn make_room(&self, table: &mut HashMap<String, Session>, now: Instant) {
+    /// Forgets what has expired; if there was nothing, the session of this principal without requests that has waited longest.
+    fn make_room(&self, table: &mut HashMap<String, Session>, principal: &Principal, now: Instant) {
+        let before = table.len();
         self.forget_expired(table, now);
-        if table.len() < self.most {
+        if table.len() < before {
             return;
         }
         let idle_since = |session: &Session| match &session.held {
@@ -224,6 +239,7 @@ impl Sessions {
             Held::Base(Place::Attached(_)) => None,
         };
         let longest = (table.iter())
+            .filter(|(_, session)| session.principal == *principal)
             .filter_map(|(id, session)| Some((idle_since(session)?, id.clone())))
             .min_by_key(|(since, _)| *since);
         if let Some((_, id)) = longest {

@@ -1,5 +1,5 @@
 use crate::calls::Calls;
-use afield_exchange::{BodyFrame, Error};
+use afield_exchange::{BodyFrame, Error, Phase, Retry, Share};
 use afield_protocol::{
     RpcError,
     json::RpcId,
@@ -44,6 +44,9 @@ pub(crate) enum Ending {
     Stopping,
 }
 
+/// How long a response body waits, unread, for room in its principal's share.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Shared {
     pub fn new(server: Server) -> Arc<Self> {
         let state = State {
@@ -81,6 +84,19 @@ impl Shared {
             driver.wake();
         }
         result
+    }
+
+    /// Counts these bytes of a response body in the share, once there is room for them; gives up on that after a while.
+    /// Cancel safe: nothing is counted then.
+    pub async fn keep(&self, share: &Share, bytes: Bytes) -> Result<Bytes, Error> {
+        if let Ok(held) = share.hold(bytes.clone()) {
+            return Ok(held);
+        }
+        let taking = poll_fn(|cx| share.poll_take(bytes.len(), cx));
+        match tokio::time::timeout(PATIENCE, taking).await {
+            Ok(permit) => Ok(permit.hold(bytes)),
+            Err(_) => Err(Error::share_used_up(Retry::Unknown).with_phase(Phase::Body)),
+        }
     }
 
     /// Adds to a body. Returns whether there is room for more.

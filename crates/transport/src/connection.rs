@@ -1,4 +1,5 @@
 use crate::Closed;
+use afield_exchange::Share;
 use bytes::Bytes;
 use std::{
     fmt,
@@ -48,6 +49,30 @@ pub enum Received {
     /// A message that is not UTF-8 on a transport where that is one bad message and not the end (stdio). Its bytes
     /// are gone.
     Malformed,
+    /// A message for which there was no room in the share it is counted in. The rest of it is gone.
+    NoRoom {
+        /// Whether it was text.
+        text: bool,
+        /// Its first bytes: 1,024, or all there are.
+        beginning: Bytes,
+    },
+}
+
+/// How much may be received.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The bytes of one message.
+    pub message_bytes: usize,
+    /// Where messages are counted, while they come and for as long as any part of them is kept. Texts up to 64 KiB are not:
+    /// there is one at a time, and they say what is to be let go.
+    pub share: Option<Share>,
+}
+
+impl Room {
+    /// This much for each message, which is counted nowhere.
+    pub fn of(message_bytes: usize) -> Self {
+        Self { message_bytes, share: None }
+    }
 }
 
 /// Whole messages in both directions, driven by the one task that owns the connection.
@@ -107,6 +132,15 @@ pub trait Connection: Send + Unpin + 'static {
 
     /// Whether [`Message::Binary`] can be sent.
     fn has_binary(&self) -> bool;
+
+    /// Changes how much may be received, from the next message on.
+    fn set_room(&mut self, room: Room);
+
+    /// How much of a message is there of which the rest is still to come.
+    fn unfinished_bytes(&self) -> usize;
+
+    /// How much waits to be written.
+    fn unwritten_bytes(&self) -> usize;
 
     /// Every byte read so far, framing and control frames included. A peer for whom it grows is alive.
     fn bytes_received(&self) -> u64;
@@ -192,6 +226,18 @@ impl Connection for Box<dyn Connection> {
 
     fn has_binary(&self) -> bool {
         (**self).has_binary()
+    }
+
+    fn set_room(&mut self, room: Room) {
+        (**self).set_room(room);
+    }
+
+    fn unfinished_bytes(&self) -> usize {
+        (**self).unfinished_bytes()
+    }
+
+    fn unwritten_bytes(&self) -> usize {
+        (**self).unwritten_bytes()
     }
 
     fn bytes_received(&self) -> u64 {

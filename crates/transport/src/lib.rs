@@ -28,20 +28,22 @@ mod closed;
 mod connection;
 mod dial;
 mod listen;
+mod networks;
 mod stdio;
 mod stream;
 mod websocket;
 
-pub use accept::{Accepted, Acceptor, Readiness, Refused, RefusedReason};
+pub use accept::{AcceptOptions, Accepted, Acceptor, Places, Readiness, Refused, RefusedReason};
 pub use access::{
     All, Any, Arrival, Authenticate, Authorization, ClientCertificate, ClientCertificates, CredentialEnd,
     Credentials, FileError, Grant, Jwt, JwtKeys, JwtRules, NameRule, NoAuthentication, Peer, Principal,
-    TokenDigest, Tokens, Unauthorized, mint_jwt, new_token,
+    PrincipalKind, TokenDigest, Tokens, Unauthorized, mint_jwt, new_token,
 };
 pub use closed::{CloseReason, Closed};
-pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received};
+pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received, Room};
 pub use dial::{BearerToken, ClientIdentity, DialConfig, DialError, Dialled, Pin, Proxy, connect, dial};
 pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
+pub use networks::{Networks, NoNetwork};
 pub use stdio::{Stdio, stdio};
 pub use stream::NetStream;
 pub use websocket::{FRAGMENT, MAX_FRAGMENTS, Role, WebSocket};

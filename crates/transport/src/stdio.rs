@@ -1,7 +1,7 @@
 //! One text message a line.
 
 use crate::{
-    CloseReason, Closed, Connection, HIGH_WATER, Message, Received,
+    CloseReason, Closed, Connection, HIGH_WATER, Message, Received, Room,
     buffer::{ReadBuffer, WriteBuffer, take},
 };
 use bytes::{Buf, BytesMut};
@@ -206,6 +206,19 @@ where
 
     fn has_binary(&self) -> bool {
         false
+    }
+
+    /// Whoever started this process is its only principal: messages are bounded and not counted.
+    fn set_room(&mut self, room: Room) {
+        self.limit = room.message_bytes;
+    }
+
+    fn unfinished_bytes(&self) -> usize {
+        self.read.bytes.len()
+    }
+
+    fn unwritten_bytes(&self) -> usize {
+        self.write.len()
     }
 
     fn bytes_received(&self) -> u64 {

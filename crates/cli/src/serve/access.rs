@@ -2,8 +2,8 @@ use crate::{ExitCode, failure::Failure, token::Token};
 use afield_config as file;
 use afield_executor::{Config, Reloader};
 use afield_transport::{
-    All, Any, Authenticate, ClientCertificates, FileError, Jwt, JwtKeys, JwtRules, NameRule,
-    NoAuthentication, ServerTls, TokenDigest, Tokens,
+    All, Any, Authenticate, ClientCertificates, FileError, Jwt, JwtKeys, JwtRules, NameRule, Networks,
+    NoAuthentication, PrincipalKind, ServerTls, TokenDigest, Tokens,
 };
 use clap::{Args, builder::FalseyValueParser};
 use std::{path::PathBuf, sync::Arc};
@@ -72,6 +72,16 @@ pub(crate) struct AccessFlags {
     #[arg(long, env = "AFIELD_TLS_TERMINATED_IN_FRONT", value_parser = FalseyValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub tls_terminated_in_front: Option<bool>,
 
+    /// A network or an address from which each connection begins with a header of the PROXY protocol, version 1 or 2, that says
+    /// for whom it is.
+    #[arg(long, env = "AFIELD_PROXY_PROTOCOL", value_name = "NETWORK", value_delimiter = ',')]
+    pub proxy_protocol: Vec<String>,
+
+    /// A network or an address of proxies that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they
+    /// ask.
+    #[arg(long, env = "AFIELD_TRUSTED_PROXY", value_name = "NETWORK", value_delimiter = ',')]
+    pub trusted_proxy: Vec<String>,
+
     /// On a Unix socket: the number of a user whose processes may connect, besides the executor's own user.
     #[arg(long, env = "AFIELD_ALLOW_UID", value_name = "UID", value_delimiter = ',')]
     pub allow_uid: Vec<u32>,
@@ -100,7 +110,9 @@ impl AccessFlags {
         for text in [&mut self.jwt_issuer, &mut self.jwt_audience, &mut self.tls_client_name] {
             *text = text.take().filter(|text| !text.is_empty());
         }
-        self.token_sha256.retain(|text| !text.is_empty());
+        for texts in [&mut self.token_sha256, &mut self.proxy_protocol, &mut self.trusted_proxy] {
+            texts.retain(|text| !text.is_empty());
+        }
         self.jwt_public_key.retain(|file| !file.as_os_str().is_empty());
         self
     }
@@ -125,6 +137,8 @@ impl AccessFlags {
             tls_client_names: own.tls_client_names.or(certificates.names),
             tls_client_name: own.tls_client_name.or(certificates.name),
             tls_terminated_in_front: own.tls_terminated_in_front.or(said.tls_terminated_in_front),
+            proxy_protocol: or(own.proxy_protocol, said.proxy_protocol.iter().map(|text| text.value.clone())),
+            trusted_proxy: or(own.trusted_proxy, said.trusted_proxies.iter().map(|text| text.value.clone())),
             allow_uid: or(own.allow_uid, said.allowed_users.iter().copied()),
         }
     }
@@ -136,6 +150,7 @@ impl AccessFlags {
         let has_bearer =
             bearer.iter().any(|found: &Result<Option<Arc<dyn Authenticate>>, _>| !matches!(found, Ok(None)));
         let mut failures: Vec<Failure> = bearer.into_iter().filter_map(Result::err).collect();
+        failures.extend(self.proxies().err());
         match self.certificates(has_bearer) {
             Ok(certificates) => failures.extend(self.tls(certificates, &scratch).err()),
             Err(failure) => {
@@ -168,9 +183,40 @@ impl AccessFlags {
             }
             (Some(bearer), Some(certificates)) => Arc::new(All(vec![certificates, bearer])),
         };
+        (config.proxy_protocol, config.trusted_proxies) = self.proxies()?;
         config.tls_terminated_in_front = self.tls_terminated_in_front.unwrap_or(false);
         config.allowed_users = self.allow_uid;
         Ok(tokens)
+    }
+
+    /// What stands in front and says for whom it connects: by the PROXY protocol, and in header fields.
+    fn proxies(&self) -> Result<(Networks, Networks), Failure> {
+        let networks = |flag: &str, texts: &[String]| {
+            Networks::parse(texts).map_err(|why| usage(format!("{flag}: {why}")))
+        };
+        Ok((
+            networks("--proxy-protocol", &self.proxy_protocol)?,
+            networks("--trusted-proxy", &self.trusted_proxy)?,
+        ))
+    }
+
+    /// Of which kinds the principals are that have names of somebody's choice, whatever is in the files.
+    pub fn kinds(&self) -> Vec<PrincipalKind> {
+        let mut kinds = Vec::new();
+        if self.token_file.is_some()
+            || !self.token_sha256.is_empty()
+            || matches!(Token::find(None), Ok(Some(_)))
+        {
+            kinds.push(PrincipalKind::Token);
+        }
+        if self.jwt_secret_file.is_some() || self.jwt_jwks.is_some() || !self.jwt_public_key.is_empty() {
+            kinds.push(PrincipalKind::Jwt);
+        }
+        // Where both are needed it is the token that says who it is.
+        if self.tls_client_ca.is_some() && (kinds.is_empty() || self.is_optional()) {
+            kinds.push(PrincipalKind::Certificate);
+        }
+        kinds
     }
 
     fn is_optional(&self) -> bool {

@@ -1,4 +1,4 @@
-use super::{access::AccessFlags, places::Places, plan::listen};
+use super::{access::AccessFlags, names::Names, places::Places, plan::listen};
 use afield_config::{Place, Problem, Serving};
 use afield_egress::{CaPolicy, Egress, EgressConfig};
 
@@ -7,13 +7,13 @@ use afield_egress::{CaPolicy, Egress, EgressConfig};
 pub(crate) fn check(said: &Serving, file: &str) -> (Vec<Problem>, Vec<Problem>) {
     let whole = |what: String, fix: &str| Problem::new(Place::whole(file), "", what, fix);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    match Places::of(said, None) {
+    let access = AccessFlags::default().or(&said.serve);
+    match Places::of(said, &Names::new(access.kinds()), None) {
         Ok(places) => warnings.extend(places.lacking().into_iter().map(|what| {
             whole(what, "requests that need it fail; perhaps it is there where `afield serve` runs")
         })),
         Err(problems) => errors.extend(problems.iter().cloned()),
     }
-    let access = AccessFlags::default().or(&said.serve);
     if let Some(typed) = &said.serve.listen
         && let Err(failure) = listen(Some(typed), access.wants_tls())
     {

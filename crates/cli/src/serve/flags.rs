@@ -68,6 +68,8 @@ mod tests {
         ("audit-path", "audit.path"),
         ("audit-rotate-bytes", "audit.rotate_bytes"),
         ("audit-keep", "audit.keep"),
+        ("proxy-protocol", "serve.proxy_protocol"),
+        ("trusted-proxy", "serve.trusted_proxies"),
         ("token-file", "serve.token_file"),
         ("token-sha256", "serve.token_sha256"),
         ("jwt-secret-file", "serve.jwt.secret_file"),
@@ -107,7 +109,7 @@ mod tests {
     }
 
     const FILE: &str = "[serve]\ntls_certificate = \"file\"\ntls_key = \"file\"\ntls_terminated_in_front = true\n\
-        allowed_users = [7]\ntoken_file = \"file\"\ntoken_sha256 = \"file=DIGEST\"\n[serve.jwt]\nissuer = \"file\"\n\
+        allowed_users = [7]\nproxy_protocol = \"file\"\ntrusted_proxies = \"file\"\ntoken_file = \"file\"\ntoken_sha256 = \"file=DIGEST\"\n[serve.jwt]\nissuer = \"file\"\n\
         audience = \"file\"\nsecret_file = \"file\"\npublic_keys = \"file\"\njwks = \"file\"\n\
         [serve.client_certificates]\nca = \"file\"\nnames = \"file\"\nname = \"dns\"\noptional = true\n";
 
@@ -123,7 +125,7 @@ mod tests {
         let flags = "--token-file flag --token-sha256 flag=0 --jwt-secret-file flag --jwt-public-key flag --jwt-jwks flag \
             --jwt-issuer flag --jwt-audience flag --tls-certificate flag --tls-key flag --tls-client-ca flag \
             --tls-client-optional=false --tls-client-names flag --tls-client-name cn --tls-terminated-in-front=false \
-            --allow-uid 8";
+            --proxy-protocol flag --trusted-proxy flag --allow-uid 8";
         let typed = std::iter::once("serve").chain(flags.split_whitespace());
         let matches = Flags::augment_args(Command::new("serve")).try_get_matches_from(typed).unwrap();
         let typed = Flags::from_arg_matches(&matches).unwrap().access;

@@ -37,7 +37,10 @@ limits! {
     "sessions" => sessions,
     "sessionRequests" => session_requests,
     "requests" => requests,
+    "keptBytes" => kept_bytes,
+    "shares" => shares,
     "messageBytes" => message_bytes,
+    "firstMessageBytes" => first_message_bytes,
     "bufferedBodyBytes" => buffered_body_bytes,
     "bodyMessageBytes" => body_message_bytes,
     "queuedBytes" => queued_bytes,
@@ -53,6 +56,7 @@ limits! {
     "informationalResponses" => informational_responses,
     durations:
     "handshakeMs" => handshake,
+    "messageMs" => message,
     "connectMs" => connect,
     "dnsMs" => dns,
     "headMs" => head,
@@ -82,6 +86,12 @@ impl FromStr for Setting {
         }
         if name == "bodyMessageBytes" && value > 256 << 10 {
             return Err("bodyMessageBytes is at most 256K".into());
+        }
+        if name == "keptBytes" && value < 1 << 20 {
+            return Err("keptBytes is 1M at least".into());
+        }
+        if name == "firstMessageBytes" && value < 4 << 10 {
+            return Err("firstMessageBytes is 4K at least".into());
         }
         Ok(Self { name, value })
     }
@@ -122,11 +132,12 @@ mod tests {
         let reported = serde_json::to_value(Limits::default()).unwrap();
         let reported = reported.as_object().unwrap();
         assert_eq!(reported.len(), NAMES.len());
+        let value = |name: &str| if name == "keptBytes" { 1 << 30 } else { 131_072 };
         for name in reported.keys() {
             let mut limits = Limits::default();
-            let setting: Setting = format!("{name}=131072").parse().unwrap();
+            let setting: Setting = format!("{name}={}", value(name)).parse().unwrap();
             setting.apply(&mut limits).unwrap();
-            assert_eq!(serde_json::to_value(limits).unwrap()[name], 131_072, "{name}");
+            assert_eq!(serde_json::to_value(limits).unwrap()[name], value(name), "{name}");
         }
     }
 

@@ -1,4 +1,4 @@
-use super::{held, rules, ways};
+use super::{Names, held, rules, ways};
 use afield_config::{Problems, Serving};
 use afield_egress::{Policy, Preset, Secrets, Upstreams};
 
@@ -11,16 +11,18 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// What a file says of it, with this preset in the place of its own if there is one.
+    /// What a file says of it, with this preset in the place of its own if there is one. Principals are who these names say.
     ///
     /// # Errors
     ///
     /// Everything that makes no sense.
-    pub fn of(serving: &Serving, preset: Option<Preset>) -> Result<Self, Problems> {
+    pub fn of(serving: &Serving, names: &Names, preset: Option<Preset>) -> Result<Self, Problems> {
         let mut problems = Vec::new();
+        let mut serving = serving.clone();
+        names.complete(&mut serving, &mut problems);
         let places = Self {
             policy: rules::policy(&serving.policy, preset, &mut problems),
-            secrets: held::secrets(serving, &mut problems),
+            secrets: held::secrets(&serving, &mut problems),
             upstreams: ways::upstreams(&serving.upstreams, &mut problems),
         };
         Problems::of(problems).map_or(Ok(places), Err)

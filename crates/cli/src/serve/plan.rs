@@ -1,4 +1,4 @@
-use super::{flags::Flags, limits::Setting, places::Places};
+use super::{flags::Flags, limits::Setting, names::Names, places::Places};
 use crate::{ExitCode, config_flags::unusable, failure::Failure};
 use afield_config::Serving;
 use afield_egress::{CaPolicy, Preset};
@@ -17,8 +17,9 @@ pub(super) struct Plan {
 /// What the flags mean, completed with what a file says.
 pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
     let preset = preset(flags.policy.as_deref())?;
-    let places = Places::of(said, preset).map_err(|problems| unusable(&problems))?;
     let access = flags.access.or(&said.serve);
+    let names = Names::new(access.kinds());
+    let places = Places::of(said, &names, preset).map_err(|problems| unusable(&problems))?;
     let typed = flags.listen.filter(|typed| !typed.is_empty());
     let typed = typed.as_deref().or(said.serve.listen.as_ref().map(|listen| listen.as_str()));
     let own_hosts: Vec<String> = flags.allow_host.into_iter().filter(|name| !name.is_empty()).collect();

@@ -1,4 +1,4 @@
-use super::{flags::Flags, places::Places, plan::preset};
+use super::{flags::Flags, names::Names, places::Places, plan::preset};
 use afield_config::{Config, Serving, Variables};
 use afield_egress::Egress;
 use afield_transport::Tokens;
@@ -11,6 +11,8 @@ pub(super) struct Again {
     /// What holds now.
     pub said: Serving,
     pub egress: Egress,
+    /// By which names principals are known. Who comes in is decided at the start.
+    pub names: Names,
     pub tokens: Option<Arc<Tokens>>,
 }
 
@@ -25,7 +27,7 @@ impl Again {
             Config::load(Some(&self.file), &Variables::of_process()).map_err(|error| one_line(&error))?;
         let new = config.serving;
         let preset = preset(self.flags.policy.as_deref()).map_err(|failure| failure.message.into_owned())?;
-        let places = Places::of(&new, preset).map_err(|problems| one_line(&problems))?;
+        let places = Places::of(&new, &self.names, preset).map_err(|problems| one_line(&problems))?;
         let digests = self.flags.access.clone().or(&new.serve).digests();
         let digests = digests.map_err(|failure| failure.message.into_owned())?;
         for lacking in places.lacking() {
@@ -56,6 +58,8 @@ fn needs_restart(old: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'static
         ("serve.tls_certificate", before.tls_certificate != after.tls_certificate),
         ("serve.tls_key", before.tls_key != after.tls_key),
         ("serve.tls_terminated_in_front", before.tls_terminated_in_front != after.tls_terminated_in_front),
+        ("serve.proxy_protocol", before.proxy_protocol != after.proxy_protocol),
+        ("serve.trusted_proxies", before.trusted_proxies != after.trusted_proxies),
         ("serve.allowed_users", before.allowed_users != after.allowed_users),
         ("serve.token_file", before.token_file != after.token_file),
         ("serve.token_sha256", !has_tokens && before.token_sha256 != after.token_sha256),

@@ -1,5 +1,5 @@
 use crate::{ExitCode, failure::Failure};
-use afield_transport::{Principal, TokenDigest, mint_jwt, new_token};
+use afield_transport::{Principal, PrincipalKind, TokenDigest, mint_jwt, new_token};
 use clap::{Args, Subcommand};
 use std::{io::Write, path::PathBuf, time::Duration};
 
@@ -67,6 +67,6 @@ fn new(name: &str) -> Result<String, Failure> {
 }
 
 fn principal(name: &str) -> Result<Principal, Failure> {
-    Principal::parse(name)
+    Principal::parse(PrincipalKind::Token, name)
         .ok_or_else(|| Failure::usage("a name is one word of at most 256 characters, without white space"))
 }

@@ -20,7 +20,7 @@ async fn serve_at(arguments: &[&str]) -> (Child, String) {
 }
 
 /// `afield token new`: the token, and the line for the executor's file.
-async fn new_token(name: &str) -> (String, String) {
+pub async fn new_token(name: &str) -> (String, String) {
     let made = run(afield(&["token", "new", "--name", name])).await;
     assert_eq!(code(&made), 0, "{}", text(&made.stderr));
     let made = text(&made.stdout);

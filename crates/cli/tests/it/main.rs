@@ -20,4 +20,5 @@ mod own_host;
 mod parity;
 mod secrets;
 mod serve;
+mod shares;
 mod support;

@@ -225,7 +225,7 @@ impl<C: Connection> Driver<C> {
                             liveness.pong(now());
                         }
                     }
-                    Received::Malformed => {}
+                    Received::Malformed | Received::NoRoom { .. } => {}
                     Received::Message(Message::Binary(bytes)) if !self.is_base => {
                         self.take_body(BodyMessage::decode(&bytes));
                     }

@@ -86,7 +86,7 @@ fn each_section_means_what_it_says() {
     assert_eq!(rule.hosts.iter().map(|host| &**host).collect::<Vec<_>>(), ["api.test", "*.api.test"]);
     assert_eq!(rule.ports, [443..=443, 8000..=8099]);
     assert_eq!((rule.hosts[1].place.line, rule.hosts[1].place.column), (26, 22));
-    assert_eq!(serving.policy.principals[0].0, "uid:7");
+    assert_eq!(serving.policy.principals[0].0.as_str(), "uid:7");
     assert_eq!(serving.policy.principals[0].1.preset, Preset::PublicOnly);
     assert_eq!(serving.secrets[0].source, Credential::Variable("API_KEY".into()));
     assert_eq!(serving.secrets[0].prefix.as_ref().map(|prefix| prefix.as_str()), Some("Bearer "));

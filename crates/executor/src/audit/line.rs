@@ -17,6 +17,9 @@ struct Line<'a> {
     peer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<&'a str>,
+    /// What says who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal_kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,12 +83,14 @@ pub(super) fn line(event: &AuditEvent<'_>) -> Vec<u8> {
             event: "admitted",
             peer: Some(peer.to_string()),
             principal: Some(principal.name()),
+            principal_kind: Some(principal.kind().as_str()),
             ..Line::default()
         },
         AuditEvent::Ended { peer, principal, reason } => Line {
             event: "ended",
             peer: Some(peer.to_string()),
             principal: Some(principal.name()),
+            principal_kind: Some(principal.kind().as_str()),
             reason: Some(reason),
             ..Line::default()
         },
@@ -124,6 +129,7 @@ fn encoded(line: Line<'_>) -> Vec<u8> {
 fn of<'a>(caller: Caller<'a>) -> Line<'a> {
     Line {
         principal: Some(caller.principal.name()),
+        principal_kind: Some(caller.principal.kind().as_str()),
         session: Some(caller.session),
         request: Some(short(caller.request)),
         ..Line::default()
@@ -174,7 +180,7 @@ mod tests {
     /// has to be.
     #[test]
     fn a_line_is_one_line_whatever_names_say() {
-        let (principal, request) = (Principal::new("a\n\u{1b}[2J\"b"), "é\r\n".repeat(100));
+        let (principal, request) = (Principal::token("a\n\u{1b}[2J\"b"), "é\r\n".repeat(100));
         let caller = Caller { principal: &principal, session: "0123", request: &request };
         let line = line(&AuditEvent::Unsent { caller, kind: Kind::Overloaded });
         let text = std::str::from_utf8(&line).unwrap();

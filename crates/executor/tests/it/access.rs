@@ -35,8 +35,8 @@ impl Audit for Told {
             AuditEvent::Refused { reason, status, .. } => {
                 format!("refused {reason} {}", status.unwrap_or_default())
             }
-            AuditEvent::Admitted { principal, .. } => format!("admitted {principal}"),
-            AuditEvent::Ended { principal, reason, .. } => format!("ended {principal} {reason}"),
+            AuditEvent::Admitted { principal, .. } => format!("admitted {}", principal.name()),
+            AuditEvent::Ended { principal, reason, .. } => format!("ended {} {reason}", principal.name()),
             AuditEvent::Reloaded { what, error } => format!("reloaded {what} {}", error.is_none()),
             other => format!("{other:?}"),
         };
@@ -107,7 +107,7 @@ struct ForAWhile(Duration);
 impl Authenticate for ForAWhile {
     fn authenticate(&self, _: &Credentials<'_>) -> Result<Grant, Unauthorized> {
         let authorization = Authorization::permanent().until(SystemTime::now() + self.0);
-        Ok(Grant { principal: Principal::new("guest"), authorization })
+        Ok(Grant { principal: Principal::token("guest"), authorization })
     }
 
     fn mode(&self) -> String {

@@ -16,5 +16,6 @@ mod own_listener;
 mod refusals;
 mod resumable;
 mod sessions;
+mod shares;
 mod support;
 mod unread;

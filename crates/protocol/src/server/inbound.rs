@@ -6,7 +6,10 @@ use crate::{
     wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, decode_plain_call, method},
 };
 use afield_exchange::Error;
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 /// One message from an orchestrator, decoded. Decoding needs no session, so it happens outside any lock.
@@ -93,6 +96,31 @@ fn decode_any(text: &str) -> Inbound {
 
 fn call(id: RpcId, params: Result<CallParams, Error>) -> Inbound {
     Inbound::Call { id, params: params.map(Box::new).map_err(|error| RpcError::from_error(&error)) }
+}
+
+/// The id of a request of which there is only the beginning, where it stands before the parameters, as it does in what every
+/// known client writes.
+pub fn id_of_beginning(text: &[u8]) -> Option<RpcId> {
+    let mut rest = text.trim_ascii_start().strip_prefix(b"{")?;
+    loop {
+        let name: String = next(&mut rest)?;
+        rest = rest.trim_ascii_start().strip_prefix(b":")?;
+        if name == "id" {
+            let (before, id) = (rest, next(&mut rest)?);
+            // A number at the very end may go on.
+            return (before.len() > rest.len() && !rest.is_empty()).then_some(id);
+        }
+        next::<IgnoredAny>(&mut rest)?;
+        rest = rest.trim_ascii_start().strip_prefix(b",")?;
+    }
+}
+
+/// The value that `text` begins with, which is taken off.
+fn next<T: DeserializeOwned>(text: &mut &[u8]) -> Option<T> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter();
+    let value = values.next()?.ok()?;
+    *text = &text[values.byte_offset()..];
+    Some(value)
 }
 
 fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
@@ -202,6 +230,24 @@ mod tests {
         ];
         for text in &other {
             assert!(decode_plain(text).is_none(), "{text}");
+        }
+    }
+
+    /// Proves that the id is found wherever it stands before the parameters, and none where it is not certain.
+    #[test]
+    fn id_is_found_in_the_beginning_of_a_message() {
+        for (beginning, id) in [
+            (r#"{"jsonrpc":"2.0","id":7,"method":"http/request","params":{"u"#, Some(RpcId::Integer(7))),
+            (r#" { "method" : "x", "id" : "a\"b" , "params""#, Some(RpcId::String("a\"b".into()))),
+            (r#"{"id":-3,"#, Some(RpcId::Integer(-3))),
+            (r#"{"id":12"#, None),
+            (r#"{"params":{"id":1"#, None),
+            (r#"{"id":null,"#, None),
+            (r#"{"method"#, None),
+            ("[1", None),
+            ("", None),
+        ] {
+            assert_eq!(id_of_beginning(beginning.as_bytes()), id, "{beginning}");
         }
     }
 }

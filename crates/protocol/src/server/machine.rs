@@ -175,6 +175,22 @@ impl Server {
         }
     }
 
+    /// The upload of the request of this id fails here, for this reason: what came of it cannot be kept. There is none in the
+    /// base dialect.
+    pub fn break_upload(&mut self, request_id: u64, why: Error) {
+        if let Self::Resumable(session) = self {
+            session.break_upload(request_id, why);
+        }
+    }
+
+    /// Whether an answer, or the head of one, of so many bytes can be kept until it is acknowledged.
+    pub fn keeps_answer(&self, bytes: usize) -> bool {
+        match self {
+            Self::Base(_) => true,
+            Self::Resumable(session) => session.keeps_answer(bytes),
+        }
+    }
+
     /// The call wants no more of its upload.
     pub fn drop_upload(&mut self, call: CallId) {
         if let Self::Resumable(session) = self {

@@ -9,6 +9,6 @@ mod stream;
 
 pub use base::{BaseServer, BaseServerConfig};
 pub use event::{CallId, Event};
-pub use inbound::{Inbound, decode};
+pub use inbound::{Inbound, decode, id_of_beginning};
 pub use machine::Server;
 pub use outgoing::{Encoded, Outgoing, Reply};

@@ -100,6 +100,11 @@ impl Reply {
         self.write(&answer.head, &answer.body)
     }
 
+    /// How many bytes [`answer`](Self::answer) writes, at most.
+    pub fn answer_bytes(&self, answer: &Buffered) -> usize {
+        room(&answer.head.headers, &answer.body) + room(&answer.trailers, &Bytes::new()) + 256
+    }
+
     /// An error.
     pub fn error(&self, error: &Error) -> Bytes {
         response_error(&self.id, &RpcError::from_error(error))

@@ -1,5 +1,6 @@
 //! The server's side of the upgrade.
 
+mod forwarded;
 mod host;
 mod readiness;
 mod refused;
@@ -10,10 +11,10 @@ pub use refused::{Refused, RefusedReason};
 pub(crate) use rules::lists;
 
 use crate::{
-    Role, WebSocket,
-    access::{Arrival, Authenticate, Failures, Grant},
+    Networks, Role, WebSocket,
+    access::{Arrival, Authenticate, Failures, Grant, Peer, Principal},
 };
-use afield_exchange::Limits;
+use afield_exchange::{Limits, Permit};
 use bytes::{Bytes, BytesMut};
 use host::AllowedHosts;
 use http::{Request, Response};
@@ -25,6 +26,7 @@ use std::{
     convert::Infallible,
     fmt,
     future::{poll_fn, ready},
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -44,9 +46,10 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Before the upgrade it refuses any path but `/` (404), any `Origin` header (403: browsers send it, orchestrators do
 /// not), a `Host` that is neither an IP address, nor `localhost`, nor allowed by name (403; missing or repeated: 400),
 /// a query string, what is not an upgrade to WebSocket version 13 (400, 426), and what [`Authenticate`] does not accept
-/// (401). A peer that fails to authenticate too often gets 429 and `Retry-After`, whatever it presents: 20 failures, and
-/// one more every 3 s, for each IPv4 address, each IPv6 network of 64 bits, each local user. `GET /readyz` is exempt from
-/// all of that and gets 200, or 503 while draining.
+/// (401). What is presented is always looked at: a peer whose credential is right is let in, however many from its address
+/// have failed. One that fails too often gets 429 and `Retry-After` in the place of 401: 20 failures, and one more every 3 s,
+/// for each IPv4 address, each IPv6 network of 64 bits, each local user. `GET /readyz` is exempt from all of that and gets
+/// 200, or 503 while draining.
 #[derive(Clone)]
 pub struct Acceptor(Arc<Inner>);
 
@@ -57,7 +60,21 @@ struct Inner {
     failures: Failures,
     handshake: Duration,
     message_bytes: usize,
+    options: AcceptOptions,
 }
+
+/// What an [`Acceptor`] may be told besides.
+#[derive(Clone, Default)]
+pub struct AcceptOptions {
+    /// Proxies that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they ask.
+    pub trusted_proxies: Networks,
+    /// Gives whoever has said who it is a place among the connections of its principal; without one it gets 503. Unless
+    /// given, there are places for all.
+    pub places: Option<Places>,
+}
+
+/// Gives a principal's connection its place, which is given back when it is dropped.
+pub type Places = Arc<dyn Fn(&Principal) -> Option<Permit> + Send + Sync>;
 
 /// A connection whose peer has been let in.
 #[derive(Debug)]
@@ -66,6 +83,10 @@ pub struct Accepted<S> {
     pub connection: WebSocket<S>,
     /// Who the peer is, and until when.
     pub grant: Grant,
+    /// Where it is.
+    pub peer: Peer,
+    /// Its place among the connections of its principal, where there are places.
+    pub place: Option<Permit>,
 }
 
 impl Acceptor {
@@ -77,6 +98,17 @@ impl Acceptor {
         readiness: Readiness,
         limits: &Limits,
     ) -> Self {
+        Self::with_options(authenticate, hosts, readiness, limits, AcceptOptions::default())
+    }
+
+    /// As [`new`](Self::new), and with these options.
+    pub fn with_options(
+        authenticate: impl Authenticate,
+        hosts: impl IntoIterator<Item = impl AsRef<str>>,
+        readiness: Readiness,
+        limits: &Limits,
+        options: AcceptOptions,
+    ) -> Self {
         Self(Arc::new(Inner {
             authenticate: Box::new(authenticate),
             hosts: AllowedHosts::new(hosts),
@@ -84,6 +116,7 @@ impl Acceptor {
             failures: Failures::default(),
             handshake: limits.handshake,
             message_bytes: limits.message_bytes,
+            options,
         }))
     }
 
@@ -127,13 +160,15 @@ impl Acceptor {
         let arrival = arrival.into();
         let peer = arrival.peer;
         let refused = |reason| Refused { peer, reason };
-        let verdict = Mutex::new(None);
+        let verdict: Mutex<Option<(Peer, Outcome)>> = Mutex::new(None);
         let mut upgrade =
             http1::Builder::new().header_read_timeout(None).max_buf_size(HEAD_BYTES).serve_connection(
                 TokioIo::new(stream),
                 service_fn(|request: Request<Incoming>| {
+                    let arrival = self.by_its_word(&request, &arrival);
                     let (response, outcome) = self.answer(&request, &arrival);
-                    *verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                    let mut verdict = verdict.lock().unwrap_or_else(PoisonError::into_inner);
+                    *verdict = Some((arrival.peer, outcome));
                     ready(Ok::<_, Infallible>(response))
                 }),
             );
@@ -146,13 +181,13 @@ impl Acceptor {
         };
         let verdict = verdict.into_inner().unwrap_or_else(PoisonError::into_inner);
         match (served, verdict) {
-            (Ok(()), Some(Ok(grant))) => {
+            (Ok(()), Some((peer, Ok((grant, place))))) => {
                 let connection = WebSocket::new(stream, read_ahead, Role::Server, self.0.message_bytes);
-                Ok(Accepted { connection, grant })
+                Ok(Accepted { connection, grant, peer, place })
             }
-            (Ok(()), Some(Err(reason))) => {
+            (Ok(()), Some((peer, Err(reason)))) => {
                 end(stream).await;
-                Err(refused(reason))
+                Err(Refused { peer, reason })
             }
             (Ok(()), None) => Err(refused(RefusedReason::NoRequest)),
             (Err(error), _) => {
@@ -175,16 +210,24 @@ impl Acceptor {
         }
     }
 
-    fn answer(
-        &self,
-        request: &Request<Incoming>,
-        arrival: &Arrival,
-    ) -> (Response<Full<Bytes>>, Result<Grant, RefusedReason>) {
+    /// Where the peer is, by the word of a proxy in front that is believed.
+    fn by_its_word(&self, request: &Request<Incoming>, arrival: &Arrival) -> Arrival {
+        let mut arrival = arrival.clone();
+        if let Peer::Tcp(address) = arrival.peer
+            && let Some(client) =
+                forwarded::client(request.headers(), address.ip(), &self.0.options.trusted_proxies)
+        {
+            arrival.peer = Peer::Tcp(SocketAddr::new(client, 0));
+        }
+        arrival
+    }
+
+    fn answer(&self, request: &Request<Incoming>, arrival: &Arrival) -> (Response<Full<Bytes>>, Outcome) {
         let inner = &*self.0;
         let verdict = judge(request, arrival, inner);
         let response = verdict.response();
         let outcome = match verdict {
-            Verdict::Upgrade { grant, .. } => Ok(grant),
+            Verdict::Upgrade { grant, place, .. } => Ok((grant, place)),
             Verdict::Probe { .. } => Err(RefusedReason::Probe),
             Verdict::Refuse(refusal) => Err(RefusedReason::Answered {
                 status: refusal.status.as_u16(),
@@ -195,6 +238,9 @@ impl Acceptor {
         (response, outcome)
     }
 }
+
+/// Who was let in, with its place; or why nobody was.
+type Outcome = Result<(Grant, Option<Permit>), RefusedReason>;
 
 /// Ends a stream whose peer has been answered. Closing it with input unread would reset it and could take the answer away.
 pub(crate) async fn end<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {

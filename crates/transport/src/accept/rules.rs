@@ -3,6 +3,7 @@ use super::{
     host::{AllowedHosts, HostVerdict},
 };
 use crate::access::{Arrival, Credentials, Grant, Unauthorized};
+use afield_exchange::Permit;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -16,7 +17,7 @@ use tungstenite::handshake::derive_accept_key;
 
 /// What a request gets.
 pub(super) enum Verdict {
-    Upgrade { accept: HeaderValue, grant: Grant },
+    Upgrade { accept: HeaderValue, grant: Grant, place: Option<Permit> },
     Probe { ready: bool },
     Refuse(Refusal),
 }
@@ -37,9 +38,10 @@ pub(super) fn judge<B>(request: &Request<B>, arrival: &Arrival, acceptor: &Inner
     }
     let admitted = check_place(request, &acceptor.hosts)
         .and_then(|()| check_upgrade(request))
-        .and_then(|accept| Ok((accept, authenticate(request.headers(), arrival, acceptor)?)));
+        .and_then(|accept| Ok((accept, authenticate(request.headers(), arrival, acceptor)?)))
+        .and_then(|(accept, grant)| Ok((accept, place(&grant, acceptor)?, grant)));
     match admitted {
-        Ok((accept, grant)) => Verdict::Upgrade { accept, grant },
+        Ok((accept, place, grant)) => Verdict::Upgrade { accept, grant, place },
         Err(refusal) => Verdict::Refuse(refusal),
     }
 }
@@ -135,19 +137,19 @@ fn check_upgrade<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
     }
 }
 
-/// Who the peer is. One that has failed too often is not asked.
+/// Who the peer is. What it presents is looked at however many have failed where it comes from: behind one address there
+/// may be many, and who has the right credential pays for nobody else.
 fn authenticate(headers: &HeaderMap, arrival: &Arrival, acceptor: &Inner) -> Result<Grant, Refusal> {
-    if let Some(seconds) = acceptor.failures.wait(&arrival.peer) {
-        return Err(Refusal::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_failures",
-            "Too many attempts from this address failed to authenticate: try again later, with the right credentials.",
-        )
-        .with(RETRY_AFTER, HeaderValue::from(seconds)));
-    }
     let credentials = Credentials { bearer: bearer(headers), arrival };
     acceptor.authenticate.authenticate(&credentials).map_err(|unauthorized| {
-        acceptor.failures.note(&arrival.peer);
+        if let Some(seconds) = acceptor.failures.fail(&arrival.peer) {
+            return Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_failures",
+                "Too many attempts from this address failed to authenticate, and this one too: come with the right credential, or later.",
+            )
+            .with(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         Refusal::unauthorized(
             unauthorized.code(),
             match unauthorized {
@@ -158,6 +160,19 @@ fn authenticate(headers: &HeaderMap, arrival: &Arrival, acceptor: &Inner) -> Res
                 Unauthorized::Expired => "The credential has expired: get a new one.",
             },
         )
+    })
+}
+
+/// A place among the connections of whoever it is.
+fn place(grant: &Grant, acceptor: &Inner) -> Result<Option<Permit>, Refusal> {
+    let Some(places) = &acceptor.options.places else { return Ok(None) };
+    places(&grant.principal).map(Some).ok_or_else(|| {
+        Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_connections",
+            "You have all the connections to this executor that you may have: close some, or try again later.",
+        )
+        .with(RETRY_AFTER, HeaderValue::from(1))
     })
 }
 

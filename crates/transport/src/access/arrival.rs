@@ -18,6 +18,8 @@ pub enum Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // A proxy that tells for whom it asks need not tell the port.
+            Self::Tcp(address) if address.port() == 0 => address.ip().fmt(f),
             Self::Tcp(address) => address.fmt(f),
             Self::Unix { uid, pid: Some(pid) } => write!(f, "uid {uid}, process {pid}"),
             Self::Unix { uid, pid: None } => write!(f, "uid {uid}"),
@@ -28,7 +30,7 @@ impl fmt::Display for Peer {
 /// What is known of a peer before it has said anything in HTTP.
 #[derive(Clone, Debug)]
 pub struct Arrival {
-    /// Where it is.
+    /// Where it is: as what stands in front says, where that is believed.
     pub peer: Peer,
     /// The certificate it presented in the TLS handshake, of which that handshake has proved possession.
     pub certificate: Option<Arc<ClientCertificate>>,

@@ -1,4 +1,4 @@
-use super::{Arrival, Authorization, Peer};
+use super::{Arrival, Authorization, Peer, Principal, PrincipalKind};
 use std::{fmt, sync::Arc};
 
 /// Decides who a peer is, from what it presents.
@@ -8,6 +8,11 @@ pub trait Authenticate: Send + Sync + 'static {
 
     /// What is asked of a peer, in a word or two for the operator.
     fn mode(&self) -> String;
+
+    /// Of which kinds the principals are that have names of somebody's choice.
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        Vec::new()
+    }
 
     /// Whether nothing is asked.
     fn lets_anybody_in(&self) -> bool {
@@ -22,6 +27,10 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
 
     fn mode(&self) -> String {
         (**self).mode()
+    }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        (**self).kinds()
     }
 
     fn lets_anybody_in(&self) -> bool {
@@ -64,36 +73,6 @@ impl From<Principal> for Grant {
     }
 }
 
-/// Who a peer is. A session belongs to one, and nobody else can resume it.
-///
-/// Tokens, JWTs and certificates share one space of names: the same name is the same principal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Principal(Arc<str>);
-
-impl Principal {
-    /// The principal of this name. The name may be logged.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The principal of this name, if it is fit to be one: 1 to 256 characters, neither white space nor controls.
-    pub fn parse(name: &str) -> Option<Self> {
-        let fit = |c: char| !c.is_whitespace() && !c.is_control();
-        (!name.is_empty() && name.chars().count() <= 256 && name.chars().all(fit)).then(|| Self::new(name))
-    }
-
-    /// The name.
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Principal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// Why a peer is not let in. Ordered by how much it tells: of several, the greatest is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unauthorized {
@@ -127,8 +106,8 @@ pub struct NoAuthentication;
 impl Authenticate for NoAuthentication {
     fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Grant, Unauthorized> {
         Ok(match credentials.arrival.peer {
-            Peer::Tcp(_) => Principal::new("anonymous"),
-            Peer::Unix { uid, .. } => Principal::new(format!("uid:{uid}")),
+            Peer::Tcp(_) => Principal::anonymous(),
+            Peer::Unix { uid, .. } => Principal::user(uid),
         }
         .into())
     }

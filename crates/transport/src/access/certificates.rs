@@ -1,6 +1,6 @@
 use super::{
     Authenticate, Authorization, ClientCertificate, Credentials, FileError, Grant, NameRule, Principal,
-    Unauthorized, read, read_text,
+    PrincipalKind, Unauthorized, read, read_text,
 };
 use rustls::{
     RootCertStore,
@@ -76,7 +76,8 @@ impl Authenticate for ClientCertificates {
     fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Grant, Unauthorized> {
         let certificate = credentials.arrival.certificate.clone().ok_or(Unauthorized::Missing)?;
         let name = certificate.name(self.rule).ok_or(Unauthorized::Rejected("certificate_without_name"))?;
-        let principal = Principal::parse(name).ok_or(Unauthorized::Rejected("certificate_name_unfit"))?;
+        let principal = Principal::parse(PrincipalKind::Certificate, name)
+            .ok_or(Unauthorized::Rejected("certificate_name_unfit"))?;
         let name = name.to_owned();
         let changed = self.changed.subscribe();
         let current = self.current.clone();
@@ -94,6 +95,10 @@ impl Authenticate for ClientCertificates {
 
     fn mode(&self) -> String {
         "client certificate".to_owned()
+    }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        vec![PrincipalKind::Certificate]
     }
 }
 

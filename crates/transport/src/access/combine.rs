@@ -1,4 +1,4 @@
-use super::{Authenticate, Authorization, Credentials, Grant, Unauthorized};
+use super::{Authenticate, Authorization, Credentials, Grant, PrincipalKind, Unauthorized};
 use std::sync::Arc;
 
 /// Lets in whom any of several lets in; the first that does says who it is.
@@ -18,6 +18,10 @@ impl Authenticate for Any {
 
     fn mode(&self) -> String {
         modes(&self.0, " or ")
+    }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        self.0.iter().flat_map(|one| one.kinds()).collect()
     }
 
     fn lets_anybody_in(&self) -> bool {
@@ -47,6 +51,10 @@ impl Authenticate for All {
         modes(&self.0, " and ")
     }
 
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        self.0.last().map(|last| last.kinds()).unwrap_or_default()
+    }
+
     fn lets_anybody_in(&self) -> bool {
         self.0.iter().all(|one| one.lets_anybody_in())
     }
@@ -66,20 +74,20 @@ mod tests {
     }
 
     fn token(token: &str, name: &str) -> Arc<dyn Authenticate> {
-        Arc::new(TokenDigest::of(token).with_principal(Principal::new(name)))
+        Arc::new(TokenDigest::of(token).with_principal(Principal::token(name)))
     }
 
     /// Proves that one of several suffices where any does, and that all are needed where all are.
     #[test]
     fn any_wants_one_and_all_want_all() {
         let any = Any(vec![token("a", "ann"), token("b", "bob")]);
-        assert_eq!(ask(&any, Some("a")), Ok(Principal::new("ann")));
-        assert_eq!(ask(&any, Some("b")), Ok(Principal::new("bob")));
+        assert_eq!(ask(&any, Some("a")), Ok(Principal::token("ann")));
+        assert_eq!(ask(&any, Some("b")), Ok(Principal::token("bob")));
         assert_eq!(ask(&any, Some("c")), Err(Unauthorized::Wrong));
         assert_eq!(ask(&any, None), Err(Unauthorized::Missing));
         assert_eq!(any.mode(), "token or token");
         let all = All(vec![Arc::new(NoAuthentication), token("a", "ann")]);
-        assert_eq!(ask(&all, Some("a")), Ok(Principal::new("ann")));
+        assert_eq!(ask(&all, Some("a")), Ok(Principal::token("ann")));
         assert_eq!(ask(&all, None), Err(Unauthorized::Missing));
         let both = All(vec![token("a", "ann"), token("b", "bob")]);
         assert_eq!(ask(&both, Some("a")), Err(Unauthorized::Wrong));

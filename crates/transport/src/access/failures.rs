@@ -14,8 +14,8 @@ const REFILL: Duration = Duration::from_secs(3);
 /// Peers that are remembered. Beyond that the one whose last failure is the oldest is forgotten.
 const PEERS: usize = 4096;
 
-/// Counts failed authentications for each peer: a bucket of 20 tokens, and one more every 3 s. While it is empty nothing
-/// that the peer presents is looked at.
+/// Counts failed authentications for each peer: a bucket of 20 tokens, and one more every 3 s. While it is empty, whoever
+/// fails is told to wait. It says nothing of those who do not fail.
 ///
 /// A peer is an IPv4 address, an IPv6 network of 64 bits, or a user of this machine.
 #[derive(Default)]
@@ -41,15 +41,9 @@ impl Bucket {
 }
 
 impl Failures {
-    /// Whether this peer has to wait, and for how many seconds.
-    pub(crate) fn wait(&self, peer: &Peer) -> Option<u64> {
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = buckets.get(&Key::of(peer))?.left(Instant::now());
-        (left < 1.0).then(|| ((1.0 - left) * REFILL.as_secs_f64()).ceil().max(1.0) as u64)
-    }
-
-    /// Notes that this peer has failed once more.
-    pub(crate) fn note(&self, peer: &Peer) {
+    /// Notes that this peer has failed. If it has done so too often it has to wait: for so many seconds. That is a failure
+    /// which is not counted, or nobody who goes on trying would ever be done with waiting.
+    pub(crate) fn fail(&self, peer: &Peer) -> Option<u64> {
         let now = Instant::now();
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = Key::of(peer);
@@ -61,7 +55,12 @@ impl Failures {
             }
         }
         let bucket = buckets.entry(key).or_insert(Bucket { left: BURST, at: now });
-        *bucket = Bucket { left: (bucket.left(now) - 1.0).max(0.0), at: now };
+        let left = bucket.left(now);
+        if left < 1.0 {
+            return Some(((1.0 - left) * REFILL.as_secs_f64()).ceil().max(1.0) as u64);
+        }
+        *bucket = Bucket { left: left - 1.0, at: now };
+        None
     }
 }
 
@@ -90,26 +89,24 @@ mod tests {
     }
 
     /// Proves that a peer that fails too often has to wait, wherever in its network it calls from, that others do not, and
-    /// that time heals.
+    /// that time heals, also one that goes on trying.
     #[tokio::test(start_paused = true)]
     async fn case_081_who_fails_too_often_has_to_wait() {
         let failures = Failures::default();
         for at in 0..20 {
-            assert_eq!(failures.wait(&peer("127.0.0.1:1")), None, "{at}");
-            failures.note(&peer(&format!("127.0.0.1:{}", at + 1)));
-            failures.note(&peer(&format!("[2001:db8::{at:x}]:9")));
+            assert_eq!(failures.fail(&peer(&format!("127.0.0.1:{}", at + 1))), None, "{at}");
+            assert_eq!(failures.fail(&peer(&format!("[2001:db8::{at:x}]:9"))), None, "{at}");
         }
-        assert_eq!(failures.wait(&peer("127.0.0.1:1")), Some(3));
-        assert_eq!(failures.wait(&peer("[::ffff:127.0.0.1]:1")), Some(3));
-        assert_eq!(failures.wait(&peer("[2001:db8::ffff]:1")), Some(3));
-        assert_eq!(failures.wait(&peer("[2001:db8:0:1::1]:1")), None);
-        assert_eq!(failures.wait(&peer("127.0.0.2:1")), None);
+        assert_eq!(failures.fail(&peer("127.0.0.1:1")), Some(3));
+        assert_eq!(failures.fail(&peer("[::ffff:127.0.0.1]:1")), Some(3));
+        assert_eq!(failures.fail(&peer("[2001:db8::ffff]:1")), Some(3));
+        assert_eq!(failures.fail(&peer("[2001:db8:0:1::1]:1")), None);
+        assert_eq!(failures.fail(&peer("127.0.0.2:1")), None);
         advance(Duration::from_millis(1500)).await;
-        assert_eq!(failures.wait(&peer("127.0.0.1:1")), Some(2));
+        assert_eq!(failures.fail(&peer("127.0.0.1:1")), Some(2));
         advance(Duration::from_millis(1500)).await;
-        assert_eq!(failures.wait(&peer("127.0.0.1:1")), None);
-        failures.note(&peer("127.0.0.1:1"));
-        assert_eq!(failures.wait(&peer("127.0.0.1:1")), Some(3));
+        assert_eq!(failures.fail(&peer("127.0.0.1:1")), None);
+        assert_eq!(failures.fail(&peer("127.0.0.1:1")), Some(3));
     }
 
     /// Proves that however many peers fail, only so many are remembered, the latest among them.
@@ -118,7 +115,7 @@ mod tests {
         let failures = Failures::default();
         for at in 0..(PEERS as u32 + 100) {
             advance(Duration::from_micros(100)).await;
-            failures.note(&Peer::Unix { uid: at, pid: None });
+            failures.fail(&Peer::Unix { uid: at, pid: None });
         }
         let table = failures.0.lock().unwrap();
         assert_eq!(table.len(), PEERS);

@@ -9,10 +9,11 @@ mod combine;
 mod failures;
 mod file;
 mod jwt;
+mod principal;
 mod tokens;
 
 pub use arrival::{Arrival, Peer};
-pub use authenticate::{Authenticate, Credentials, Grant, NoAuthentication, Principal, Unauthorized};
+pub use authenticate::{Authenticate, Credentials, Grant, NoAuthentication, Unauthorized};
 pub use authorization::{Authorization, CredentialEnd};
 pub use certificate::{ClientCertificate, NameRule};
 pub use certificates::ClientCertificates;
@@ -21,4 +22,5 @@ pub(crate) use failures::Failures;
 pub use file::FileError;
 pub(crate) use file::{read, read_text};
 pub use jwt::{Jwt, JwtKeys, JwtRules, mint_jwt};
+pub use principal::{Principal, PrincipalKind};
 pub use tokens::{TokenDigest, Tokens, new_token};

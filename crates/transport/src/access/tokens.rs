@@ -1,4 +1,7 @@
-use super::{Authenticate, Authorization, Credentials, FileError, Grant, Principal, Unauthorized, read_text};
+use super::{
+    Authenticate, Authorization, Credentials, FileError, Grant, Principal, PrincipalKind, Unauthorized,
+    read_text,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
     digest::{SHA256, digest},
@@ -28,7 +31,7 @@ impl TokenDigest {
 
     /// Accepts the token with this SHA-256 digest.
     pub fn from_digest(digest: [u8; 32]) -> Self {
-        Self { digest, principal: Principal::new("token") }
+        Self { digest, principal: Principal::token("token") }
     }
 
     /// Names who presents the token; otherwise `token`.
@@ -54,7 +57,7 @@ impl FromStr for TokenDigest {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, hex) = text.split_once('=').unwrap_or(("token", text));
-        let principal = Principal::parse(name)
+        let principal = Principal::parse(PrincipalKind::Token, name)
             .ok_or("the name before = is one word of at most 256 characters, for example ci=HEX")?;
         let digest = parse_hex(hex)
             .ok_or("a SHA-256 digest is 64 hexadecimal digits; `afield token new` prints one")?;
@@ -73,6 +76,10 @@ impl Authenticate for TokenDigest {
 
     fn mode(&self) -> String {
         "token".to_owned()
+    }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        vec![PrincipalKind::Token]
     }
 }
 
@@ -177,6 +184,10 @@ impl Authenticate for Tokens {
     fn mode(&self) -> String {
         "token".to_owned()
     }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        vec![PrincipalKind::Token]
+    }
 }
 
 impl fmt::Debug for Tokens {
@@ -192,7 +203,7 @@ fn parse(text: &str) -> Result<Vec<TokenDigest>, String> {
         let words: Vec<&str> = line.split_whitespace().collect();
         tokens.push(match words[..] {
             [token] if token.bytes().all(|byte| byte.is_ascii_graphic()) => TokenDigest::of(token),
-            [name, hex] => match (Principal::parse(name), parse_hex(hex)) {
+            [name, hex] => match (Principal::parse(PrincipalKind::Token, name), parse_hex(hex)) {
                 (Some(principal), Some(digest)) => TokenDigest::from_digest(digest).with_principal(principal),
                 _ => {
                     return Err(format!(
@@ -244,8 +255,8 @@ mod tests {
     /// Proves that only the exact token is accepted, and that a missing one is told from a wrong one.
     #[test]
     fn only_the_exact_token_is_accepted() {
-        let tokens = TokenDigest::of("canary-token").with_principal(Principal::new("ci"));
-        assert_eq!(ask(&tokens, Some("canary-token")), Ok(Principal::new("ci")));
+        let tokens = TokenDigest::of("canary-token").with_principal(Principal::token("ci"));
+        assert_eq!(ask(&tokens, Some("canary-token")), Ok(Principal::token("ci")));
         assert_eq!(ask(&tokens, None), Err(Unauthorized::Missing));
         for wrong in ["canary-toke", "canary-token2", "Canary-token", "", " canary-token"] {
             assert_eq!(ask(&tokens, Some(wrong)), Err(Unauthorized::Wrong), "{wrong}");
@@ -259,10 +270,10 @@ mod tests {
     #[test]
     fn a_digest_made_elsewhere_accepts_its_token() {
         let plain: TokenDigest = ABC.parse().unwrap();
-        assert_eq!(ask(&plain, Some("abc")), Ok(Principal::new("token")));
+        assert_eq!(ask(&plain, Some("abc")), Ok(Principal::token("token")));
         assert_eq!(plain.hex(), ABC);
         let named: TokenDigest = format!("ci={}", ABC.to_uppercase()).parse().unwrap();
-        assert_eq!(ask(&named, Some("abc")), Ok(Principal::new("ci")));
+        assert_eq!(ask(&named, Some("abc")), Ok(Principal::token("ci")));
         for nonsense in ["", "ci=", &ABC[1..], &format!("={ABC}"), &format!("a b={ABC}"), &"é".repeat(32)] {
             assert!(nonsense.parse::<TokenDigest>().is_err(), "{nonsense}");
         }
@@ -308,7 +319,7 @@ mod tests {
         assert_eq!(waiting.await.unwrap(), CredentialEnd::Revoked);
         assert!(bob.authorization.check().is_ok() && fixed.authorization.check().is_ok());
         assert_eq!(ask(&tokens, Some("ann")), Err(Unauthorized::Wrong));
-        assert_eq!(ask(&tokens, Some("bob")), Ok(Principal::new("bob")));
+        assert_eq!(ask(&tokens, Some("bob")), Ok(Principal::token("bob")));
     }
 
     /// Proves that neither the token nor its digest can reach a log through `Debug`.
@@ -316,7 +327,7 @@ mod tests {
     fn debug_shows_neither_token_nor_digest() {
         assert_eq!(
             format!("{:?}", TokenDigest::of("abc")),
-            "TokenDigest { principal: Principal(\"token\"), .. }"
+            "TokenDigest { principal: Principal { kind: Token, name: \"token\" }, .. }"
         );
         let tokens = Tokens::new(vec![TokenDigest::of("abc")], None).unwrap();
         assert_eq!(format!("{tokens:?}"), "Tokens { file: None, .. }");

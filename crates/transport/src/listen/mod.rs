@@ -1,12 +1,14 @@
 //! Where connections come in: TCP, TLS over it, or a Unix socket.
 
+mod proxied;
 mod tls;
 mod unix;
 
 pub use tls::ServerTls;
 pub(crate) use tls::{read_chain, read_key};
 
-use crate::{Arrival, NetStream, Peer, Refused, RefusedReason, accept};
+use crate::{Arrival, NetStream, Networks, Peer, Refused, RefusedReason, accept};
+use proxied::NoHeader;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -26,7 +28,7 @@ pub struct Socket(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp { listener: TcpListener, address: SocketAddr },
+    Tcp { listener: TcpListener, address: SocketAddr, proxies: Networks },
     Unix(UnixSocket),
 }
 
@@ -35,6 +37,8 @@ enum Kind {
 pub struct Incoming {
     stream: Raw,
     peer: Peer,
+    /// Whether it is from something that says by the PROXY protocol for whom it connects.
+    is_proxied: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +56,17 @@ impl Socket {
     pub async fn tcp(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self(Kind::Tcp { listener, address }))
+        Ok(Self(Kind::Tcp { listener, address, proxies: Networks::default() }))
+    }
+
+    /// Expects connections from these networks to begin with a header of the PROXY protocol, version 1 or 2, which says for
+    /// whom they are. From elsewhere such a header is refused. Nothing on a Unix socket.
+    #[must_use]
+    pub fn with_proxy_protocol(mut self, networks: Networks) -> Self {
+        if let Kind::Tcp { proxies, .. } = &mut self.0 {
+            *proxies = networks;
+        }
+        self
     }
 
     /// Listens on a Unix socket that it makes at `path`, for processes of this process's user and of those in
@@ -90,16 +104,17 @@ impl Socket {
     /// The system's, which may be of one connection only or for want of descriptors.
     pub async fn accept(&self) -> io::Result<Incoming> {
         match &self.0 {
-            Kind::Tcp { listener, .. } => {
+            Kind::Tcp { listener, proxies, .. } => {
                 let (stream, peer) = listener.accept().await?;
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }
-                Ok(Incoming { stream: Raw::Tcp(stream), peer: Peer::Tcp(peer) })
+                let is_proxied = proxies.contains(peer.ip());
+                Ok(Incoming { stream: Raw::Tcp(stream), peer: Peer::Tcp(peer), is_proxied })
             }
             Kind::Unix(socket) => {
                 let (stream, peer, welcome) = socket.accept().await?;
-                Ok(Incoming { stream: Raw::Unix { stream, welcome }, peer })
+                Ok(Incoming { stream: Raw::Unix { stream, welcome }, peer, is_proxied: false })
             }
         }
     }
@@ -119,9 +134,11 @@ impl Incoming {
         }
     }
 
-    /// Finds out who is there: by the TLS handshake where there is TLS, by the kernel's word on a Unix socket.
+    /// Finds out who is there: by the PROXY protocol where that is expected, by the TLS handshake where there is TLS, by the
+    /// kernel's word on a Unix socket.
     ///
-    /// A peer that speaks HTTP where TLS is spoken is told so. Cancel safe in that dropping it closes the stream.
+    /// A peer that speaks HTTP where TLS is spoken is told so, and so is one that sends a PROXY header where none is expected,
+    /// or none where one is. Cancel safe in that dropping it closes the stream.
     ///
     /// # Errors
     ///
@@ -130,16 +147,65 @@ impl Incoming {
         let peer = self.peer;
         let refused = |reason| Refused { peer, reason };
         let started = Instant::now();
-        match (self.stream, tls) {
-            (Raw::Unix { welcome: false, .. }, _) => Err(refused(RefusedReason::User)),
-            (Raw::Unix { stream, .. }, _) => Ok((NetStream::Unix(stream), peer.into())),
-            (Raw::Tcp(stream), None) => Ok((NetStream::Plain(stream), peer.into())),
-            (Raw::Tcp(stream), Some(tls)) => match timeout_at(by, shake_hands(stream, tls, peer)).await {
-                Ok(done) => done.map_err(refused),
+        match self.stream {
+            Raw::Unix { welcome: false, .. } => Err(refused(RefusedReason::User)),
+            Raw::Unix { stream, .. } => Ok((NetStream::Unix(stream), peer.into())),
+            Raw::Tcp(stream) => match timeout_at(by, introduce(stream, self.is_proxied, tls, peer)).await {
+                Ok(done) => done,
                 Err(_) => Err(refused(RefusedReason::Timeout(by - started))),
             },
         }
     }
+}
+
+/// What a PROXY header says, if one is expected, and then TLS.
+async fn introduce(
+    mut stream: TcpStream,
+    is_proxied: bool,
+    tls: Option<&ServerTls>,
+    mut peer: Peer,
+) -> Result<(NetStream, Arrival), Refused> {
+    if is_proxied {
+        match proxied::read(&mut stream).await {
+            Ok(Some(client)) => peer = Peer::Tcp(client),
+            Ok(None) => {}
+            Err(why) => {
+                let (code, text) = match why {
+                    NoHeader::Missing => (
+                        "proxy_header_missing",
+                        "From this address a PROXY protocol header is expected, and none came: let the proxy send it \
+                         (HAProxy: send-proxy-v2), or take its address out of proxy_protocol.",
+                    ),
+                    NoHeader::Malformed => (
+                        "proxy_header_malformed",
+                        "The PROXY protocol header is malformed, or of an unknown version.",
+                    ),
+                };
+                return Err(Refused { peer, reason: refuse(stream, code, text).await });
+            }
+        }
+    } else if proxied::begins(&stream).await {
+        let text = "A PROXY protocol header came from an address of which none is expected: add the address to \
+                    proxy_protocol, or do not let the proxy send it.";
+        return Err(Refused { peer, reason: refuse(stream, "proxy_header_unexpected", text).await });
+    }
+    match tls {
+        None => Ok((NetStream::Plain(stream), peer.into())),
+        Some(tls) => shake_hands(stream, tls, peer).await.map_err(|reason| Refused { peer, reason }),
+    }
+}
+
+/// Answers in plain HTTP whatever was to be spoken: who looks for the mistake finds it there.
+async fn refuse(mut stream: TcpStream, code: &'static str, text: &'static str) -> RefusedReason {
+    let length = text.len();
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-length: {length}\r\n\r\n{text}"
+    );
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        accept::end(stream).await;
+    }
+    RefusedReason::Answered { status: 400, code, text }
 }
 
 /// How a TLS handshake begins: with a record of the type `handshake`.

@@ -1,5 +1,6 @@
 use super::{MAX_FRAGMENTS, Role, mask};
-use crate::{Message, buffer::take};
+use crate::{Message, Room, buffer::take};
+use afield_exchange::Permit;
 use bytes::{Buf, Bytes, BytesMut};
 use std::io::Cursor;
 use tungstenite::{
@@ -15,6 +16,11 @@ use tungstenite::{
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Message(Message),
+    /// A message that there was no room for.
+    NoRoom {
+        text: bool,
+        beginning: Bytes,
+    },
     Ping(Bytes),
     Pong,
     Close(Option<(u16, String)>),
@@ -31,15 +37,31 @@ pub(super) enum Failure {
 /// Frames and fragments put together again (RFC 6455, sections 5 and 7). Sans I/O: bytes in, events out.
 pub(super) struct Incoming {
     role: Role,
-    limit: usize,
+    room: Room,
     frame: Option<Frame>,
     partial: Option<Partial>,
+    /// Counts the message that is coming, from a size on.
+    permit: Option<Permit>,
+    /// The message that is coming is thrown away, but for how it begins.
+    unwanted: Option<Unwanted>,
 }
+
+struct Unwanted {
+    text: bool,
+    beginning: BytesMut,
+}
+
+/// What is kept of a message that there is no room for: enough to tell whose it is.
+const BEGINNING: usize = 1024;
+
+/// Texts up to this size are not counted.
+const SMALL_TEXT: usize = 64 * 1024;
 
 struct Frame {
     opcode: OpCode,
     last: bool,
     mask: Option<[u8; 4]>,
+    /// How much of it is still to be taken out of the buffer.
     length: usize,
 }
 
@@ -53,8 +75,18 @@ struct Partial {
 }
 
 impl Incoming {
-    pub(super) fn new(role: Role, limit: usize) -> Self {
-        Self { role, limit, frame: None, partial: None }
+    pub(super) fn new(role: Role, room: Room) -> Self {
+        Self { role, room, frame: None, partial: None, permit: None, unwanted: None }
+    }
+
+    pub(super) fn set_room(&mut self, room: Room) {
+        self.room = room;
+    }
+
+    /// How much of a message is there that is not whole, with so much in the buffer.
+    pub(super) fn unfinished(&self, buffered: usize) -> usize {
+        let partial = self.partial.as_ref().map_or(0, |partial| partial.bytes.len().max(1));
+        buffered + partial + usize::from(self.unwanted.is_some())
     }
 
     /// The next event in `buffer`, or `None` if it takes more bytes. After a failure there is no next.
@@ -63,13 +95,21 @@ impl Incoming {
             let frame = match &self.frame {
                 Some(frame) => frame,
                 None => match self.parse_header(buffer)? {
-                    Some(frame) => self.frame.insert(frame),
+                    Some(frame) => &*self.frame.insert(frame),
                     None => return Ok(None),
                 },
             };
-            if buffer.len() < frame.length {
-                return Ok(None);
+            if matches!(frame.opcode, OpCode::Data(_)) && (self.unwanted.is_some() || !self.has_room(buffer))
+            {
+                match self.throw_away(buffer) {
+                    Some(event) => return Ok(Some(event)),
+                    None if self.frame.is_none() => continue,
+                    None => return Ok(None),
+                }
             }
+            let Some(frame) = self.frame.as_ref().filter(|frame| frame.length <= buffer.len()) else {
+                return Ok(None);
+            };
             let mut payload = take(buffer, frame.length);
             if let Some(key) = frame.mask {
                 mask::apply(&mut payload, key);
@@ -89,6 +129,51 @@ impl Incoming {
     /// How many bytes beyond `buffered` the frame in hand takes; 0 between frames.
     pub(super) fn missing(&self, buffered: usize) -> usize {
         self.frame.as_ref().map_or(0, |frame| frame.length.saturating_sub(buffered))
+    }
+
+    /// Counts what has come of the message in hand. If there is no room for it, the message is unwanted from here on.
+    fn has_room(&mut self, buffer: &BytesMut) -> bool {
+        let (Some(share), Some(frame)) = (&self.room.share, &self.frame) else { return true };
+        let (text, before) = match &self.partial {
+            Some(partial) => (partial.text, partial.bytes.len()),
+            None => (frame.opcode == OpCode::Data(Data::Text), 0),
+        };
+        let here = before + frame.length.min(buffer.len());
+        if text && here <= SMALL_TEXT {
+            return true;
+        }
+        let permit = self.permit.get_or_insert_with(|| share.take_anyway(0));
+        if permit.grow(here.saturating_sub(permit.amount())).is_ok() {
+            return true;
+        }
+        self.permit = None;
+        let mut beginning = self.partial.take().map_or_else(BytesMut::new, |partial| partial.bytes);
+        beginning.truncate(BEGINNING);
+        self.unwanted = Some(Unwanted { text, beginning: BytesMut::from(&beginning[..]) });
+        false
+    }
+
+    /// Takes what has come of a frame of an unwanted message out of the buffer. Says so at the message's end.
+    fn throw_away(&mut self, buffer: &mut BytesMut) -> Option<Event> {
+        let (frame, unwanted) = (self.frame.as_mut()?, self.unwanted.as_mut()?);
+        let here = frame.length.min(buffer.len());
+        let wanted = here.min(BEGINNING - unwanted.beginning.len());
+        let start = unwanted.beginning.len();
+        unwanted.beginning.extend_from_slice(&buffer[..wanted]);
+        if let Some(key) = &mut frame.mask {
+            mask::apply(&mut unwanted.beginning[start..], *key);
+            // The next byte's place in the key.
+            key.rotate_left(wanted % 4);
+        }
+        buffer.advance(here);
+        frame.length -= here;
+        if frame.length > 0 {
+            return None;
+        }
+        let last = frame.last;
+        self.frame = None;
+        let unwanted = if last { self.unwanted.take() } else { None }?;
+        Some(Event::NoRoom { text: unwanted.text, beginning: unwanted.beginning.freeze() })
     }
 
     fn parse_header(&self, buffer: &mut BytesMut) -> Result<Option<Frame>, Failure> {
@@ -123,6 +208,8 @@ impl Incoming {
                 return Err(Failure::Protocol("a control frame over 125 bytes"));
             }
             (OpCode::Control(_), _) => return Ok(()),
+            // Nothing is kept of it, however long it is.
+            (OpCode::Data(Data::Continue), _) if self.unwanted.is_some() => return Ok(()),
             (OpCode::Data(Data::Continue), None) => {
                 return Err(Failure::Protocol("a continuation of nothing"));
             }
@@ -130,11 +217,14 @@ impl Incoming {
                 return Err(Failure::TooLarge);
             }
             (OpCode::Data(Data::Continue), Some(partial)) => partial.bytes.len(),
+            (OpCode::Data(_), _) if self.unwanted.is_some() => {
+                return Err(Failure::Protocol("a message inside another"));
+            }
             (OpCode::Data(_), Some(_)) => return Err(Failure::Protocol("a message inside another")),
             (OpCode::Data(_), None) => 0,
         };
         match length.checked_add(held as u64) {
-            Some(total) if total <= self.limit as u64 => Ok(()),
+            Some(total) if total <= self.room.message_bytes as u64 => Ok(()),
             _ => Err(Failure::TooLarge),
         }
     }
@@ -155,7 +245,10 @@ impl Incoming {
             self.partial = Some(partial);
             return Ok(None);
         }
-        let bytes = partial.bytes.freeze();
+        let bytes = match self.permit.take() {
+            Some(permit) => permit.hold(partial.bytes),
+            None => partial.bytes.freeze(),
+        };
         Ok(Some(Event::Message(if partial.text { Message::Text(bytes) } else { Message::Binary(bytes) })))
     }
 }

@@ -8,7 +8,7 @@ mod incoming;
 mod mask;
 mod outgoing;
 
-use crate::{CloseReason, Closed, Connection, Message, Prefix, Received, buffer::ReadBuffer};
+use crate::{CloseReason, Closed, Connection, Message, Prefix, Received, Room, buffer::ReadBuffer};
 use bytes::{Bytes, BytesMut};
 use incoming::{Event, Failure, Incoming};
 use outgoing::Outgoing;
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
             io,
             role,
             read: ReadBuffer::new(read_ahead),
-            incoming: Incoming::new(role, message_bytes),
+            incoming: Incoming::new(role, Room::of(message_bytes)),
             outgoing: Outgoing::new(role),
             state: State::Open,
             unflushed: false,
@@ -146,6 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
         loop {
             match self.incoming.next(&mut self.read.bytes) {
                 Ok(Some(Event::Message(message))) => return Poll::Ready(Ok(Received::Message(message))),
+                Ok(Some(Event::NoRoom { text, beginning })) => {
+                    return Poll::Ready(Ok(Received::NoRoom { text, beginning }));
+                }
                 Ok(Some(Event::Pong)) => return Poll::Ready(Ok(Received::Pong)),
                 Ok(Some(Event::Ping(payload))) => {
                     self.outgoing.pong(payload);
@@ -232,6 +235,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
 
     fn has_binary(&self) -> bool {
         true
+    }
+
+    fn set_room(&mut self, room: Room) {
+        self.incoming.set_room(room);
+    }
+
+    fn unfinished_bytes(&self) -> usize {
+        self.incoming.unfinished(self.read.bytes.len())
+    }
+
+    fn unwritten_bytes(&self) -> usize {
+        self.outgoing.unwritten()
     }
 
     fn bytes_received(&self) -> u64 {

@@ -66,6 +66,12 @@ impl Outgoing {
         self.message.is_none() && self.masking.is_none() && self.buffer.is_empty() && !self.has_control()
     }
 
+    /// How much waits to be written.
+    pub(super) fn unwritten(&self) -> usize {
+        let masking = self.masking.as_ref().map_or(0, |(rest, _)| rest.len());
+        self.buffer.len() + masking + self.message.as_ref().map_or(0, |rest| rest.bytes.len())
+    }
+
     /// Whether a control frame waits that should not wait for the next message.
     pub(super) fn has_control(&self) -> bool {
         self.ping || self.pong.is_some() || matches!(self.close, Close::Queued(_))

@@ -4,7 +4,7 @@ use crate::{listen::tls_listener, support::soon};
 use afield_testkit::tls::{Ca, Identity};
 use afield_transport::{
     All, Any, Authenticate, BearerToken, ClientCertificates, ClientIdentity, CredentialEnd, DialConfig,
-    DialError, Grant, NameRule, Principal, ServerTls, TokenDigest, dial,
+    DialError, Grant, NameRule, Principal, PrincipalKind, ServerTls, TokenDigest, dial,
 };
 use std::{
     net::SocketAddr,
@@ -67,7 +67,7 @@ async fn a_certificate_of_the_authority_lets_its_holder_in() {
     let ann = side.clients.issue_client("ann.test");
     let _open = soon(dial(&side.dial(address, Some(&ann)))).await.unwrap();
     let grant = soon(outcomes.recv()).await.unwrap().unwrap();
-    assert_eq!(grant.principal, Principal::new("ann.test"));
+    assert_eq!(grant.principal, Principal::new(PrincipalKind::Certificate, "ann.test"));
     assert!(grant.authorization.expires_at().is_some());
 
     let stranger = Ca::new().issue_client("ann.test");
@@ -121,7 +121,7 @@ async fn expiry_and_revocation_end_a_certificate_s_sessions() {
 #[tokio::test]
 async fn certificates_and_tokens_combine() {
     let token: Arc<dyn Authenticate> =
-        Arc::new(TokenDigest::of("secret").with_principal(Principal::new("by-token")));
+        Arc::new(TokenDigest::of("secret").with_principal(Principal::token("by-token")));
     for both in [false, true] {
         let side = Side::new();
         let certificates = side.certificates(None, both);

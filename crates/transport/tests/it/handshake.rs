@@ -166,7 +166,7 @@ async fn case_081_only_the_exact_token_in_its_place_is_accepted() {
 /// Proves that a session's owner is who the authentication says.
 #[tokio::test]
 async fn the_principal_is_the_authenticators() {
-    let tokens = TokenDigest::of(TOKEN).with_principal(Principal::new("ci"));
+    let tokens = TokenDigest::of(TOKEN).with_principal(Principal::token("ci"));
     let authorization = format!("Authorization: Bearer {TOKEN}");
     let answer = ask(acceptor(tokens), "GET / HTTP/1.1", &with(&GOOD, &[&authorization])).await;
     assert_eq!(answer.outcome, "accepted ci");

@@ -6,6 +6,7 @@ mod autobahn;
 mod client_certificates;
 mod close;
 mod dial;
+mod door;
 mod flow;
 mod handshake;
 mod hostile;

@@ -13,7 +13,7 @@ pub struct Policy {
     /// The rules, in the order of the file, which means nothing.
     pub rules: Vec<Rule>,
     /// Policies of principals, which hold for them in the place of this one.
-    pub principals: Vec<(String, Policy)>,
+    pub principals: Vec<(Located<String>, Policy)>,
 }
 
 /// The ground that rules stand on.
@@ -148,7 +148,8 @@ pub(super) fn read(section: &Section<'_>) -> Policy {
             let problem = name.problem("this rule holds for one principal already", "take principals out");
             section.reader.note(problem);
         }
-        policy.principals.push((entry.key.clone(), own));
+        let name = section.located(&entry.key_span, "principals", entry.key.clone());
+        policy.principals.push((name, own));
     }
     policy
 }

@@ -21,6 +21,10 @@ pub struct Serve {
     pub tls_key: Option<PathBuf>,
     /// Whether something in front of it speaks TLS for it.
     pub tls_terminated_in_front: Option<bool>,
+    /// From where connections begin with a header of the PROXY protocol: networks and addresses.
+    pub proxy_protocol: Vec<Located<String>>,
+    /// Proxies that are believed when they say for whom they ask: networks and addresses.
+    pub trusted_proxies: Vec<Located<String>>,
     /// Users who may connect to its Unix socket.
     pub allowed_users: Vec<u32>,
     /// The file of a token, or of names and digests.
@@ -103,6 +107,18 @@ pub(super) static TABLE: Table = Table {
             "Something in front speaks TLS for it, so that it may be reached from other machines without TLS of its own.",
         ),
         Key::new(
+            "proxy_protocol",
+            Kind::TextOrTexts,
+            "none",
+            "Networks and addresses from which each connection begins with a header of the PROXY protocol, version 1 or 2, that says for whom it is.",
+        ),
+        Key::new(
+            "trusted_proxies",
+            Kind::TextOrTexts,
+            "none",
+            "Networks and addresses of proxies that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they ask.",
+        ),
+        Key::new(
             "allowed_users",
             Kind::Integers(0, u32::MAX as i64),
             "its own user",
@@ -174,6 +190,8 @@ pub(super) fn read(section: &Section<'_>) -> Serve {
         tls_certificate: section.path_value("tls_certificate"),
         tls_key: section.path_value("tls_key"),
         tls_terminated_in_front: section.boolean("tls_terminated_in_front"),
+        proxy_protocol: section.located_texts("proxy_protocol"),
+        trusted_proxies: section.located_texts("trusted_proxies"),
         allowed_users: section
             .integers("allowed_users")
             .into_iter()

@@ -7,6 +7,9 @@ use crate::{
 use afield_exchange::Error;
 use bytes::Bytes;
 
+/// An answer up to this size is kept whatever else is.
+const SMALL_ANSWER: usize = 64 * 1024;
+
 impl ResumableServer {
     /// Answers a request whole, with what [`Reply::answer`] or [`Reply::error`] wrote.
     pub fn answer(&mut self, call: u64, text: Bytes) {
@@ -14,6 +17,12 @@ impl ResumableServer {
         if let Some(held) = self.calls.get_mut(&call) {
             held.running = false;
         }
+    }
+
+    /// Whether an answer, or the head of one, of so many bytes can be kept until it is acknowledged. A request that has been
+    /// admitted may be answered in 64 KiB at any rate.
+    pub fn keeps_answer(&self, bytes: usize) -> bool {
+        bytes <= SMALL_ANSWER || self.kept_answers + bytes <= self.config.session_head_bytes
     }
 
     /// Sends the head of an answer whose body follows, or of one that is whole. The first answer counts: a request that

@@ -1,4 +1,4 @@
-use super::{Hold, ResumableServer};
+use super::{Hold, ResumableServer, ServerEvent};
 use crate::{
     RpcError,
     resumable::{Consumed, Piece},
@@ -54,6 +54,18 @@ impl ResumableServer {
     pub fn upload_progress(&self, call: u64) -> Option<u64> {
         let upload = self.calls.get(&call)?.upload.as_ref().filter(|upload| upload.wanted)?;
         Some(upload.window.consumed())
+    }
+
+    /// What came of a request's upload cannot be kept: whoever reads it hears why, and no more of it is taken.
+    pub fn break_upload(&mut self, call: u64, why: Error) {
+        if let Some(upload) = self.calls.get_mut(&call).and_then(|call| call.upload.as_mut())
+            && upload.wanted
+            && upload.broken.is_none()
+        {
+            upload.window.clear();
+            upload.broken = Some(why);
+            self.events.push_back(ServerEvent::UploadReadable(call));
+        }
     }
 
     /// The request wants no more of its upload: the origin has answered without it, or the exchange has failed.

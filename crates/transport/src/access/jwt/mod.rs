@@ -10,7 +10,9 @@ mod mint;
 
 pub use mint::mint_jwt;
 
-use super::{Authenticate, Authorization, Credentials, FileError, Grant, Principal, Unauthorized};
+use super::{
+    Authenticate, Authorization, Credentials, FileError, Grant, Principal, PrincipalKind, Unauthorized,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use claims::Claims;
 use keys::Key;
@@ -137,7 +139,8 @@ impl Authenticate for Jwt {
         let claims: Claims =
             serde_json::from_slice(&payload).map_err(|_| Unauthorized::Rejected("jwt_claims"))?;
         let until = claims.check(&self.rules)?;
-        let principal = Principal::parse(&claims.sub).ok_or(Unauthorized::Rejected("jwt_subject"))?;
+        let principal =
+            Principal::parse(PrincipalKind::Jwt, &claims.sub).ok_or(Unauthorized::Rejected("jwt_subject"))?;
         let (key, keys) = (key.thumbprint(), self.keys.clone());
         let holds = move || {
             let keys = keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -149,6 +152,10 @@ impl Authenticate for Jwt {
 
     fn mode(&self) -> String {
         "JWT".to_owned()
+    }
+
+    fn kinds(&self) -> Vec<PrincipalKind> {
+        vec![PrincipalKind::Jwt]
     }
 }
 
