@@ -74,10 +74,11 @@ impl Executor {
         descriptors::fit(&mut config.egress.limits, descriptors::raise_limit());
         let limits = config.egress.limits.clone();
         let own_listeners = config.egress.own_listeners.clone();
+        let principals = config.principals();
         let inner = Arc::new(Inner {
             egress: Egress::new(std::mem::take(&mut config.egress))?,
             sessions: Sessions::new(limits.grace),
-            shares: Shares::new(&limits, config.principals()),
+            shares: Shares::new(&limits, principals),
             environment: environment(),
             readiness: Readiness::new(),
             audit: config.audit.clone(),

@@ -287,3 +287,73 @@ fn close_event(payload: &[u8]) -> Result<Event, Failure> {
     let reason = std::str::from_utf8(reason).map_err(|_| Failure::Utf8)?;
     Ok(Event::Close(Some((code, reason.to_owned()))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afield_exchange::Budget;
+
+    /// A frame of a client, up to 65,535 bytes.
+    fn frame(opcode: u8, last: bool, payload: &[u8]) -> Vec<u8> {
+        let key = [7, 80, 3, 250];
+        let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut bytes = [&[opcode | u8::from(last) << 7, 128 | 126][..], &length, &key].concat();
+        bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes
+    }
+
+    /// Everything in these bytes, which come in pieces of this size.
+    fn events(incoming: &mut Incoming, bytes: &[u8], size: usize) -> Vec<Event> {
+        let (mut buffer, mut events) = (BytesMut::new(), Vec::new());
+        for piece in bytes.chunks(size) {
+            buffer.extend_from_slice(piece);
+            while let Some(event) = incoming.next(&mut buffer).unwrap() {
+                events.push(event);
+            }
+        }
+        assert_eq!(incoming.unfinished(buffer.len()), 0);
+        events
+    }
+
+    /// Proves that of a message for which there is no room its beginning is told, however it comes, that pings in it are
+    /// heard, and that the next message is whole; and that what is held is counted until it is let go.
+    #[test]
+    fn a_message_without_room_is_told_by_its_beginning() {
+        let large = br#"{"id":7,"#.repeat(12_000);
+        let small = br#"{"id":8}"#;
+        let mut bytes: Vec<u8> = Vec::new();
+        let pieces: Vec<&[u8]> = large.chunks(30_000).collect();
+        for (at, piece) in pieces.iter().enumerate() {
+            bytes.extend(frame(if at == 0 { 1 } else { 0 }, at + 1 == pieces.len(), piece));
+            bytes.extend(frame(9, true, b"?"));
+        }
+        bytes.extend(frame(1, true, small));
+        let body = vec![9; 5000];
+        bytes.extend(frame(2, true, &body));
+        for size in [1, 7, 1000, 20_000, bytes.len()] {
+            let share = Budget::new(8000, 1).share();
+            let mut incoming =
+                Incoming::new(Role::Server, Room { message_bytes: 1 << 20, share: Some(share.clone()) });
+            let events = events(&mut incoming, &bytes, size);
+            let mut others = events.iter().filter(|event| !matches!(event, Event::Ping(_)));
+            let beginning = Bytes::copy_from_slice(&large[..BEGINNING]);
+            assert_eq!(others.next(), Some(&Event::NoRoom { text: true, beginning }), "{size}");
+            assert_eq!(others.next(), Some(&Event::Message(Message::Text(Bytes::from_static(small)))));
+            assert_eq!(others.next(), Some(&Event::Message(Message::Binary(body.clone().into()))));
+            assert_eq!((events.len(), share.used()), (3 + pieces.len(), 5000), "{size}");
+            drop(events);
+            assert_eq!(share.used(), 0);
+        }
+    }
+
+    /// Proves that the frames of an unwanted message are held to the rules as others are.
+    #[test]
+    fn an_unwanted_message_keeps_the_rules() {
+        let share = Budget::new(100, 1).share();
+        let mut incoming = Incoming::new(Role::Server, Room { message_bytes: 1 << 20, share: Some(share) });
+        let mut buffer = BytesMut::from(&frame(2, false, &[1; 1000])[..]);
+        assert_eq!(incoming.next(&mut buffer), Ok(None));
+        buffer.extend_from_slice(&frame(2, true, &[1; 10]));
+        assert_eq!(incoming.next(&mut buffer), Err(Failure::Protocol("a message inside another")));
+    }
+}

@@ -169,7 +169,7 @@ async fn the_principal_is_the_authenticators() {
     let tokens = TokenDigest::of(TOKEN).with_principal(Principal::token("ci"));
     let authorization = format!("Authorization: Bearer {TOKEN}");
     let answer = ask(acceptor(tokens), "GET / HTTP/1.1", &with(&GOOD, &[&authorization])).await;
-    assert_eq!(answer.outcome, "accepted ci");
+    assert_eq!(answer.outcome, "accepted token:ci");
 }
 
 /// Proves that a peer that drips its request is cut off at the deadline, counted over the whole upgrade.
