@@ -20,6 +20,7 @@ pub fn session() -> InitializeResult {
         window_bytes: None,
         resumed: None,
         features: Features::ALL,
+        instance: None,
         limits: None,
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Flags {
     #[command(flatten)]
     config: ConfigFlags,
 
-    /// An executor of the configuration, or a URL (`ws://…`, `wss://…`, `unix:PATH`). Default: every one of the
+    /// An executor of the configuration, or a URL (`ws://…`, `wss://…`, `unix:PATH`, `ssh://HOST`). Default: every one of the
     /// configuration.
     #[arg(value_name = "EXECUTOR|URL")]
     executor: Option<String>,
@@ -120,5 +120,8 @@ fn patient(executor: &afield_config::Executor) -> Patient {
 }
 
 fn is_url(text: &str) -> bool {
-    text.contains("://") || text.starts_with("unix:") || text.starts_with("ws+unix:")
+    text.contains("://")
+        || text.starts_with("unix:")
+        || text.starts_with("ssh:")
+        || text.starts_with("ws+unix:")
 }

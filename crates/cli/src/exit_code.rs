@@ -81,6 +81,8 @@ exit_codes! {
     ServeUsage = 64,
     /// `afield serve` or `afield gateway` could not start: its address is taken, or may not be used.
     ServeUnavailable = 69,
+    /// `afield serve --listen stdio` or `afield stdio` owed answers when its input ended, and they could not be written whole (`EX_IOERR`).
+    ServeCut = 74,
     /// The configuration says something wrong (`EX_CONFIG`).
     Config = 78,
     /// The operator's policy forbids the destination; nothing was sent there.

@@ -1,4 +1,4 @@
-use crate::{config, demo, doctor, executor, gateway, mcp, policy, request, serve, token};
+use crate::{config, demo, doctor, executor, gateway, mcp, policy, request, serve, stdio, token};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Request(Box<request::Flags>),
     /// Run an executor: perform requests for whoever connects.
     Serve(Box<serve::Flags>),
+    /// Connect an orchestrator on standard input and output to an executor: `ssh HOST afield stdio`.
+    Stdio(stdio::Flags),
     /// Put servers that only an executor can reach on a port of this machine, for programs that know nothing of afield.
     Gateway(Box<gateway::Flags>),
     /// Make tokens for executors.

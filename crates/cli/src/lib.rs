@@ -25,6 +25,7 @@ mod request;
 mod serve;
 mod signals;
 mod start;
+mod stdio;
 mod table;
 mod terminal;
 mod token;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where it leaves from")]
 pub(crate) struct PlaceFlags {
-    /// The executor's URL (`ws://…`, `wss://…`, `unix:PATH`), or `local`: this process. Default: local.
+    /// The executor's URL (`ws://…`, `wss://…`, `unix:PATH`, `ssh://HOST`), or `local`: this process. Default: local.
     #[arg(long, env = "AFIELD_EXECUTOR", value_name = "URL|local", hide_env_values = true)]
     pub executor: Option<String>,
 

@@ -93,13 +93,23 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
         None => tracing::info!(%policy, "serving on standard input and output"),
     }
     let ended = tokio::select! {
-        () = executor.run(signals.token()) => Ok(()),
+        stopped = executor.run_to_end(signals.token()) => match stopped.unanswered {
+            0 => Ok(()),
+            1 => Err(unanswered("1 answer was")),
+            many => Err(unanswered(&format!("{many} answers were"))),
+        },
         failed = hang_ups(&reloader) => failed,
     };
     if let Some(log) = audit {
         finish(log).await;
     }
     ended
+}
+
+fn unanswered(how_many: &str) -> Failure {
+    let what = format!("{how_many} owed when standard input ended, and could not be written whole");
+    Failure::new(ExitCode::ServeCut, what)
+        .with_hint("--grace sets how long they may take after the end of input")
 }
 
 /// Gives the last lines of the audit a moment to be written.

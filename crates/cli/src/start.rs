@@ -4,7 +4,7 @@ use crate::{
     flags::{Command, Flags},
     gateway, logging, mcp, policy, request, serve,
     signals::Signals,
-    token,
+    stdio, token,
 };
 use clap::{CommandFactory, FromArgMatches};
 use std::{ffi::OsString, future::Future, io::Write};
@@ -63,6 +63,9 @@ fn dispatch(flags: Flags) -> ExitCode {
         }
         Command::Gateway(flags) => {
             in_runtime(log, "info", Builder::new_multi_thread(), |signals| gateway::run(*flags, signals))
+        }
+        Command::Stdio(flags) => {
+            in_runtime(log, "off", Builder::new_current_thread(), |signals| stdio::run(flags, signals))
         }
         Command::Token(flags) => finish(token::run(flags)),
         Command::Mcp(flags) if flags.waits() => {

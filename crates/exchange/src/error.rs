@@ -104,6 +104,7 @@ pub mod detail {
     pub const IDLE: &str = "idle";
     pub const SELF: &str = "self";
     pub const MEMORY: &str = "memory";
+    pub const SESSION: &str = "session";
 }
 
 /// Why an exchange failed: what, who has to act, whether a retry is safe, and how far it had come.

@@ -16,7 +16,7 @@ use afield_protocol::{
     wire::InitializeParams,
 };
 use afield_transport::{
-    CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received, Room,
+    CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received, Role, Room,
 };
 use futures_util::FutureExt;
 use std::{
@@ -31,6 +31,9 @@ use tokio::time::Sleep;
 const BUDGET: usize = 64;
 /// Bytes read before others on the thread get their turn: an upload of many megabytes takes time to decode.
 const BYTES: u64 = 1024 * 1024;
+
+/// As good as never.
+const FAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
 
 /// Drives one connection: reads it, writes it, keeps its timers. One task, which never awaits a call. In the base
 /// dialect it owns the connection's calls: dropping it ends them, through to the origins' sockets. In afield/1 the session
@@ -63,6 +66,10 @@ pub(crate) struct Driver<C> {
     heard: u64,
     /// Until when `initialize` must have succeeded; `None` once it has.
     initialize_by: Option<Instant>,
+    /// Until when what is owed may still be answered, once the input of a connection has ended whose output is still read.
+    answer_by: Option<Instant>,
+    /// Whether everything that was said is with the kernel.
+    flushed: bool,
     /// What the peer has done that the protocol does not allow.
     broken: Option<&'static str>,
     timer: Pin<Box<Sleep>>,
@@ -120,6 +127,8 @@ impl<C: Connection> Driver<C> {
             heard: 0,
             // A deadline beyond what the clock can express is none.
             initialize_by: now.checked_add(inner.limits().handshake),
+            answer_by: None,
+            flushed: true,
             broken: None,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             armed: now,
@@ -133,9 +142,10 @@ impl<C: Connection> Driver<C> {
     }
 
     /// Runs until the connection ends, and ends everything that belongs to it. Returns the session that goes on without
-    /// it, if one does.
-    pub async fn run(mut self) -> (End, Option<Lingering>) {
+    /// it, if one does, and how many answers were owed on it that were not given.
+    pub async fn run(mut self) -> (End, Option<Lingering>, usize) {
         let end = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let owed = if matches!(end, End::Lost(_)) && !said_farewell(&end) { self.owed() } else { 0 };
         drop(self.owner.take());
         let session = std::mem::replace(&mut self.session, Session::None);
         let sessions = &self.inner.sessions;
@@ -148,7 +158,7 @@ impl<C: Connection> Driver<C> {
         };
         let (code, reason) = match &end {
             // Nothing we could say would arrive.
-            End::Silent => return (end, session),
+            End::Silent => return (end, session, owed),
             End::Lost(_) => (1000, ""),
             End::NotInitialized => (1008, "initialize did not come in time"),
             End::Broken(why) => (1008, *why),
@@ -164,7 +174,23 @@ impl<C: Connection> Driver<C> {
         self.connection.close(code, reason);
         let closed = std::future::poll_fn(|cx| self.connection.poll_closed(cx));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), closed).await;
-        (end, session)
+        (end, session, owed)
+    }
+
+    /// Answers that are owed: to requests that are performed, and such as wait to be written.
+    fn owed(&self) -> usize {
+        let unwritten = usize::from(!self.flushed);
+        self.state().map_or(0, |state| {
+            let waiting = usize::from(state.server.has_output());
+            state.server.active().max(waiting).max(unwritten)
+        })
+    }
+
+    /// The end, once the input has ended and nothing is owed any more, or will not be given in time.
+    fn answered(&self) -> Option<End> {
+        let by = self.answer_by?;
+        let done = self.owed() == 0 || now() >= by;
+        done.then(|| End::Lost(CloseReason::Ended.into()))
     }
 
     /// The shared state, unless another connection has taken the session.
@@ -191,7 +217,7 @@ impl<C: Connection> Driver<C> {
             cx.waker().wake_by_ref();
         }
         match turned {
-            Ok(None) => self.ending().map_or(Poll::Pending, Poll::Ready),
+            Ok(None) => self.ending().or_else(|| self.answered()).map_or(Poll::Pending, Poll::Ready),
             Ok(Some(end)) => Poll::Ready(end),
             Err(closed) => Poll::Ready(End::Lost(closed)),
         }
@@ -200,6 +226,9 @@ impl<C: Connection> Driver<C> {
     /// Reads, judges, writes, and sees to it that the task is woken for whatever is to be done next.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Option<End>, Closed> {
         let input = self.read(cx)?;
+        if self.liveness.is_none() && self.connection.has_pings() {
+            self.liveness = Some(Liveness::new(now(), SILENCE));
+        }
         if let Some(end) = self.keep_time(cx, input)? {
             return Ok(Some(end));
         }
@@ -238,6 +267,9 @@ impl<C: Connection> Driver<C> {
 
     /// Reads what there is, within the budget.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<Input, Closed> {
+        if self.answer_by.is_some() {
+            return Ok(Input::Drained);
+        }
         let start = self.heard;
         for _ in 0..BUDGET {
             if self.heard - start > BYTES {
@@ -274,6 +306,12 @@ impl<C: Connection> Driver<C> {
         }
         match received {
             Poll::Pending => return Ok(false),
+            Poll::Ready(Err(Closed { reason: CloseReason::Ended })) if self.connection.has_half_close() => {
+                // Who asks in a pipeline ends the input at once, and waits for the answers.
+                let now = now();
+                self.answer_by = Some(now.checked_add(self.inner.grace).unwrap_or(now + FAR));
+                return Ok(false);
+            }
             Poll::Ready(Err(closed)) => return Err(closed),
             Poll::Ready(Ok(Received::Pong)) => {
                 if let Some(liveness) = &mut self.liveness {
@@ -431,6 +469,7 @@ impl<C: Connection> Driver<C> {
                     if let Some(liveness) = &mut self.liveness {
                         liveness.set_silence(SILENCE);
                     }
+                    self.connection.begin_frames(Role::Server);
                 }
                 self.tag = session.tag();
                 self.session = session;
@@ -495,11 +534,8 @@ impl<C: Connection> Driver<C> {
     fn arm(&mut self, cx: &mut Context<'_>) {
         let coalescing = self.state().and_then(|state| state.server.poll_timeout());
         let silence = self.liveness.as_ref().map(Liveness::poll_timeout);
-        let Some(due) =
-            [coalescing, silence, self.initialize_by, self.message_by()].into_iter().flatten().min()
-        else {
-            return;
-        };
+        let all = [coalescing, silence, self.initialize_by, self.message_by(), self.answer_by];
+        let Some(due) = all.into_iter().flatten().min() else { return };
         if due != self.armed {
             self.armed = due;
             self.timer.as_mut().reset(due.into());
@@ -532,9 +568,10 @@ impl<C: Connection> Driver<C> {
         }
         // What was sent has made room: whoever waits for it goes on.
         self.act();
-        match self.connection.poll_flush(cx) {
-            Poll::Ready(flushed) => flushed?,
-            Poll::Pending => {}
+        self.flushed = false;
+        if let Poll::Ready(flushed) = self.connection.poll_flush(cx) {
+            flushed?;
+            self.flushed = true;
         }
         self.buffers.set(CONNECTION_BYTES.max(self.connection.unwritten_bytes()));
         Ok(all)

@@ -1,12 +1,13 @@
 use crate::{
     audit::Audit,
-    config::{Config, StartError},
+    config::{Config, Listen, StartError},
     descriptors,
     driver::{Driver, End},
     environment::environment,
     listener::Listener,
     reload::Reloader,
     session::Lingering,
+    session_id::session_id,
     sessions::Sessions,
     shared::{Ending, Shared},
     shares::{Place, Portion, Shares},
@@ -31,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 pub struct Executor {
     inner: Arc<Inner>,
     source: Source,
-    grace: Duration,
     reloader: Reloader,
 }
 
@@ -44,10 +44,14 @@ enum Source {
 pub(crate) struct Inner {
     pub egress: Egress,
     pub sessions: Sessions,
+    /// Which executor this is: clients behind a balancer tell it from others.
+    pub instance: String,
     pub environment: EnvironmentInfo,
     pub readiness: Readiness,
     pub audit: Arc<dyn Audit>,
     limits: Limits,
+    /// How long active requests may go on once no more are taken.
+    pub grace: Duration,
     /// Cancelled when the drain is over: nobody is let in any more.
     pub over: CancellationToken,
     pub shares: Arc<Shares>,
@@ -62,6 +66,8 @@ struct Connections {
     stopped: bool,
 }
 
+/// How often sessions without a connection are looked at while draining.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long answers that are still owed when an executor stops may take to be written.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -72,6 +78,10 @@ impl Executor {
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
         config.check_exposure()?;
         descriptors::fit(&mut config.egress.limits, descriptors::raise_limit());
+        if matches!(config.listen, Listen::Stdio) {
+            // It ends with its connection, and no session can come back to it: its client is told so.
+            config.egress.limits.grace = Duration::ZERO;
+        }
         let limits = config.egress.limits.clone();
         let own_listeners = config.egress.own_listeners.clone();
         let principals = config.principals();
@@ -79,6 +89,7 @@ impl Executor {
             egress: Egress::new(std::mem::take(&mut config.egress))?,
             sessions: Sessions::new(limits.grace),
             shares: Shares::new(&limits, principals),
+            instance: session_id(),
             environment: environment(),
             readiness: Readiness::new(),
             audit: config.audit.clone(),
@@ -86,8 +97,9 @@ impl Executor {
             requests: Arc::new(Semaphore::new(limits.requests)),
             connections: Mutex::default(),
             limits,
+            grace: config.grace,
         });
-        let (grace, reloader) = (config.grace, config.reloader.clone());
+        let reloader = config.reloader.clone();
         let source = match Listener::bind(config, &inner).await? {
             None => Source::Stdio,
             Some(listener) => {
@@ -95,7 +107,7 @@ impl Executor {
                 Source::Listener(listener)
             }
         };
-        Ok(Self { inner, source, grace, reloader })
+        Ok(Self { inner, source, reloader })
     }
 
     /// What performs its requests: for whoever puts another policy in force while it runs.
@@ -123,35 +135,33 @@ impl Executor {
     /// active requests may finish for the grace. What is then still active ends with an error of kind `session_lost`, and
     /// connections are closed with 1001. On stdio it also ends with its input.
     ///
+    /// On stdio, requests that are active when the input ends are still answered, for the grace.
+    ///
     /// Dropping the future ends everything at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { inner, source, grace, reloader } = self;
-        let serving = async {
-            match source {
-                Source::Listener(listener) => listener.serve(&inner).await,
-                Source::Stdio => {
-                    let connection = stdio(inner.limits.message_bytes);
-                    serve(connection, inner.clone(), Principal::stdio().into()).await;
-                }
-            }
-        };
+        self.run_to_end(stop).await;
+    }
+
+    /// [`run`](Self::run), and says how it ended.
+    pub async fn run_to_end(self, stop: CancellationToken) -> Stopped {
+        let Self { inner, source, reloader } = self;
         let audit = inner.audit.clone();
         let serving = async {
             tokio::select! {
-                () = serving => {}
-                () = reloader.run(audit) => {}
+                stopped = source.serve(&inner) => stopped,
+                () = reloader.run(audit) => Stopped::default(),
             }
         };
         tokio::pin!(serving);
         tokio::select! {
-            () = &mut serving => return,
+            stopped = &mut serving => return stopped,
             () = stop.cancelled() => {}
         }
         tracing::info!(active = inner.active(), "draining");
         inner.readiness.drain();
         tokio::select! {
-            () = &mut serving => return,
-            drained = tokio::time::timeout(grace, inner.idle()) => {
+            stopped = &mut serving => return stopped,
+            drained = tokio::time::timeout(inner.grace, inner.drained()) => {
                 if drained.is_err() {
                     tracing::warn!(active = inner.active(), "the grace is over: cancelling");
                 }
@@ -160,25 +170,54 @@ impl Executor {
         inner.stop_connections();
         inner.over.cancel();
         // Whatever is still owed is written, for a moment.
-        let _ = tokio::time::timeout(FAREWELL, serving).await;
+        tokio::time::timeout(FAREWELL, serving).await.unwrap_or_default()
     }
 }
 
-/// Serves one connection until it ends, or what let it in does. Says how it ended, in a word, and which session goes on
-/// without it, if one does.
-pub(crate) async fn serve(
-    connection: impl Connection,
-    inner: Arc<Inner>,
-    grant: Grant,
-) -> (&'static str, Option<Lingering>) {
+impl Source {
+    async fn serve(self, inner: &Arc<Inner>) -> Stopped {
+        match self {
+            Self::Listener(listener) => {
+                listener.serve(inner).await;
+                Stopped::default()
+            }
+            Self::Stdio => {
+                let connection = stdio(inner.limits.message_bytes);
+                let served = serve(connection, inner.clone(), Principal::stdio().into()).await;
+                Stopped { unanswered: served.owed }
+            }
+        }
+    }
+}
+
+/// How an executor has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// On stdio: answers that were owed and could not be given, as the output had ended, or the grace was over.
+    pub unanswered: usize,
+}
+
+/// How a connection has ended.
+pub(crate) struct Served {
+    /// In a word, for the audit.
+    pub reason: &'static str,
+    /// The session that goes on without it, if one does.
+    pub lingering: Option<Lingering>,
+    /// Answers that were owed.
+    pub owed: usize,
+}
+
+/// Serves one connection until it ends, or what let it in does.
+pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, grant: Grant) -> Served {
     let driver = Driver::new(connection, inner.clone(), grant);
     inner.register(&driver.shared());
-    let (end, session) = driver.run().await;
+    let (end, lingering, owed) = driver.run().await;
     match &end {
         End::Lost(closed) => tracing::debug!(%closed, "connection ended"),
         end => tracing::debug!(?end, "connection ended"),
     }
-    (end.word(), session)
+    Served { reason: end.word(), lingering, owed }
 }
 
 impl End {
@@ -261,6 +300,15 @@ impl Inner {
     async fn idle(&self) {
         let all = u32::try_from(self.limits.requests).unwrap_or(u32::MAX);
         let _ = self.requests.acquire_many(all).await;
+    }
+
+    /// Waits until no request is being performed, and no session that has lost its connection is owed an answer: its client is
+    /// on its way back.
+    async fn drained(&self) {
+        self.idle().await;
+        while self.sessions.owe_the_absent() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     pub fn register(&self, connection: &Arc<Shared>) {

@@ -37,5 +37,5 @@ mod upload;
 
 pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};
 pub use config::{Config, Listen, StartError};
-pub use executor::Executor;
+pub use executor::{Executor, Stopped};
 pub use reload::Reloader;

@@ -2,7 +2,7 @@ use crate::{
     audit::AuditEvent,
     config::{Config, Listen, StartError},
     doorstep::{Doorstep, Place},
-    executor::{Inner, serve},
+    executor::{Inner, Served, serve},
 };
 use afield_exchange::Limits;
 use afield_transport::{AcceptOptions, Accepted, Acceptor, Incoming, Refused, ServerTls, Socket};
@@ -116,7 +116,7 @@ impl Listener {
         let Ok(connection) = self.connections.clone().try_acquire_owned() else {
             tracing::warn!(%peer, "too many connections: one was turned away");
             let (reason, status) = ("too_many_connections", Some(503));
-            inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
+            inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status, came: None });
             // In the middle of a TLS handshake there is nothing that could be said.
             if self.tls.is_none() && turned_away.len() < TURNED_AWAY {
                 let acceptor = self.acceptor.clone();
@@ -147,8 +147,9 @@ impl Arriving {
     async fn connect(self, inner: Arc<Inner>) {
         let Self { incoming, tls, acceptor, connection, place } = self;
         let peer = incoming.peer();
-        let refused =
-            |peer, reason, status| inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status });
+        let refused = |peer, reason, status, came| {
+            inner.audit.record(&AuditEvent::Refused { peer: &peer, reason, status, came })
+        };
         let letting_in = async {
             // A deadline beyond what the clock can express is as good as a day.
             let now = Instant::now();
@@ -158,7 +159,7 @@ impl Arriving {
         };
         let let_in: Result<Accepted<_>, Refused> = tokio::select! {
             let_in = letting_in => let_in,
-            () = place.sent_away() => return refused(peer, "too_many_unauthenticated", None),
+            () = place.sent_away() => return refused(peer, "too_many_unauthenticated", None, None),
             () = inner.over.cancelled() => return,
         };
         drop(place);
@@ -166,7 +167,7 @@ impl Arriving {
             Ok(Accepted { connection: websocket, grant, peer, place }) => {
                 let (principal, authorization) = (grant.principal.clone(), grant.authorization.clone());
                 inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
-                let (reason, lingering) = serve(websocket, inner.clone(), grant).await;
+                let Served { reason, lingering, .. } = serve(websocket, inner.clone(), grant).await;
                 inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
                 drop((connection, place));
                 if let Some(session) = lingering {
@@ -175,8 +176,12 @@ impl Arriving {
             }
             Err(Refused { reason: afield_transport::RefusedReason::Probe, .. }) => {}
             Err(why) => {
-                tracing::debug!(%why, "refused a connection");
-                refused(why.peer, why.reason.code(), why.reason.status());
+                // What a proxy in front has done to the request is its operator's to mend: said without being asked for.
+                match why.reason.came() {
+                    Some(_) => tracing::info!(%why, "refused a connection"),
+                    None => tracing::debug!(%why, "refused a connection"),
+                }
+                refused(why.peer, why.reason.code(), why.reason.status(), why.reason.came());
             }
         }
     }

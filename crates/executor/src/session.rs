@@ -8,7 +8,6 @@ use crate::{
 use afield_exchange::Error;
 use afield_protocol::{
     RpcError,
-    error::INVALID_REQUEST,
     json::RpcId,
     resumable::{DIALECT, ResumableServer, WINDOW_RANGE},
     server::Server,
@@ -63,7 +62,7 @@ impl Session {
             Some(session) => sessions.resume(&session, principal, connection, now()).map(|()| session),
             None => sessions.create(principal, portion, connection, now()),
         };
-        let session = session.map_err(NoSession::into_rpc_error)?;
+        let session = session.map_err(|why| why.into_rpc_error(inner))?;
         if let Server::Base(base) = &mut connection.lock().server {
             base.accept(id, &result(&session, inner));
         }
@@ -93,7 +92,7 @@ impl Session {
                     Ok((shared.clone(), epoch))
                 };
                 let attached = inner.sessions.resume_resumable(&session, principal, now(), attach);
-                let (shared, epoch) = attached.map_err(NoSession::into_rpc_error)??;
+                let (shared, epoch) = attached.map_err(|why| why.into_rpc_error(inner))??;
                 (session, shared, epoch)
             }
             None => {
@@ -103,7 +102,7 @@ impl Session {
                 let config = inner.session_config(window, features);
                 let shared = Shared::new(Server::Resumable(ResumableServer::new(config)));
                 let session = inner.sessions.create_resumable(principal, portion, shared.clone(), now());
-                let session = session.map_err(NoSession::into_rpc_error)?;
+                let session = session.map_err(|why| why.into_rpc_error(inner))?;
                 inner.register(&shared);
                 let epoch = shared.attach(id, attempt, &resumable(&session, false, features))?;
                 (session, shared, epoch)
@@ -190,16 +189,18 @@ fn result(session: &str, inner: &Inner) -> InitializeResult {
         window_bytes: None,
         resumed: None,
         features: Features::default(),
+        instance: Some(inner.instance.clone()),
         limits: Some(inner.limits().clone()),
     }
 }
 
 impl NoSession {
-    fn into_rpc_error(self) -> RpcError {
+    fn into_rpc_error(self, inner: &Inner) -> RpcError {
         match self {
             Self::Unknown(id) => {
                 let shown: String = id.chars().take(64).collect();
-                RpcError::new(INVALID_REQUEST, format!("unknown session id {}", shown.escape_debug()))
+                let message = format!("unknown session id {}", shown.escape_debug());
+                RpcError::refused_session(message, &inner.instance)
             }
             Self::TooMany(most) => RpcError::from_error(&Error::overloaded(format!(
                 "you have {most} sessions, the most there may be: end some, or try again later"

@@ -212,6 +212,14 @@ impl Sessions {
         }
     }
 
+    /// Whether a session to which nobody is attached holds answers, or is about to.
+    pub fn owe_the_absent(&self) -> bool {
+        self.lock().values().any(|session| match &session.held {
+            Held::Base(_) => false,
+            Held::Resumable { owner, detached } => detached.is_some() && owner.0.lock().server.active() > 0,
+        })
+    }
+
     fn forget_expired(&self, table: &mut HashMap<String, Session>, now: Instant) {
         let lives = |since: &Instant| now.saturating_duration_since(*since) < self.grace;
         table.retain(|_, session| match &session.held {

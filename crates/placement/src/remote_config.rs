@@ -12,6 +12,11 @@ use afield_transport::{BearerToken, ClientIdentity, Proxy};
 /// was sent: `retry` is `safe` or `no`.
 pub fn remote_config(executor: &Executor, variables: &Variables) -> Result<RemoteConfig, Error> {
     let endpoint = match &executor.reach {
+        Reach::Url(url) if url.scheme() == "ssh" => Endpoint::ssh(url.as_str()).ok_or_else(|| {
+            let message =
+                format!("the executor {}: its url is not ssh://[USER@]HOST[:PORT][/FILE]", executor.name);
+            Error::new(Kind::InvalidRequest, Blame::Caller, Retry::No, message)
+        })?,
         Reach::Url(url) => Endpoint::Url(url.as_str().to_owned()),
         Reach::Unix(path) => Endpoint::Url(format!("unix:{}", path.display())),
         Reach::Command(start) => Endpoint::Command {

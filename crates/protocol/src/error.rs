@@ -55,6 +55,9 @@ pub struct ErrorData {
     /// The hop that failed, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hop: Option<u32>,
+    /// Which executor refuses a session: see [`InitializeResult::instance`](crate::wire::InitializeResult::instance).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// Data of another shape (another peer's, a later version's) is not an error: it is absent.
@@ -112,8 +115,28 @@ impl RpcError {
             phase: error.phase(),
             detail: error.detail().map(str::to_owned),
             hop: error.hop(),
+            instance: None,
         };
         Self { code, message: message.into(), data: Some(data) }
+    }
+
+    /// The refusal of a session by this executor: which one says it matters, as behind a balancer another may have it.
+    pub fn refused_session(message: impl Into<Cow<'static, str>>, instance: &str) -> Self {
+        let data = ErrorData {
+            kind: Kind::SessionLost,
+            blame: Blame::Caller,
+            retry: Retry::Unknown,
+            phase: None,
+            detail: Some(detail::SESSION.to_owned()),
+            hop: None,
+            instance: Some(instance.to_owned()),
+        };
+        Self { code: INVALID_REQUEST, message: message.into(), data: Some(data) }
+    }
+
+    /// Which executor says so, where it says which it is.
+    pub fn instance(&self) -> Option<&str> {
+        self.data.as_ref()?.instance.as_deref()
     }
 
     /// The error that a peer's answer means. Where the peer gave no data, the code and the text decide; what they do

@@ -13,6 +13,7 @@
 //! | addresses that refuse, or never answer | [`dead::Refusing`], [`dead::Blackhole`] |
 //! | an MCP server that counts what it executes, and restarts | [`mcp::Server`] |
 //! | a resolver with scripted answers | [`Names`] |
+//! | what stands in front of executors and answers in its own words, adds headers, balances, or is a forward proxy | [`Front`] |
 //! | a network that cuts, stalls, throttles, delays, swallows | [`Toxic`] |
 //! | the other end of a WebSocket session, proper or not | [`Upgrade`], [`Peer`], [`PeerServer`] |
 //! | a program of ours as a process | [`Process`], [`process::Usage`] |
@@ -54,6 +55,7 @@
 //! ```
 
 pub mod dead;
+mod front;
 mod gate;
 pub mod mcp;
 pub mod names;
@@ -71,6 +73,7 @@ pub mod tools;
 pub mod toxic;
 mod wait;
 
+pub use front::Front;
 pub use gate::Gate;
 pub use names::Names;
 pub use origin::Origin;

@@ -1,4 +1,4 @@
-use crate::Closed;
+use crate::{Closed, Role};
 use afield_exchange::Share;
 use bytes::Bytes;
 use std::{
@@ -130,7 +130,7 @@ pub trait Connection: Send + Unpin + 'static {
     /// Whether [`ping`](Self::ping) asks anything. Where it does not, silence says nothing about the peer.
     fn has_pings(&self) -> bool;
 
-    /// Whether [`Message::Binary`] can be sent.
+    /// Whether [`Message::Binary`] can be sent, after [`begin_frames`](Self::begin_frames).
     fn has_binary(&self) -> bool;
 
     /// Changes how much may be received, from the next message on.
@@ -141,6 +141,18 @@ pub trait Connection: Send + Unpin + 'static {
 
     /// How much waits to be written.
     fn unwritten_bytes(&self) -> usize;
+
+    /// Says that the session is in a dialect with binary messages: by the end that dialled when it has the answer to
+    /// `initialize`, by the end that accepted right before it sends that answer. Where messages are frames from the start
+    /// (WebSocket), nothing.
+    fn begin_frames(&mut self, role: Role) {
+        let _ = role;
+    }
+
+    /// Whether the peer may end what it sends and go on reading. Where it may not, the end of input is the end.
+    fn has_half_close(&self) -> bool {
+        false
+    }
 
     /// Every byte read so far, framing and control frames included. A peer for whom it grows is alive.
     fn bytes_received(&self) -> u64;
@@ -238,6 +250,14 @@ impl Connection for Box<dyn Connection> {
 
     fn unwritten_bytes(&self) -> usize {
         (**self).unwritten_bytes()
+    }
+
+    fn begin_frames(&mut self, role: Role) {
+        (**self).begin_frames(role);
+    }
+
+    fn has_half_close(&self) -> bool {
+        (**self).has_half_close()
     }
 
     fn bytes_received(&self) -> u64 {

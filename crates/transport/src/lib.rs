@@ -41,9 +41,11 @@ pub use access::{
 };
 pub use closed::{CloseReason, Closed};
 pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received, Room};
-pub use dial::{BearerToken, ClientIdentity, DialConfig, DialError, Dialled, Pin, Proxy, connect, dial};
+pub use dial::{
+    BearerToken, ClientIdentity, DialConfig, DialError, Dialled, Pin, Proxy, connect, dial, dial_with_cookies,
+};
 pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
 pub use networks::{Networks, NoNetwork};
-pub use stdio::{Stdio, stdio};
+pub use stdio::{Stdio, StdioParts, stdio};
 pub use stream::NetStream;
 pub use websocket::{FRAGMENT, MAX_FRAGMENTS, Role, WebSocket};

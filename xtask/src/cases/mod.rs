@@ -1,6 +1,6 @@
 //! The table of cases: bad input and faults, what must happen, and the tests that prove it. `docs/cases.md` is made from
 //! the titles beside this file and from the names of tests: `case_NN_…`, `case_NN_MM_…` or `case_NN_to_MM_…`, or any test in
-//! a module `case_NN`.
+//! a module `case_NN`; or from a test's documentation: `(case NN)`, `(cases NN and MM)`.
 
 mod scan;
 
@@ -16,7 +16,7 @@ const THREATS: &str = "docs/security.md";
 const HEAD: &str = "\
 # Cases: what is promised, and the test that proves it
 
-Made by `cargo xtask cases` from the names of tests; `cargo xtask check` fails if it is stale, or if a case has no test.
+Made by `cargo xtask cases` from the names and the documentation of tests; `cargo xtask check` fails if it is stale, or if a case has no test.
 ";
 
 /// Writes the table.
@@ -44,7 +44,7 @@ fn threats() -> Result {
         .map_err(|error| format!("cannot read {THREATS}: {error}"))?;
     let absent = links(&text).filter(|(name, file)| {
         let source = fs::read_to_string(run::root().join(file)).unwrap_or_default();
-        !scan::tests(&source).contains(name)
+        !scan::tests(&source).iter().any(|(test, _)| test == name)
     });
     let absent: Vec<String> = absent.map(|(name, file)| format!("{name} in {file}")).collect();
     match absent.is_empty() {

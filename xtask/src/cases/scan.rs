@@ -32,8 +32,8 @@ pub fn proofs(folder: &Path) -> Result<BTreeSet<(u32, Proof)>> {
         let file = path.strip_prefix(run::root()).unwrap_or(&path).display().to_string();
         let of_module: Vec<u32> =
             path.file_stem().and_then(|stem| stem.to_str()).map(cases).unwrap_or_default();
-        for name in tests(&text) {
-            let own = cases(name);
+        for (name, told) in tests(&text) {
+            let own = [cases(name), told].concat();
             let cases = if own.is_empty() { &of_module } else { &own };
             let proof = Proof { file: file.clone(), name: name.to_owned() };
             found.extend(cases.iter().map(|case| (*case, proof.clone())));
@@ -56,19 +56,27 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) -> Result {
     Ok(())
 }
 
-/// The names of the functions that are tests: those after an attribute that says so, or that a macro makes into one by
-/// the name alone.
-pub fn tests(text: &str) -> Vec<&str> {
-    let (mut is_test, mut names) = (false, Vec::new());
+/// The names of the functions that are tests (those after an attribute that says so, or that a macro makes into one by
+/// the name alone), and the cases that their documentation says they prove: `(case 7)`, `(cases 7, 8 and 9)`.
+pub fn tests(text: &str) -> Vec<(&str, Vec<u32>)> {
+    let (mut is_test, mut told, mut names) = (false, String::new(), Vec::new());
     for line in text.lines().map(str::trim) {
+        if let Some(words) = line.strip_prefix("///") {
+            told.push_str(words);
+            continue;
+        }
         if line.starts_with("#[") {
             is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
             continue;
         }
-        let Some(name) = function(line) else { continue };
+        let Some(name) = function(line) else {
+            told.clear();
+            continue;
+        };
         if is_test || name.starts_with("case_") {
-            names.push(name);
+            names.push((name, cases_told(&told)));
         }
+        told.clear();
         is_test = false;
     }
     names
@@ -79,6 +87,13 @@ fn function(line: &str) -> Option<&str> {
     let line = line.strip_prefix("async ").unwrap_or(line);
     let name = line.strip_prefix("fn ")?;
     Some(&name[..name.find(['(', '<']).unwrap_or(name.len())])
+}
+
+/// The cases that documentation says, in parentheses.
+fn cases_told(text: &str) -> Vec<u32> {
+    let said = ["(case ", "(cases "].into_iter().flat_map(|word| text.split(word).skip(1));
+    let inside = said.filter_map(|rest| rest.split_once(')').map(|(inside, _)| inside));
+    inside.flat_map(|inside| inside.split([',', ' ']).filter_map(|word| word.parse().ok())).collect()
 }
 
 /// The cases that a name says.
@@ -114,10 +129,18 @@ mod tests {
         assert!(cases("cases_are_told").is_empty() && cases("a_case_7_is").is_empty());
     }
 
+    /// Proves that a test's documentation says cases, over line ends too, and another function's says nothing of it.
+    #[test]
+    fn documentation_says_cases() {
+        let text = "/// Not one (case 1).\nfn helper() {}\n/// Proves it (case 147).\n#[test]\nfn one() {}\n/// Proves more (cases 7,\n/// 8 and 9), and (case 12).\n#[tokio::test]\nasync fn two() {}\n";
+        assert_eq!(super::tests(text), [("one", vec![147]), ("two", vec![12, 7, 8, 9])]);
+    }
+
     /// Proves that tests are told from other functions, whatever attributes stand between.
     #[test]
     fn tests_are_told_from_helpers() {
         let text = "#[test]\nfn one() {}\nfn helper() {}\n#[tokio::test(start_paused = true)]\n#[ignore]\nasync fn two() {}\n    fn case_1_in_a_macro(a in 0..1) {}\n";
-        assert_eq!(super::tests(text), ["one", "two", "case_1_in_a_macro"]);
+        let names: Vec<&str> = super::tests(text).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["one", "two", "case_1_in_a_macro"]);
     }
 }

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "afield",
         &[
             "afield-exchange",
+            "afield-protocol",
             "afield-transport",
             "afield-egress",
             "afield-executor",

@@ -12,12 +12,12 @@ pub(super) struct Flags {
     /// The name by which servers will be placed there.
     name: String,
 
-    /// Where it listens: `ws://…`, `wss://…`, or `unix:FILE`, a Unix socket.
+    /// Where it listens: `ws://…`, `wss://…`, `unix:FILE`, a Unix socket, or `ssh://HOST`.
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     url: Option<String>,
 
     /// Instead of a URL, after `--`: a program that speaks the protocol on standard input and output, as
-    /// `-- ssh host afield serve --listen stdio`.
+    /// `-- ssh host afield stdio`.
     #[arg(last = true, value_name = "PROGRAM")]
     command: Vec<String>,
 

@@ -16,15 +16,40 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// The client that the plan asks for.
-    pub async fn open(plan: &Plan) -> Result<Self, Failure> {
+    /// The client that the plan asks for. An executor is connected to here, so that it cannot be reached is told apart from an
+    /// origin that cannot be; attempts that fail are told as they do.
+    pub async fn open(plan: &Plan, story: &Story) -> Result<Self, Failure> {
         let (token, ca) = (plan.token.as_ref(), plan.ca.as_deref());
-        Self::at(&plan.place, plan.reach.clone(), token, ca, plan.connect_timeout).await
+        let client = Self::of(&plan.place, plan.reach.clone(), token, ca, plan.connect_timeout)?;
+        tokio::select! {
+            biased;
+            never = client.narrate(story) => match never {},
+            ready = client.ready() => ready?,
+        }
+        Ok(client)
     }
 
-    /// A client at `place`. An executor is connected to here, so that it cannot be reached is told apart from an origin
-    /// that cannot be.
+    /// A client at `place`, connected.
     pub async fn at(
+        place: &Place,
+        reach: Reach,
+        token: Option<&Token>,
+        ca: Option<&Path>,
+        connect_timeout: Option<Duration>,
+    ) -> Result<Self, Failure> {
+        let client = Self::of(place, reach, token, ca, connect_timeout)?;
+        client.ready().await?;
+        Ok(client)
+    }
+
+    async fn ready(&self) -> Result<(), Failure> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Remote(remote) => remote.ready().await.map_err(|error| cannot_connect(&error)),
+        }
+    }
+
+    fn of(
         place: &Place,
         reach: Reach,
         token: Option<&Token>,
@@ -51,7 +76,7 @@ impl Client {
                 // Without being told how long to wait, a person wants to know at once.
                 config.wait = connect_timeout.is_some();
                 config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);
-                Remote::connect(config).await.map(Self::Remote).map_err(|error| cannot_connect(&error))
+                Ok(Self::Remote(Remote::new(config)))
             }
         }
     }
@@ -90,14 +115,20 @@ impl Client {
         let mut watch = remote.watch();
         while watch.changed().await.is_ok() {
             match &*watch.borrow_and_update() {
-                ConnectionState::Reconnecting { why, attempts: 0 } => {
+                ConnectionState::Reconnecting { why, attempts: 0, .. } => {
                     story.tell(&format!(
                         "lost the connection to the executor ({why}); the request goes on there"
                     ));
                 }
-                ConnectionState::Reconnecting { attempts, .. } => {
+                ConnectionState::Reconnecting { attempts, failed, .. } => {
+                    let failed = failed.as_deref().unwrap_or("the executor does not keep the connection");
                     story.tell(&format!(
-                        "the executor is out of reach still: {attempts} attempts have failed"
+                        "attempt {attempts} to come back failed, another one follows: {failed}"
+                    ));
+                }
+                ConnectionState::Connecting { attempts, failed } => {
+                    story.tell(&format!(
+                        "attempt {attempts} to connect failed, another one follows: {failed}"
                     ));
                 }
                 ConnectionState::Connected { resumed: 1.., .. } => {
@@ -122,6 +153,27 @@ fn cannot_connect(error: &ConnectError) -> Failure {
         ConnectError::Dial(DialError::InvalidUrl(_) | DialError::InvalidToken) | ConnectError::Roots(_) => {
             Failure::usage(error.to_string())
         }
-        _ => exit::failure(&error.to_error(), ""),
+        _ => {
+            let mut failure = exit::failure(&error.to_error(), "");
+            if says_what_to_do(error) {
+                failure.hint = None;
+            }
+            failure
+        }
     }
+}
+
+/// Whether somebody has answered, and what is to be mended is told with the answer: a hint at what may be wrong where nobody
+/// answers would lead astray.
+fn says_what_to_do(error: &ConnectError) -> bool {
+    matches!(
+        error,
+        ConnectError::Dial(
+            DialError::Refused { status: 200..=400 | 402..=499, .. }
+                | DialError::Proxy { status: Some(_), .. }
+                | DialError::PlaintextToken { .. }
+                | DialError::RefusedByTls(_)
+        ) | ConnectError::Busy(_)
+            | ConnectError::CommandEnded { .. }
+    )
 }

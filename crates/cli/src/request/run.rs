@@ -26,7 +26,7 @@ pub(crate) async fn run(mut plan: Plan, signals: Signals) -> ExitCode {
     });
     story.plan(&plan);
     let client = tokio::select! {
-        client = Client::open(&plan) => client,
+        client = Client::open(&plan, &story) => client,
         code = signals.first() => Err(interrupted(code)),
     };
     let result = match client {

@@ -21,4 +21,6 @@ mod parity;
 mod secrets;
 mod serve;
 mod shares;
+mod stdio;
 mod support;
+mod way_back;

@@ -1,16 +1,16 @@
 use afield_egress::CaPolicy;
-use afield_exchange::{Error, Kind, Limits, Retry, redacted_url};
-use afield_transport::{BearerToken, ClientIdentity, DialError, Pin, Proxy};
+use afield_exchange::{Limits, redacted_url};
+use afield_transport::{BearerToken, ClientIdentity, Pin, Proxy};
 use std::{fmt, time::Duration};
 
 /// Where an executor is.
 #[derive(Clone)]
 pub enum Endpoint {
     /// `ws:` or `wss:`; `http:` and `https:` mean the same; `unix:PATH`. Userinfo is refused: see
-    /// [`RemoteConfig::token`].
+    /// [`RemoteConfig::token`]. For `ssh:` see [`Endpoint::ssh`].
     Url(String),
-    /// A program that speaks the protocol on its standard input and output, such as `ssh host afield serve --listen stdio`.
-    /// It is started for each connection, without a shell, and killed when that ends. Only the base dialect goes over it.
+    /// A program that speaks the protocol on its standard input and output, such as `ssh host afield stdio`. It is started for
+    /// each connection, without a shell, and killed when that ends.
     Command {
         /// The program, looked for in `PATH`.
         program: String,
@@ -19,6 +19,46 @@ pub enum Endpoint {
         /// Variables that it gets besides those of this process. Their values are not shown either.
         variables: Vec<(String, String)>,
     },
+}
+
+impl Endpoint {
+    /// The executor behind `ssh://[USER@]HOST[:PORT][/PATH]`, which may be written `ssh:HOST` too: `ssh` is run with
+    /// `afield stdio` over there, which reaches the executor that listens on the Unix socket `PATH`, or where executors usually
+    /// listen. Nothing is asked for on the terminal (`BatchMode`): what else ssh needs is in its own configuration.
+    ///
+    /// `None` if it is no such URL, or has anything in it that a shell might understand.
+    pub fn ssh(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once(':')?;
+        if !scheme.eq_ignore_ascii_case("ssh") {
+            return None;
+        }
+        let rest = rest.strip_prefix("//").unwrap_or(rest);
+        let (authority, path) =
+            rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().ok()?)),
+            _ => (authority, None),
+        };
+        let host = host.replace(['[', ']'], "");
+        let plain = |text: &str, more: &str| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.as_bytes().contains(&byte))
+        };
+        if host.is_empty() || host.starts_with('-') || !plain(&host, "._-@:%") {
+            return None;
+        }
+        let mut arguments: Vec<String> = ["-T", "-o", "BatchMode=yes"].map(str::to_owned).into();
+        if let Some(port) = port {
+            arguments.extend(["-p".to_owned(), port.to_string()]);
+        }
+        arguments.extend(["--".to_owned(), host, "afield".to_owned(), "stdio".to_owned()]);
+        if let Some(path) = path.filter(|path| !path.is_empty()) {
+            if !plain(path, "._-/") {
+                return None;
+            }
+            arguments.push(format!("unix:/{path}"));
+        }
+        Some(Self::Command { program: "ssh".to_owned(), arguments, variables: Vec::new() })
+    }
 }
 
 /// Which dialects are offered to an executor.
@@ -76,9 +116,11 @@ pub struct RemoteConfig {
 }
 
 impl RemoteConfig {
-    /// This URL with the defaults: no token, the usual roots, 10 s to connect, trying again meanwhile.
+    /// This URL with the defaults: no token, the usual roots, 10 s to connect, trying again meanwhile. `ssh://[USER@]HOST[:PORT]`
+    /// is [`Endpoint::ssh`].
     pub fn new(url: impl Into<String>) -> Self {
-        Self::at(Endpoint::Url(url.into()))
+        let url = url.into();
+        Self::at(Endpoint::ssh(&url).unwrap_or(Endpoint::Url(url)))
     }
 
     /// A program that speaks the protocol on its standard input and output, with the same defaults.
@@ -127,85 +169,46 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// Why there is no session with an executor. Its text says what to do, and never names a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// No WebSocket could be opened.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The program could not be started.
-    #[error("{program} could not be started: {error}")]
-    Command {
-        /// The program.
-        program: String,
-        /// Why not.
-        #[source]
-        error: std::io::Error,
-    },
-    /// The roots cannot be used.
-    #[error(transparent)]
-    Roots(#[from] afield_egress::ConfigError),
-    /// The executor did not want the session.
-    #[error("the executor refused the session: {0}")]
-    Refused(String),
-    /// The executor takes no further session for now: it is full, or about to stop.
-    #[error("the executor takes no session now: {0}")]
-    Busy(String),
-    /// The connection ended before the session began.
-    #[error("the connection ended before the session began: {0}")]
-    Ended(String),
-    /// Not done within the connect timeout.
-    #[error(
-        "the executor did not begin a session within {0:?}: check that what listens there is an executor"
-    )]
-    Timeout(Duration),
-    /// Another connection has taken the session: this one does not come back by itself.
-    #[error("the session was resumed by another connection")]
-    Evicted,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ConnectError {
-    /// What an error in answer to `initialize` means.
-    pub(super) fn of_refusal(error: Error) -> Self {
-        let message = error.message().to_owned();
-        match error.kind() {
-            Kind::Overloaded => Self::Busy(message),
-            _ => Self::Refused(message),
+    fn arguments(url: &str) -> Option<String> {
+        match Endpoint::ssh(url)? {
+            Endpoint::Command { program, arguments, .. } => {
+                Some(format!("{program} {}", arguments.join(" ")))
+            }
+            Endpoint::Url(_) => None,
         }
     }
 
-    /// Whether trying again may help.
-    pub(super) fn is_passing(&self) -> bool {
-        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-        match self {
-            Self::Dial(error) => match error {
-                DialError::Connect { .. } | DialError::Dns { .. } | DialError::Dropped(_) => true,
-                DialError::Refused { status, .. } => matches!(status, 429 | 502..=504),
-                DialError::Tls { source, .. } => {
-                    matches!(source.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
-                }
-                _ => false,
-            },
-            Self::Busy(_) | Self::Ended(_) => true,
-            Self::Command { .. } | Self::Roots(_) | Self::Refused(_) | Self::Timeout(_) | Self::Evicted => {
-                false
-            }
+    /// Proves which command an `ssh:` URL means, and that nothing in one becomes an option of ssh or is understood by the shell
+    /// at the other end (case 184).
+    #[test]
+    fn ssh_url_becomes_command() {
+        for (url, command) in [
+            ("ssh:box", "box afield stdio"),
+            ("ssh://box/", "box afield stdio"),
+            (
+                "SSH://me@box.test/run/user/1000/a_b.sock",
+                "me@box.test afield stdio unix:/run/user/1000/a_b.sock",
+            ),
+            ("ssh://[2001:db8::1]", "2001:db8::1 afield stdio"),
+        ] {
+            assert_eq!(arguments(url), Some(format!("ssh -T -o BatchMode=yes -- {command}")), "{url}");
         }
-    }
-
-    /// Whether trying again may help to get a session back: also where a connection, or an answer, just did not come.
-    pub(super) fn leaves_hope(&self) -> bool {
-        self.is_passing() || matches!(self, Self::Timeout(_) | Self::Dial(DialError::Timeout { .. }))
-    }
-
-    /// What it means for a request that was to be sent: it was not, so that `retry` is `safe`. The kind is
-    /// `unauthorized` where the executor did not accept the token, else `session_lost`.
-    pub fn to_error(&self) -> Error {
-        match self {
-            Self::Dial(DialError::Refused { status: 401, .. }) => {
-                Error::new(Kind::Unauthorized, afield_exchange::Blame::Caller, Retry::Safe, self.to_string())
-            }
-            _ => Error::session_lost(Retry::Safe, format!("no session with the executor: {self}")),
+        let with_port = "ssh -T -o BatchMode=yes -p 2222 -- me@box afield stdio";
+        assert_eq!(arguments("ssh://me@box:2222").as_deref(), Some(with_port));
+        for url in [
+            "ssh:",
+            "ssh://-oProxyCommand=x",
+            "ssh://box:99999",
+            "ssh://a b",
+            "ssh://box/a;b",
+            "ssh://box/$(x)",
+            "ws://box",
+        ] {
+            assert_eq!(arguments(url), None, "{url}");
         }
     }
 }

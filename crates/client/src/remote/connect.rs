@@ -1,7 +1,9 @@
 use super::{
     backoff::Backoff,
-    config::{ConnectError, RemoteConfig},
+    config::RemoteConfig,
+    error::ConnectError,
     link::Link,
+    passing::{Aim, is_passing},
     state::{Board, ConnectionState},
 };
 use afield_exchange::{Error, Retry};
@@ -12,13 +14,16 @@ use futures_util::{
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
+
+/// How often an executor that takes no session now is tried again where nobody waits for it.
+const ELSEWHERE: u32 = 2;
 
 /// Keeps one connection, and makes another when that is lost.
 pub(crate) struct Connector {
@@ -30,6 +35,8 @@ pub(crate) struct Connector {
 #[derive(Default)]
 struct Slot {
     link: Option<Arc<Link>>,
+    /// Those before it that still seek their way back, held by their calls.
+    former: Vec<Weak<Link>>,
     /// The attempt that is under way, held by those who wait for it: when all of them let go, it ends.
     attempt: Option<WeakShared<Attempt>>,
 }
@@ -51,9 +58,11 @@ impl Connector {
         self.slot().link.clone().filter(|link| !link.is_over())
     }
 
-    /// Takes the connection out. The next exchange connects anew, whatever has become of it.
-    pub fn take(&self) -> Option<Arc<Link>> {
-        self.slot().link.take()
+    /// Takes every connection out. The next exchange connects anew, whatever has become of them.
+    pub fn take(&self) -> Vec<Arc<Link>> {
+        let mut slot = self.slot();
+        let former = std::mem::take(&mut slot.former);
+        slot.link.take().into_iter().chain(former.iter().filter_map(Weak::upgrade)).collect()
     }
 
     /// A connection for the next exchange: the present one, or a new one. All who need a new one at the same time share
@@ -89,23 +98,35 @@ impl Connector {
     pub async fn connect(&self) -> Result<Arc<Link>, ConnectError> {
         let deadline = after(self.config.connect_timeout);
         let mut backoff = Backoff::default();
+        let teller = self.board.teller();
         loop {
             let error = match Link::open(&self.config, deadline, &self.board).await {
                 Ok(link) => return Ok(self.keep(link)),
                 Err(error) => error,
             };
             let next = Instant::now() + backoff.next();
-            if !self.config.wait || !error.is_passing() || next >= deadline {
+            // One that takes no session now may be one of several: the next attempt may be led to another.
+            let elsewhere = matches!(error, ConnectError::Busy(_)) && backoff.attempts() <= ELSEWHERE;
+            if !(self.config.wait || elsewhere) || !is_passing(&error, Aim::Begin) || next >= deadline {
+                teller.say(ConnectionState::Idle);
                 return Err(error);
             }
             tracing::debug!(%error, "could not connect to the executor: trying again");
+            let failed = error.to_string().into();
+            teller.say(ConnectionState::Connecting { attempts: backoff.attempts(), failed });
             sleep_until(next).await;
         }
     }
 
     fn keep(&self, link: Link) -> Arc<Link> {
         let link = Arc::new(link);
-        let before = self.slot().link.replace(link.clone());
+        let before = {
+            let mut slot = self.slot();
+            let before = slot.link.replace(link.clone());
+            slot.former.retain(|former| former.strong_count() > 0);
+            slot.former.extend(before.iter().filter(|before| !before.is_over()).map(Arc::downgrade));
+            before
+        };
         drop(before);
         link
     }
@@ -129,5 +150,5 @@ fn usable(slot: &Slot) -> Result<Option<Arc<Link>>, Error> {
         // Coming back would take the session from whoever has it now, and so on for ever.
         return Err(Error::session_lost(Retry::Safe, ConnectError::Evicted.to_string()));
     }
-    Ok(state.over.is_none().then(|| link.clone()))
+    Ok((state.over.is_none() && !state.astray).then(|| link.clone()))
 }

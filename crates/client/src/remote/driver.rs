@@ -1,5 +1,6 @@
 use super::{
     backoff::LONGEST,
+    passing::{RESUMED_ELSEWHERE, end_is_passing},
     shared::{Shared, now},
 };
 use afield_protocol::{
@@ -21,15 +22,10 @@ use tokio::time::Sleep;
 const BUDGET: usize = 64;
 /// Bytes read before others on the thread get their turn: whoever consumes them may be one of those.
 const BYTES: u64 = 1024 * 1024;
+/// What a message takes on its way beside its own bytes, at most: a frame's head and a body message's.
+const OVERHEAD: usize = 32;
 /// How long the end of a connection that nobody needs any more may take.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// The close code by which an executor says that another connection has taken the session.
-const RESUMED_ELSEWHERE: u16 = 4001;
-
-/// The close codes by which an executor says that it does not take what was said on the connection: on another one the
-/// same would be said again. (RFC 6455, section 7.4.1)
-const FAULTS: [u16; 6] = [1002, 1003, 1007, 1008, 1009, 1010];
-
 /// How long after a connection was lost the executor may take to bring both ends in step again.
 const SYNC: Duration = Duration::from_secs(10);
 
@@ -42,6 +38,8 @@ pub(crate) struct Driver<C> {
     /// Absent where the transport has no pings.
     liveness: Option<Liveness>,
     heard: u64,
+    /// How many calls had begun when it was last looked at.
+    asked: u64,
     /// Until when the session must be in step.
     sync_by: Instant,
     timer: Pin<Box<Sleep>>,
@@ -79,10 +77,8 @@ impl End {
     /// Whether the session may go on over another connection.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Lost(Closed { reason: CloseReason::Peer { code: Some(code), .. }, .. }) => {
-                *code != RESUMED_ELSEWHERE && !FAULTS.contains(code)
-            }
-            Self::Lost(_) | Self::Silent => true,
+            Self::Lost(closed) => end_is_passing(closed),
+            Self::Silent => true,
             Self::Broken(_) | Self::Closing => false,
         }
     }
@@ -100,16 +96,21 @@ impl std::fmt::Display for End {
 }
 
 impl<C: Connection> Driver<C> {
-    pub fn new(connection: C, shared: Arc<Shared>) -> Self {
+    /// `round_trip` is how long the other end took to answer on this connection before.
+    pub fn new(connection: C, shared: Arc<Shared>, round_trip: Duration) -> Self {
         let now = now();
-        let is_base = matches!(shared.lock().client, Client::Base(_));
+        let (is_base, asked) = {
+            let state = shared.lock();
+            (matches!(state.client, Client::Base(_)), state.asked)
+        };
         let silence = if is_base { BASE_SILENCE } else { SILENCE };
         Self {
-            liveness: connection.has_pings().then(|| Liveness::new(now, silence)),
+            liveness: connection.has_pings().then(|| Liveness::new(now, silence).with_round_trip(round_trip)),
             connection,
             shared,
             is_base,
             heard: 0,
+            asked,
             sync_by: now + SYNC,
             timer: Box::pin(tokio::time::sleep_until(now.into())),
             armed: now,
@@ -153,6 +154,7 @@ impl<C: Connection> Driver<C> {
             Ok(all_read) => all_read,
             Err(closed) => return Poll::Ready(End::Lost(closed)),
         };
+        self.check_path(all_read);
         let all_written = match self.write(cx) {
             Ok(all_written) => all_written,
             Err(closed) => return Poll::Ready(End::Lost(self.last_words(cx).unwrap_or(closed))),
@@ -242,6 +244,30 @@ impl<C: Connection> Driver<C> {
         }
     }
 
+    /// Where a call has begun on a quiet connection, a ping goes before it: a path that has died meanwhile is found out soon.
+    /// In base all calls would end with the connection, so it is checked only where nothing but that call is under way, and
+    /// only with an executor that is known to answer pings.
+    fn check_path(&mut self, all_read: bool) {
+        let Some(liveness) = &mut self.liveness else { return };
+        let (asked, active) = {
+            let state = self.shared.lock();
+            (state.asked, state.client.active())
+        };
+        if asked != self.asked {
+            self.asked = asked;
+            if !self.is_base || (active <= 1 && liveness.has_answered()) {
+                liveness.asked(now());
+            }
+        }
+        if active == 0 {
+            liveness.settled();
+        }
+        if all_read && now() >= liveness.poll_timeout() && liveness.is_check_due(now()) {
+            liveness.handle_timeout(now());
+            self.connection.ping();
+        }
+    }
+
     fn take(&mut self, message: &Message) {
         let inbound = decode(message.bytes());
         let mut state = self.shared.lock();
@@ -285,6 +311,13 @@ impl<C: Connection> Driver<C> {
                 all = true;
                 break;
             };
+            let size = match &outgoing {
+                Transmit::Text(text) => text.len(),
+                Transmit::Body(body) => body.payload.len(),
+            };
+            if let Some(liveness) = &mut self.liveness {
+                liveness.wrote((size + OVERHEAD) as u64);
+            }
             match outgoing {
                 Transmit::Text(text) => self.connection.send(Message::Text(text)),
                 Transmit::Body(body) => self.connection.send_binary(body.header(), body.payload),

@@ -1,33 +1,37 @@
-use super::config::{ConnectError, Endpoint, RemoteConfig};
+use super::{
+    config::{Endpoint, RemoteConfig},
+    connect::after,
+    error::ConnectError,
+    program::Program,
+    route::Route,
+};
 use afield_egress::{CaPolicy, tls_client_config};
 use afield_protocol::{
     client::{Connected, decode, initialize, initialize_answer},
     resumable::DIALECT,
     wire::{Features, InitializeParams},
 };
-use afield_transport::{Connection, DialConfig, Message, Received, Stdio, dial};
-use std::{
-    pin::Pin,
-    process::Stdio as Pipe,
-    task::{Context, Poll},
-    time::Duration,
+use afield_transport::{
+    CloseReason, Connection, DialConfig, DialError, Message, NetStream, Received, Role, WebSocket,
+    dial_with_cookies,
 };
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    process::{Child, ChildStdout, Command},
-    time::{Instant, timeout_at},
-};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// A connection on which a session has begun.
 pub(crate) struct Opened {
     pub connection: Box<dyn Connection>,
     pub connected: Box<Connected>,
+    /// How long `initialize` took.
+    pub round_trip: Duration,
 }
 
 /// The session that a connection is to go on with.
 pub(crate) struct Resumption<'a> {
     pub session: &'a str,
     pub attempt: u64,
+    /// The executor that has it, if it has said which it is.
+    pub held_by: Option<&'a str>,
 }
 
 /// Dials and begins a session, or goes on with one, in one attempt. Cancel safe: dropping the future closes what was
@@ -35,12 +39,23 @@ pub(crate) struct Resumption<'a> {
 pub(crate) async fn open(
     config: &RemoteConfig,
     deadline: Instant,
+    route: &mut Route,
     resumption: Option<Resumption<'_>>,
 ) -> Result<Opened, ConnectError> {
+    let mut program = None;
     let mut connection: Box<dyn Connection> = match &config.endpoint {
-        Endpoint::Url(url) => Box::new(dial(&dialling(config, url, deadline)?).await?),
-        Endpoint::Command { program, arguments, variables } => {
-            Box::new(start(program, arguments, variables, config.limits.message_bytes)?)
+        Endpoint::Url(url) => {
+            let mut dialling = dialling(config, url, deadline)?;
+            dialling.headers = route.headers(resumption.is_some());
+            let (connection, cookies) = dial_with_cookies(&dialling).await?;
+            route.note(cookies);
+            Box::new(connection)
+        }
+        Endpoint::Command { program: name, arguments, variables } => {
+            let (started, connection) =
+                Program::start(name, arguments, variables, config.limits.message_bytes)?;
+            program = Some(started);
+            Box::new(connection)
         }
     };
     let offers = config.dialect.offers_resumable() && connection.has_binary();
@@ -52,9 +67,40 @@ pub(crate) async fn open(
         window_bytes: offers.then_some(config.limits.window_bytes as u64),
         features: if offers { Features::ALL } else { Features::default() },
     };
-    let answer = timeout_at(deadline, handshake(&mut connection, &params)).await;
-    let connected = answer.map_err(|_| ConnectError::Timeout(config.connect_timeout))??;
-    Ok(Opened { connection, connected })
+    let held_by = resumption.and_then(|resumption| resumption.held_by);
+    let began = Instant::now();
+    let answer = timeout_at(deadline, handshake(&mut connection, &params, held_by)).await;
+    match answer.unwrap_or(Err(ConnectError::Timeout(config.connect_timeout))) {
+        Ok(connected) => {
+            if offers && connected.dialect.as_deref() == Some(DIALECT) {
+                connection.begin_frames(Role::Client);
+            }
+            Ok(Opened { connection, connected, round_trip: began.elapsed() })
+        }
+        Err(error) => match program {
+            Some(program) => Err(program.explain(error).await),
+            None => Err(error),
+        },
+    }
+}
+
+/// Opens a WebSocket to an executor and says nothing on it: for whoever carries the session of somebody else. One attempt, within
+/// the connect timeout.
+///
+/// Cancel safe: dropping the future closes what was opened.
+///
+/// # Errors
+///
+/// Why there is none. An executor behind a command is refused.
+pub async fn dial_executor(config: &RemoteConfig) -> Result<WebSocket<NetStream>, ConnectError> {
+    let Endpoint::Url(url) = &config.endpoint else {
+        return Err(
+            DialError::InvalidUrl("an executor behind a command is carried by that".to_owned()).into()
+        );
+    };
+    let mut dialling = dialling(config, url, after(config.connect_timeout))?;
+    dialling.headers = Route::new().headers(false);
+    Ok(dial_with_cookies(&dialling).await?.0)
 }
 
 fn dialling(config: &RemoteConfig, url: &str, deadline: Instant) -> Result<DialConfig, ConnectError> {
@@ -76,15 +122,24 @@ fn dialling(config: &RemoteConfig, url: &str, deadline: Instant) -> Result<DialC
 async fn handshake(
     connection: &mut Box<dyn Connection>,
     params: &InitializeParams,
+    held_by: Option<&str>,
 ) -> Result<Box<Connected>, ConnectError> {
-    let ended = |closed: afield_transport::Closed| ConnectError::Ended(closed.to_string());
-    connection.send_all(Message::Text(initialize(params))).await.map_err(ended)?;
+    // Where writing fails, what the other end said last tells more than that.
+    let written = connection.send_all(Message::Text(initialize(params))).await;
     loop {
-        let Received::Message(message) = connection.receive().await.map_err(ended)? else { continue };
+        let received = match (connection.receive().await, &written) {
+            (Ok(received), _) => received,
+            (Err(closed), Ok(())) => return Err(ConnectError::Ended(closed)),
+            (Err(closed), Err(_)) if matches!(closed.reason, CloseReason::Peer { .. }) => {
+                return Err(ConnectError::Ended(closed));
+            }
+            (Err(_), Err(closed)) => return Err(ConnectError::Ended(closed.clone())),
+        };
+        let Received::Message(message) = received else { continue };
         match initialize_answer(decode(message.bytes())) {
             None => {}
             Some(Ok(connected)) => return Ok(connected),
-            Some(Err(error)) => return Err(ConnectError::of_refusal(error.into_error())),
+            Some(Err(error)) => return Err(ConnectError::of_refusal(error, held_by)),
         }
     }
 }
@@ -97,43 +152,4 @@ fn is_tls(url: &str) -> bool {
 /// Whole milliseconds, for messages that a person reads.
 fn round_up(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
-}
-
-/// Starts a program that speaks the protocol on its standard input and output. What it writes to standard error goes where
-/// ours goes. It ends with the connection.
-fn start(
-    program: &str,
-    arguments: &[String],
-    variables: &[(String, String)],
-    message_bytes: usize,
-) -> Result<Stdio<ProgramOutput, tokio::process::ChildStdin>, ConnectError> {
-    let failed = |error| ConnectError::Command { program: program.to_owned(), error };
-    let mut child = Command::new(program)
-        .args(arguments)
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .stdin(Pipe::piped())
-        .stdout(Pipe::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
-    let missing = || failed(std::io::Error::other("it has no standard input or output"));
-    let output = child.stdout.take().ok_or_else(missing)?;
-    let input = child.stdin.take().ok_or_else(missing)?;
-    Ok(Stdio::new(ProgramOutput { output, _child: child }, input, message_bytes))
-}
-
-/// The output of a program that ends when nobody reads it any more.
-struct ProgramOutput {
-    output: ChildStdout,
-    _child: Child,
-}
-
-impl AsyncRead for ProgramOutput {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.output).poll_read(cx, buffer)
-    }
 }

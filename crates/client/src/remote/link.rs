@@ -1,6 +1,8 @@
 use super::{
-    config::{ConnectError, RemoteConfig},
+    config::RemoteConfig,
     endpoint,
+    error::ConnectError,
+    route::Route,
     session::Session,
     shared::Shared,
     state::Board,
@@ -44,12 +46,13 @@ impl Link {
         deadline: Instant,
         board: &Board,
     ) -> Result<Self, ConnectError> {
-        let opened = endpoint::open(config, deadline, None).await?;
+        let mut route = Route::new();
+        let opened = endpoint::open(config, deadline, &mut route, None).await?;
         let connected = *opened.connected;
         let client = machine(&connected, config)?;
         let shared = Arc::new(Shared::new(client));
-        let session = Session::new(config.clone(), &connected, shared.clone(), board.teller());
-        let mut session = Box::pin(session.run(opened.connection));
+        let session = Session::new(config.clone(), &connected, route, shared.clone(), board.teller());
+        let mut session = Box::pin(session.run(opened.connection, opened.round_trip));
         // What came in one breath with the answer, the connection's end above all, is seen before the first call.
         let _ = poll_immediate(&mut session).await;
         let task = tokio::spawn(session);

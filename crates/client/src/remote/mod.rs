@@ -8,14 +8,20 @@ mod connect;
 mod deadline;
 mod driver;
 mod endpoint;
+mod error;
 mod link;
+mod passing;
+mod program;
+mod route;
 mod session;
 mod shared;
 mod state;
 mod upload;
 mod whole;
 
-pub use config::{ConnectError, Dialect, Endpoint, RemoteConfig};
+pub use config::{Dialect, Endpoint, RemoteConfig};
+pub use endpoint::dial_executor;
+pub use error::ConnectError;
 pub use state::ConnectionState;
 
 use crate::{Exchange, HttpClient};
@@ -40,7 +46,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 /// In `afield/1` exchanges go on: the executor keeps performing them, the client reconnects (at once, then after 100 ms
 /// doubling up to 5 s, with jitter), and both ends bring each other in step. Nobody sees anything of it but
 /// [`watch`](Self::watch)ers: no byte is lost or repeated, and no request is sent twice. That goes on for as long as the
-/// executor keeps the session, 60 s by default; when it is gone, or the executor was restarted, the exchanges fail.
+/// executor keeps the session, 60 s by default, whatever stands in front of it answers meanwhile; when the executor says that
+/// it is gone, the exchanges fail. Where another executor answers than the one that has the session, behind a load balancer or
+/// since it was started again, the way back is sought for as long, and what begins meanwhile has a session of its own.
 ///
 /// In base they fail at once. Either way: with kind `session_lost`, and `retry` is `safe` for those of which nothing was
 /// sent, `unknown` for the others. Nothing is ever sent a second time. The next exchange connects anew; all that need a
@@ -100,8 +108,22 @@ impl Remote {
     /// Whatever keeps the session from beginning within [`RemoteConfig::connect_timeout`].
     pub async fn connect(config: RemoteConfig) -> Result<Self, ConnectError> {
         let remote = Self::new(config);
-        remote.0.connector.connect().await?;
+        remote.ready().await?;
         Ok(remote)
+    }
+
+    /// Connects, unless there is a connection: [`connect`](Self::connect) for a client that is [watched](Self::watch) meanwhile.
+    ///
+    /// Cancel safe: dropping the future closes what was opened.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn ready(&self) -> Result<(), ConnectError> {
+        if self.0.connector.present().is_none() {
+            self.0.connector.connect().await?;
+        }
+        Ok(())
     }
 
     /// What the executor said of itself when the present connection began; `None` while there is none.
@@ -120,9 +142,8 @@ impl Remote {
     ///
     /// Cancel safe: once polled, the connection closes whether or not it is waited for.
     pub async fn close(&self) {
-        if let Some(link) = self.0.connector.take() {
-            link.close().await;
-        }
+        let links = self.0.connector.take();
+        futures_util::future::join_all(links.iter().map(|link| link.close())).await;
     }
 
     /// Sends the request. Everything up to there is under the caller's deadline, and none of it has touched the origin.

@@ -24,8 +24,12 @@ pub(crate) struct State {
     uploads: HashMap<CallId, Waker>,
     /// Why the session takes no more calls, once it does not: it has ended, or is about to.
     pub over: Option<Arc<str>>,
+    /// How many calls have begun.
+    pub asked: u64,
     /// Whether it was another connection that ended it.
     pub evicted: bool,
+    /// Whether another executor has answered than the one that has the session: what begins now needs another session.
+    pub astray: bool,
     /// Whether to end the connection, once control is written.
     pub closing: bool,
     /// What the executor has done that the protocol does not allow.
@@ -49,7 +53,9 @@ impl Shared {
             wakers: HashMap::new(),
             uploads: HashMap::new(),
             over: None,
+            asked: 0,
             evicted: false,
+            astray: false,
             closing: false,
             broken: None,
         };
@@ -72,6 +78,7 @@ impl Shared {
     pub fn call(&self, call: CallId, text: Bytes, streamed: bool) -> Result<(), Error> {
         self.with(|state| {
             state.check()?;
+            state.asked += 1;
             if let Client::Base(base) = &mut state.client {
                 base.call(call, text, streamed);
             }
@@ -83,6 +90,7 @@ impl Shared {
     pub fn call_resumable(&self, text: CallText, upload: bool) -> Result<CallId, Error> {
         self.with(|state| {
             state.check()?;
+            state.asked += 1;
             state
                 .client
                 .call(text, upload)

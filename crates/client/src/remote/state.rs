@@ -24,6 +24,15 @@ pub enum ConnectionState {
         why: Arc<str>,
         /// Attempts that have failed since.
         attempts: u32,
+        /// Why the latest of them has.
+        failed: Option<Arc<str>>,
+    },
+    /// There is none yet: an attempt has failed, and another one follows.
+    Connecting {
+        /// Attempts that have failed.
+        attempts: u32,
+        /// Why the latest of them has.
+        failed: Arc<str>,
     },
 }
 

@@ -156,9 +156,17 @@ async fn an_unusable_answer_to_initialize_is_a_refusal() {
 #[tokio::test]
 async fn what_is_not_an_executor_is_told_apart() {
     let http = Origin::start().await;
-    let error = refused(waiting(format!("ws://{}", http.address()))).await;
+    let error = refused(config(format!("ws://{}", http.address()))).await;
     assert!(matches!(error, ConnectError::Dial(DialError::Refused { status: 404, .. })), "{error:?}");
-    assert_eq!(http.received(), 1, "not tried again");
+    let page = "HTTP/1.1 301 Moved\r\nlocation: https://elsewhere.test/?canary\r\ncontent-length: 0\r\n\r\n";
+    let moved = RawOrigin::always(Script::answering(page)).await;
+    let error = refused(waiting(format!("ws://{}", moved.address()))).await;
+    assert!(
+        matches!(error, ConnectError::Dial(DialError::Refused { status: 301, .. })),
+        "not tried again: {error:?}"
+    );
+    assert!(error.to_string().contains("it redirects to https://elsewhere.test/"), "{error}");
+    assert!(!error.to_string().contains("canary"), "{error}");
 
     let other = RawOrigin::always(Script::new().send("SSH-2.0-OpenSSH_9.9\r\n").hang()).await;
     let error = refused(waiting(format!("ws://{}", other.address()))).await;

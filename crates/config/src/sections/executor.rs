@@ -132,14 +132,14 @@ pub(super) static TABLE: Table = Table {
             aliases: &[],
             kind: Kind::Url,
             default: "this or `command` is needed",
-            meaning: "Where it listens: `ws://…`, `wss://…`, or `unix:FILE`, a Unix socket.",
+            meaning: "Where it listens: `ws://…`, `wss://…`, `unix:FILE`, a Unix socket, or `ssh://[USER@]HOST[:PORT][/FILE]`: what `afield stdio` reaches on that host.",
         },
         Key {
             name: "command",
             aliases: &[],
             kind: Kind::TextOrTexts,
             default: "this or `url` is needed",
-            meaning: "A program that is started here and speaks the protocol on standard input and output: `[\"ssh\", \"host\", \"afield\", \"serve\", \"--listen\", \"stdio\"]`, or the program alone with `args`.",
+            meaning: "A program that is started here and speaks the protocol on standard input and output: `[\"ssh\", \"host\", \"afield\", \"stdio\"]`, or the program alone with `args`.",
         },
         Key {
             name: "args",
@@ -232,9 +232,10 @@ pub(super) static TABLE: Table = Table {
 pub(super) fn read(name: &str, section: &Section<'_>) -> Option<Executor> {
     let reach = reach(section);
     let token = credential(section, "token_file", "token_env");
-    let over_url = matches!(reach, Some(Reach::Url(_)));
+    let over_ssh = matches!(&reach, Some(Reach::Url(url)) if url.scheme() == "ssh");
+    let over_url = matches!(reach, Some(Reach::Url(_))) && !over_ssh;
     let over_tls = matches!(&reach, Some(Reach::Url(url)) if url.scheme() == "wss");
-    let connected = !matches!(reach, Some(Reach::Command(_)));
+    let connected = !matches!(reach, Some(Reach::Command(_))) && !over_ssh;
     for (name, fits, wanted) in [
         ("token_file", connected, "url"),
         ("token_env", connected, "url"),
@@ -281,8 +282,8 @@ fn reach(section: &Section<'_>) -> Option<Reach> {
             if let Some(path) = section.text("url")?.strip_prefix("unix:") {
                 return Some(Reach::Unix(section.reader.source.resolve(path)));
             }
-            let url = section.url("url", &["wss", "ws"])?;
-            if url.has_userinfo() {
+            let url = section.url("url", &["wss", "ws", "ssh"])?;
+            if url.has_userinfo() && url.scheme() != "ssh" {
                 section.refuse(
                     entry,
                     "a name or a password stands in the URL",
@@ -296,7 +297,7 @@ fn reach(section: &Section<'_>) -> Option<Reach> {
         (None, None) => {
             section.refuse_section(
                 "this executor has neither a url nor a command",
-                "write url = \"wss://host:7411\", or command = [\"ssh\", \"host\", \"afield\", \"serve\", \"--listen\", \"stdio\"]",
+                "write url = \"wss://host:7411\", \"ssh://host\", or command = [\"ssh\", \"host\", \"afield\", \"stdio\"]",
             );
             None
         }

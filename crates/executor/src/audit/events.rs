@@ -39,6 +39,9 @@ pub enum AuditEvent<'a> {
         reason: &'a str,
         /// The HTTP status that it was answered with, if it was.
         status: Option<u16>,
+        /// The field of its request that it was refused for, cut and escaped: `host: name`, `origin: …`, or what was left of
+        /// an upgrade that a proxy in front has not passed on.
+        came: Option<&'a str>,
     },
     /// A connection was let in.
     Admitted {
@@ -95,8 +98,8 @@ pub struct TracingAudit;
 impl Audit for TracingAudit {
     fn record(&self, event: &AuditEvent<'_>) {
         match event {
-            AuditEvent::Refused { peer, reason, status } => {
-                tracing::info!(target: "afield::audit", event = "refused", %peer, reason, status);
+            AuditEvent::Refused { peer, reason, status, came } => {
+                tracing::info!(target: "afield::audit", event = "refused", %peer, reason, status, came);
             }
             AuditEvent::Admitted { peer, principal } => {
                 tracing::info!(target: "afield::audit", event = "admitted", %peer, %principal);

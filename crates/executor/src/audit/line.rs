@@ -33,6 +33,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    came: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
@@ -72,11 +74,12 @@ enum Outcome {
 /// The line of an event that has just happened, with its end.
 pub(super) fn line(event: &AuditEvent<'_>) -> Vec<u8> {
     let line = match *event {
-        AuditEvent::Refused { peer, reason, status } => Line {
+        AuditEvent::Refused { peer, reason, status, came } => Line {
             event: "refused",
             peer: Some(peer.to_string()),
             reason: Some(reason),
             status,
+            came,
             ..Line::default()
         },
         AuditEvent::Admitted { peer, principal } => Line {
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn a_refused_connection_says_why() {
         let peer = Peer::Tcp("127.0.0.1:7".parse().unwrap());
-        let event = AuditEvent::Refused { peer: &peer, reason: "origin", status: Some(403) };
+        let event = AuditEvent::Refused { peer: &peer, reason: "origin", status: Some(403), came: None };
         let value: serde_json::Value = serde_json::from_slice(&line(&event)).unwrap();
         assert_eq!(value["event"], "refused");
         assert_eq!((value["reason"].as_str(), value["status"].as_u64()), (Some("origin"), Some(403)));

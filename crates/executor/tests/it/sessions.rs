@@ -19,10 +19,30 @@ fn resume(session: &str) -> Value {
 }
 
 fn assert_unknown(answer: &Value, session: &str) {
+    let error = &answer["error"];
+    assert_eq!(error["code"], -32600);
+    assert_eq!(error["message"], format!("unknown session id {session}"));
     assert_eq!(
-        answer["error"],
-        json!({ "code": -32600, "message": format!("unknown session id {session}") })
+        (&error["data"]["kind"], &error["data"]["detail"]),
+        (&json!("session_lost"), &json!("session"))
     );
+    assert_eq!(error["data"]["instance"].as_str().map(str::len), Some(32), "who says so is told: {error}");
+}
+
+/// Proves that an executor names its instance with each session, the same for all of them, and another executor another, in
+/// base as in afield/1 (case 149).
+#[tokio::test]
+async fn instance_is_told_with_each_session() {
+    let (executor, other) = (Running::start().await, Running::start().await);
+    let mut told = Vec::new();
+    for (executor, params) in [
+        (&executor, json!({ "clientName": "test" })),
+        (&executor, json!({ "clientName": "test", "dialects": ["afield/1"] })),
+        (&other, json!({ "clientName": "test" })),
+    ] {
+        told.push(executor.open().await.initialize(params).await["instance"].as_str().unwrap().to_owned());
+    }
+    assert!(told[0] == told[1] && told[1] != told[2], "{told:?}");
 }
 
 /// Proves that every session has an id of its own, of 128 bits at least.

@@ -29,6 +29,9 @@ pub struct Connected {
     /// What the session has beyond the least, in afield/1.
     #[serde(default)]
     pub features: Features,
+    /// Which executor it is, where it says so.
+    #[serde(default, deserialize_with = "lenient_text")]
+    pub instance: Option<String>,
     /// The executor's limits, as it reports them.
     #[serde(default)]
     pub limits: Option<serde_json::Value>,
@@ -37,6 +40,11 @@ pub struct Connected {
 fn lenient<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<EnvironmentInfo>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok().map(|Object(info)| info))
+}
+
+fn lenient_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_str().map(str::to_owned))
 }
 
 impl Connected {

@@ -46,6 +46,9 @@ pub struct InitializeResult {
     /// Those of the client's features that the session has.
     #[serde(skip_serializing_if = "Features::is_empty")]
     pub features: Features,
+    /// Which executor it is: random, new with each start. Behind a balancer it tells one from another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// The executor's limits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,

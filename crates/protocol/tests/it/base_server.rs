@@ -39,6 +39,7 @@ pub fn session() -> InitializeResult {
         window_bytes: None,
         resumed: None,
         features: Features::default(),
+        instance: None,
         limits: None,
     }
 }

@@ -29,6 +29,7 @@ fn live() -> ResumableServer {
         window_bytes: Some(3000),
         resumed: Some(false),
         features: Features::default(),
+        instance: None,
         limits: None,
     };
     server.attach(&RpcId::Integer(0), 0, &result).unwrap();

@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const LIMIT: usize = 1024 * 1024;
 
 /// Reads up to the empty line that ends a head: the head with it, and what came behind.
-pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(String, Bytes)> {
+pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(String, Bytes)> {
     let mut buffer = BytesMut::new();
     loop {
         if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -22,7 +22,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(S
 }
 
 /// The first value of header `name` in a head.
-pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().skip(1).find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())

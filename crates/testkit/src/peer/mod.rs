@@ -21,7 +21,7 @@
 
 mod connection;
 mod frame;
-mod head;
+pub(crate) mod head;
 mod rpc;
 mod server;
 mod upgrade;

@@ -8,7 +8,7 @@ mod rules;
 
 pub use readiness::Readiness;
 pub use refused::{Refused, RefusedReason};
-pub(crate) use rules::lists;
+pub(crate) use rules::{REFUSAL, lists};
 
 use crate::{
     Networks, Role, WebSocket,
@@ -203,7 +203,7 @@ impl Acceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         const ANSWER: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
-            content-type: text/plain; charset=utf-8\r\ncontent-length: 51\r\n\r\n\
+            afield-refusal: too_many_connections\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 51\r\n\r\n\
             This executor has all the connections it can serve.";
         if let Ok(Ok(())) = timeout(LINGER, stream.write_all(ANSWER)).await {
             end(stream).await;
@@ -233,6 +233,7 @@ impl Acceptor {
                 status: refusal.status.as_u16(),
                 code: refusal.code,
                 text: refusal.text,
+                came: refusal.came,
             }),
         };
         (response, outcome)

@@ -1,5 +1,5 @@
 use crate::Peer;
-use std::{fmt, io, time::Duration};
+use std::{borrow::Cow, fmt, io, time::Duration};
 
 /// No WebSocket came of a stream.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub enum RefusedReason {
         status: u16,
         /// A stable word for the audit.
         code: &'static str,
-        /// The body: what is wrong and what to do. Holds nothing that the peer sent.
-        text: &'static str,
+        /// The body: what is wrong and what to do.
+        text: Cow<'static, str>,
+        /// The field that came and should not have, or not like that: `host: name`, cut and escaped.
+        came: Option<String>,
     },
     /// The upgrade was not finished in this time.
     Timeout(Duration),
@@ -50,6 +52,14 @@ impl RefusedReason {
             Self::NotTls => "not_tls",
             Self::User => "user",
             Self::NotHttp(_) => "not_http",
+        }
+    }
+
+    /// The field of the request that it is about, cut and escaped, where it is about one. Proxies in front write such fields.
+    pub fn came(&self) -> Option<&str> {
+        match self {
+            Self::Answered { came, .. } => came.as_deref(),
+            _ => None,
         }
     }
 

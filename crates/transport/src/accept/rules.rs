@@ -13,7 +13,16 @@ use http::{
     },
 };
 use http_body_util::Full;
+use std::borrow::Cow;
 use tungstenite::handshake::derive_accept_key;
+
+/// The header field that marks a refusal as the executor's own, with its reason in a word. What stands in front of an executor
+/// answers 401, 403, 404, 503 too, and for a moment only; none of it has this field.
+pub(crate) static REFUSAL: HeaderName = HeaderName::from_static("afield-refusal");
+
+/// What nginx has to be told about WebSockets.
+const NGINX: &str =
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"";
 
 /// What a request gets.
 pub(super) enum Verdict {
@@ -27,8 +36,10 @@ pub(super) enum Verdict {
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
-    pub(super) text: &'static str,
-    header: Option<(HeaderName, HeaderValue)>,
+    pub(super) text: Cow<'static, str>,
+    /// The field that came and should not have, or not like that: for the log and the audit.
+    pub(super) came: Option<String>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// Judges a request: PROTOCOL section 1, RFC 6455 section 4.2.1.
@@ -49,12 +60,14 @@ pub(super) fn judge<B>(request: &Request<B>, arrival: &Arrival, acceptor: &Inner
 /// Who may ask at all: no browser, nobody led here by a name that is not ours, nobody in search of another path.
 fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refusal> {
     let headers = request.headers();
-    if headers.contains_key(ORIGIN) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "origin",
-            "Connect without an Origin header: no web page may use this executor.",
-        ));
+    if let Some(origin) = headers.get(ORIGIN) {
+        let came = shown(&ORIGIN, origin);
+        let text = format!(
+            "Connect without an Origin header: no web page may use this executor. This request came with {came}. \
+             If a proxy in front has added it, remove it there (nginx: proxy_set_header Origin \"\"; \
+             HAProxy: http-request del-header Origin)."
+        );
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "origin", text).came(came));
     }
     let Some(host) = only(headers, &HOST) else {
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "host", "Send exactly one Host header."));
@@ -69,11 +82,13 @@ fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refu
             ));
         }
         HostVerdict::NotAllowed => {
-            return Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "host",
-                "Address this executor by IP address, as localhost, or by a name that its operator has allowed.",
-            ));
+            let came = shown(&HOST, host);
+            let text = format!(
+                "Address this executor by IP address, as localhost, or by a name that its operator has allowed. This \
+                 request came with {came}. If that is its name, allow it there (--allow-host, [serve] allowed_hosts); if a \
+                 proxy in front has written it, pass on the client's (nginx: proxy_set_header Host $host)."
+            );
+            return Err(Refusal::new(StatusCode::FORBIDDEN, "host", text).came(came));
         }
     }
     if request.uri().authority().is_some() {
@@ -105,12 +120,32 @@ fn check_place<B>(request: &Request<B>, hosts: &AllowedHosts) -> Result<(), Refu
 /// Whether this is an upgrade to WebSocket; yields the value of `Sec-WebSocket-Accept`.
 fn check_upgrade<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
     let headers = request.headers();
+    let meant = headers.contains_key(SEC_WEBSOCKET_KEY);
+    if meant && request.version() != Version::HTTP_11 {
+        let came = format!("{:?}", request.version());
+        let text = format!(
+            "{came} came: a proxy in front does not speak HTTP/1.1 with this executor. Have it do so, and pass the upgrade \
+             on (nginx: {NGINX})."
+        );
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "http_version", text).came(came));
+    }
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             "method",
             "Open a WebSocket with an HTTP/1.1 GET request.",
         ));
+    }
+    if meant && (!lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket")) {
+        let value = |name| headers.get(name).map_or_else(|| format!("no {name}"), |value| shown(name, value));
+        let came = format!("{}, {}", value(&CONNECTION), value(&UPGRADE));
+        let text = format!(
+            "This was a WebSocket's opening, and its Upgrade was lost on the way ({came} came): a proxy in front does not \
+             pass it on. Have it do so (nginx: {NGINX}; Apache: ProxyPass with upgrade=websocket)."
+        );
+        return Err(Refusal::new(StatusCode::UPGRADE_REQUIRED, "upgrade_lost", text)
+            .with(UPGRADE, HeaderValue::from_static("websocket"))
+            .came(came));
     }
     if !lists(headers, &CONNECTION, "upgrade") || !lists(headers, &UPGRADE, "websocket") {
         return Err(Refusal::new(
@@ -204,18 +239,32 @@ fn is_key(key: &[u8]) -> bool {
     digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
+/// The longest value of a field that is repeated to whoever sent it.
+const SHOWN: usize = 80;
+
+/// A field as it came, fit for a message.
+fn shown(name: &HeaderName, value: &HeaderValue) -> String {
+    let value: String = String::from_utf8_lossy(value.as_bytes()).chars().take(SHOWN).collect();
+    format!("{name}: {}", value.escape_debug())
+}
+
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, text: &'static str) -> Self {
-        Self { status, code, text, header: None }
+    fn new(status: StatusCode, code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, text: text.into(), came: None, header: None }
     }
 
-    fn unauthorized(code: &'static str, text: &'static str) -> Self {
+    fn came(mut self, came: String) -> Self {
+        self.came = Some(came);
+        self
+    }
+
+    fn unauthorized(code: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
         let refusal = Self::new(StatusCode::UNAUTHORIZED, code, text);
         refusal.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 }
@@ -236,8 +285,9 @@ impl Verdict {
             Self::Probe { ready: true } => plain(StatusCode::OK, "ok"),
             Self::Probe { ready: false } => plain(StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::Refuse(refusal) => {
-                let mut response = plain(refusal.status, refusal.text);
-                if let Some((name, value)) = &refusal.header {
+                let mut response = plain(refusal.status, refusal.text.clone());
+                response.headers_mut().insert(&REFUSAL, HeaderValue::from_static(refusal.code));
+                if let Some((name, value)) = refusal.header.as_deref() {
                     response.headers_mut().insert(name, value.clone());
                 }
                 response
@@ -248,8 +298,8 @@ impl Verdict {
 
 /// Ends the connection by saying so: with keep-alive turned off, hyper would write `close` into the upgrade's own
 /// `Connection` field too, and strict clients refuse `Upgrade, close`.
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+fn plain(status: StatusCode, text: impl Into<Cow<'static, str>>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text.into().into_owned())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -14,6 +14,8 @@ pub enum DialError {
     Proxy {
         /// Its host and port.
         proxy: String,
+        /// The HTTP status of its answer, if it answered.
+        status: Option<u16>,
         /// What it said, or what became of it.
         what: String,
     },
@@ -51,8 +53,11 @@ pub enum DialError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The first 1,024 bytes of the body at most. The server's words: `Display` escapes them.
+        /// What came with it: the first 1,024 bytes of the body at most, where a redirect leads to, the title of a page. The
+        /// server's words: `Display` escapes them.
         body: String,
+        /// The executor's own word for its reason; `None` where somebody else answered, such as a proxy in front.
+        refusal: Option<String>,
     },
     /// Not done within the connect timeout.
     Timeout {
@@ -74,14 +79,14 @@ impl fmt::Display for DialError {
             Self::InvalidUrl(what) => {
                 write!(
                     f,
-                    "the executor's URL is invalid: {what} (expected ws://HOST:PORT, wss://HOST:PORT or unix:PATH)"
+                    "the executor's URL is invalid: {what} (expected ws://HOST:PORT, wss://HOST:PORT, unix:PATH or ssh://HOST)"
                 )
             }
             Self::InvalidToken => f.write_str(
                 "the token holds characters that no header may hold: check for line breaks or a wrong file",
             ),
             Self::Identity(error) => write!(f, "the client certificate cannot be used: {error}"),
-            Self::Proxy { proxy, what } => {
+            Self::Proxy { proxy, what, .. } => {
                 write!(f, "the proxy {proxy} made no tunnel: {}", what.escape_debug())
             }
             Self::RefusedByTls(what) => write!(
@@ -91,7 +96,8 @@ impl fmt::Display for DialError {
             Self::TlsNotConfigured => f.write_str("a wss: URL needs a TLS configuration"),
             Self::PlaintextToken { host } => write!(
                 f,
-                "the token would be sent to {host} unencrypted: use wss:, or allow it expressly if the network is trusted"
+                "the token would be sent to {host} unencrypted: use wss:, or a tunnel to an address of this machine; \
+                 allow_plaintext_token in the configuration allows it where the network is trusted"
             ),
             Self::Dns { host, source } => {
                 write!(f, "{host} could not be resolved: {source}; check the name and the resolver")
@@ -103,12 +109,15 @@ impl fmt::Display for DialError {
                 f,
                 "TLS with {host} failed: {source}; check the certificate, the trusted roots, and that the port speaks TLS"
             ),
-            Self::Refused { status, body } => {
-                write!(f, "the server answered {status} instead of opening a WebSocket")?;
+            Self::Refused { status, body, refusal } => {
+                match refusal {
+                    Some(_) => write!(f, "the executor refused the connection with {status}")?,
+                    None => write!(f, "the server answered {status} instead of opening a WebSocket")?,
+                }
                 if !body.is_empty() {
                     write!(f, ": {}", body.trim_end().escape_debug())?;
                 }
-                f.write_str(advice(*status))
+                f.write_str(advice(*status, refusal.is_some()))
             }
             Self::Timeout { host, after } => write!(
                 f,
@@ -126,13 +135,23 @@ impl fmt::Display for DialError {
     }
 }
 
-fn advice(status: u16) -> &'static str {
-    match status {
-        401 => "; check the token",
-        403 => "; check by which name the executor is addressed",
-        404 => "; check the path of the URL",
-        426 => "; check that the address is an executor's",
-        429 | 503 => "; try again later",
+/// What to do. What the executor itself says holds that already, but for its caller's part.
+fn advice(status: u16, own: bool) -> &'static str {
+    match (status, own) {
+        (401, _) => "; check the token",
+        (429 | 503, true) => "; try again later",
+        (_, true) => "",
+        (300..=399, _) => "; redirects are not followed: give the executor's own URL",
+        (400 | 426, _) => {
+            "; check that the address is an executor's, and that a proxy in front passes WebSocket upgrades on"
+        }
+        (403 | 421, _) => {
+            "; this is not the executor's own answer: check what stands in front of it, and by which name it is addressed"
+        }
+        (404, _) => "; check the URL, or whether what stands in front of the executor knows the way to it",
+        (502..=504, _) => "; what stands in front of the executor does not reach it now: try again later",
+        (429, _) => "; try again later",
+        (200..=299, _) => "; check that the address is an executor's",
         _ => "",
     }
 }

@@ -28,6 +28,18 @@ use tokio::time::{Instant, timeout_at};
 ///
 /// A [`DialError`] that tells the phase; each says what to do.
 pub async fn dial(config: &DialConfig) -> Result<WebSocket<NetStream>, DialError> {
+    dial_with_cookies(config).await.map(|(connection, _)| connection)
+}
+
+/// [`dial()`], which also returns the cookies that came with the upgrade, each as `name=value`. A load balancer sets one to be
+/// shown the same server again: see [`DialConfig::headers`].
+///
+/// # Errors
+///
+/// As there.
+pub async fn dial_with_cookies(
+    config: &DialConfig,
+) -> Result<(WebSocket<NetStream>, Vec<String>), DialError> {
     let address = Address::parse(config)?;
     let request = upgrade::request(&address, config)?;
     let deadline = deadline(config.connect_timeout);
@@ -35,10 +47,10 @@ pub async fn dial(config: &DialConfig) -> Result<WebSocket<NetStream>, DialError
         let stream = connect::connect(&address, config, deadline).await?;
         upgrade::upgrade(stream, request).await
     };
-    let (stream, read_ahead) = timeout_at(deadline, dialled)
+    let (stream, read_ahead, cookies) = timeout_at(deadline, dialled)
         .await
         .map_err(|_| DialError::Timeout { host: address.host_and_port(), after: config.connect_timeout })??;
-    Ok(WebSocket::new(stream, read_ahead, Role::Client, config.message_bytes))
+    Ok((WebSocket::new(stream, read_ahead, Role::Client, config.message_bytes), cookies))
 }
 
 /// An open stream on which nothing has been said.

@@ -52,7 +52,8 @@ impl Proxy {
 
     /// A tunnel to this address, by this time.
     pub(super) async fn tunnel(&self, address: &Address, deadline: Instant) -> Result<NetStream, DialError> {
-        let failed = |what: String| DialError::Proxy { proxy: self.to_string(), what };
+        let failed_with = |status, what: String| DialError::Proxy { proxy: self.to_string(), status, what };
+        let failed = |what: String| failed_with(None, what);
         let stream =
             connect::tcp(&self.host, self.port, deadline).await.map_err(|error| failed(error.to_string()))?;
         let target = address.host_and_port();
@@ -62,12 +63,31 @@ impl Proxy {
         match response.status().as_u16() {
             200..=299 => {}
             407 if self.authorization.is_some() => {
-                return Err(failed("it does not accept the user and password".into()));
+                return Err(failed_with(
+                    Some(407),
+                    "it answered 407: it does not accept the user and password of --executor-proxy".into(),
+                ));
             }
             407 => {
-                return Err(failed("it wants a user and a password: http://USER:PASSWORD@HOST:PORT".into()));
+                return Err(failed_with(
+                    Some(407),
+                    "it answered 407: it wants a user and a password: http://USER:PASSWORD@HOST:PORT".into(),
+                ));
             }
-            status => return Err(failed(format!("it answered {status} when asked for {target}"))),
+            403 => {
+                let port = address.port;
+                let what = format!(
+                    "it answered 403 when asked for {target}: it lets nobody there. Have it allow CONNECT to that host and port \
+                     (squid: acl SSL_ports port {port}), or let the executor be reached on port 443"
+                );
+                return Err(failed_with(Some(403), what));
+            }
+            status => {
+                return Err(failed_with(
+                    Some(status),
+                    format!("it answered {status} when asked for {target}"),
+                ));
+            }
         }
         let (stream, read_ahead) = driver.into_stream().await;
         match read_ahead.is_empty() {

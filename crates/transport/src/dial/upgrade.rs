@@ -1,12 +1,14 @@
 use super::{Address, DialConfig, DialError};
 use crate::NetStream;
-use crate::accept::lists;
+use crate::accept::{REFUSAL, lists};
+use afield_exchange::redacted_url;
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        AUTHORIZATION, CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+        AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, LOCATION, SEC_WEBSOCKET_ACCEPT,
+        SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+        SET_COOKIE, UPGRADE, USER_AGENT,
     },
 };
 use http_body::Body;
@@ -57,19 +59,30 @@ pub(super) fn request(address: &Address, config: &DialConfig) -> Result<Request<
     Ok(request)
 }
 
-/// Sends the request and takes the stream back, with what was read beyond the answer.
+/// Sends the request and takes the stream back, with what was read beyond the answer, and the cookies that it set.
 pub(super) async fn upgrade(
     stream: NetStream,
     request: Request<Empty<Bytes>>,
-) -> Result<(NetStream, BytesMut), DialError> {
+) -> Result<(NetStream, BytesMut, Vec<String>), DialError> {
     let accept = derive_accept_key(request.headers()[SEC_WEBSOCKET_KEY].as_bytes());
     let (response, mut driver) = exchange(stream, request).await?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let status = response.status().as_u16();
-        return Err(DialError::Refused { status, body: excerpt(response.into_body(), &mut driver).await });
+        return Err(refused(response, &mut driver).await);
     }
     check(&response, &accept).map_err(|what| DialError::NotWebSocket(what.to_owned()))?;
-    Ok(driver.into_stream().await)
+    let cookies = cookies(&response);
+    let (stream, read_ahead) = driver.into_stream().await;
+    Ok((stream, read_ahead, cookies))
+}
+
+/// The most cookies that are kept.
+const COOKIES: usize = 16;
+
+/// The cookies that an answer sets, each as `name=value`. What else is said of them (a path, a time) concerns browsers.
+fn cookies(response: &Response<Incoming>) -> Vec<String> {
+    let set = response.headers().get_all(SET_COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = set.filter_map(|text| text.split(';').next()).map(str::trim);
+    pairs.filter(|pair| pair.contains('=')).map(str::to_owned).take(COOKIES).collect()
 }
 
 /// Sends a request and awaits the head of its answer.
@@ -108,6 +121,36 @@ fn check(response: &Response<Incoming>, accept: &str) -> Result<(), &'static str
         return Err("it chose an extension or a subprotocol that was not offered");
     }
     Ok(())
+}
+
+/// An answer that is not the upgrade.
+async fn refused(response: Response<Incoming>, driver: &mut Driver) -> DialError {
+    let status = response.status().as_u16();
+    let text = |name: &HeaderName| {
+        response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    let refusal = text(&REFUSAL);
+    let to = text(&LOCATION).filter(|_| (300..400).contains(&status));
+    let is_page = text(&CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
+    let body = match to {
+        Some(to) => format!("it redirects to {}", redacted_url(&to)),
+        None => {
+            let start = excerpt(response.into_body(), driver).await;
+            if is_page { page(&start) } else { start }
+        }
+    };
+    DialError::Refused { status, body, refusal }
+}
+
+/// What an HTML page says in short.
+fn page(html: &str) -> String {
+    let title = || {
+        let lower = html.to_ascii_lowercase();
+        let from = lower.find("<title>")? + "<title>".len();
+        let until = lower.get(from..)?.find("</title>")?;
+        html.get(from..from + until).map(|title| title.trim().to_owned())
+    };
+    title().map_or_else(|| "a web page".to_owned(), |title| format!("a web page titled {title}"))
 }
 
 /// The start of a refusal's body. A body that fails is as good as what came of it.

@@ -199,13 +199,13 @@ async fn introduce(
 async fn refuse(mut stream: TcpStream, code: &'static str, text: &'static str) -> RefusedReason {
     let length = text.len();
     let answer = format!(
-        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
-         content-length: {length}\r\n\r\n{text}"
+        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\nafield-refusal: {code}\r\n\
+         content-type: text/plain; charset=utf-8\r\ncontent-length: {length}\r\n\r\n{text}"
     );
     if stream.write_all(answer.as_bytes()).await.is_ok() {
         accept::end(stream).await;
     }
-    RefusedReason::Answered { status: 400, code, text }
+    RefusedReason::Answered { status: 400, code, text: text.into(), came: None }
 }
 
 /// How a TLS handshake begins: with a record of the type `handshake`.
@@ -220,7 +220,8 @@ async fn shake_hands(
     match stream.peek(&mut first).await {
         Ok(1) if first[0] == HANDSHAKE => {}
         Ok(1) => {
-            const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
+            const ANSWER: &[u8] =
+                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\nafield-refusal: not_tls\r\n\
                 content-type: text/plain; charset=utf-8\r\ncontent-length: 58\r\n\r\n\
                 This port speaks TLS: connect with wss:// and not with ws:";
             if stream.write_all(ANSWER).await.is_ok() {

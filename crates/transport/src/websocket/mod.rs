@@ -8,7 +8,10 @@ mod incoming;
 mod mask;
 mod outgoing;
 
-use crate::{CloseReason, Closed, Connection, Message, Prefix, Received, Room, buffer::ReadBuffer};
+use crate::{
+    CloseReason, Closed, Connection, Message, Prefix, Received, Room,
+    buffer::{ReadBuffer, WriteBuffer},
+};
 use bytes::{Bytes, BytesMut};
 use incoming::{Event, Failure, Incoming};
 use outgoing::Outgoing;
@@ -72,6 +75,27 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
             unflushed: false,
             shut_down: false,
         }
+    }
+
+    /// A WebSocket on a stream that has carried something else so far: behind what is still to be written of that.
+    pub(crate) fn going_on(
+        io: S,
+        read_ahead: BytesMut,
+        role: Role,
+        message_bytes: usize,
+        unwritten: WriteBuffer,
+    ) -> Self {
+        let mut websocket = Self::new(io, read_ahead, role, message_bytes);
+        websocket.outgoing.buffer = unwritten;
+        websocket.outgoing.buffer.mark_end();
+        websocket.unflushed = true;
+        websocket
+    }
+
+    /// The stream, and what was read beyond the last message, for whoever carries what follows without understanding it. To be
+    /// called between two messages, with everything [flushed](Connection::poll_flush) that was sent.
+    pub fn into_parts(self) -> (S, BytesMut) {
+        (self.io, self.read.bytes)
     }
 
     /// The stream underneath.

@@ -133,14 +133,14 @@ async fn a_refusal_is_told_with_status_and_body() {
     let mut config = DialConfig::new(format!("ws://{address}"));
     config.token = Some(BearerToken::new(TOKEN));
     let error = failure(&config).await;
-    let DialError::Refused { status: 401, body } = &error else { panic!("{error:?}") };
+    let DialError::Refused { status: 401, body, .. } = &error else { panic!("{error:?}") };
     assert!(body.contains("not this executor's"), "{body}");
     assert!(error.to_string().ends_with("; check the token"), "{error}");
     assert!(!format!("{error:?} {error}").contains("canary"), "{error:?}");
 
     let endless = format!("HTTP/1.1 502 Bad Gateway\r\n\r\n{}", "\u{1b}".repeat(1_000_000));
     let error = failure(&DialConfig::new(format!("ws://{}", answering(endless).await))).await;
-    let DialError::Refused { status: 502, body } = &error else { panic!("{error:?}") };
+    let DialError::Refused { status: 502, body, .. } = &error else { panic!("{error:?}") };
     assert_eq!(body.len(), 1024);
     assert!(!error.to_string().contains('\u{1b}'), "a server's words are escaped");
 }

@@ -1,5 +1,5 @@
 use crate::support::{end_of, message, poll_now, soon, text};
-use afield_transport::{CloseReason, Connection, HIGH_WATER, Message, Received, Stdio};
+use afield_transport::{CloseReason, Connection, HIGH_WATER, Message, Received, Role, Stdio};
 use bytes::Bytes;
 use std::future::poll_fn;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex, split};
@@ -124,4 +124,57 @@ async fn a_peer_that_never_reads_makes_the_sender_wait() {
 #[tokio::test]
 async fn stdio_has_no_binary_messages() {
     assert!(!pipes(1024).0.has_binary());
+}
+
+/// Proves how lines become frames, byte by byte, as docs/protocol.md has it: at the end that accepted behind the line that it
+/// sends next, at the end that dialled at once; what came in one read with the last line is frames already (case 184).
+#[tokio::test]
+async fn frames_follow_the_answer() {
+    let (mut executor, mut peer) = pipes(1000);
+    assert!(executor.has_binary() && !executor.has_pings() && executor.has_half_close());
+    peer.write_all(b"{\"id\":1}\n").await.unwrap();
+    assert_eq!(soon(executor.receive()).await.unwrap(), line("{\"id\":1}"));
+    executor.begin_frames(Role::Server);
+    assert!(!executor.has_pings(), "the answer is a line");
+    soon(executor.send_all(text("{\"a\":1}"))).await.unwrap();
+    assert!(executor.has_pings() && !executor.has_half_close());
+    soon(executor.send_all(text("{\"b\":2}"))).await.unwrap();
+    let mut prefix = [0; 18];
+    prefix[0] = 1;
+    executor.send_binary(prefix, Bytes::from_static(b"body"));
+    executor.ping();
+    soon(poll_fn(|cx| executor.poll_flush(cx))).await.unwrap();
+    let mut said = vec![0; 8 + 9 + 24 + 2];
+    soon(peer.read_exact(&mut said)).await.unwrap();
+    let expected =
+        [b"{\"a\":1}\n", &b"\x81\x07{\"b\":2}"[..], b"\x82\x16\x01", &[0; 17], b"body", b"\x89\x00"].concat();
+    let at = said.windows(2).position(|bytes| bytes == b"\x89\x00");
+    let without_ping = |bytes: &[u8]| -> Vec<u8> {
+        let at = bytes.windows(2).position(|pair| pair == b"\x89\x00").unwrap();
+        [&bytes[..at], &bytes[at + 2..]].concat()
+    };
+    assert!(at.is_some_and(|at| at >= 8), "a ping goes between frames: {said:?}");
+    assert_eq!(without_ping(&said), without_ping(&expected));
+    // A client masks; the key may be anything.
+    peer.write_all(b"\x81\x87\x00\x00\x00\x00{\"c\":3}\x8a\x80\x00\x00\x00\x00").await.unwrap();
+    assert_eq!(soon(executor.receive()).await.unwrap(), line("{\"c\":3}"));
+    assert_eq!(soon(executor.receive()).await.unwrap(), Received::Pong);
+    drop(peer);
+    assert!(matches!(end_of(&mut executor).await.reason, CloseReason::Ended | CloseReason::Io(_)));
+
+    let (mut client, mut peer) = pipes(1000);
+    soon(client.send_all(text("{\"id\":1}"))).await.unwrap();
+    peer.write_all(b"{\"a\":1}\n\x82\x03abc").await.unwrap();
+    assert_eq!(soon(client.receive()).await.unwrap(), line("{\"a\":1}"));
+    client.begin_frames(Role::Client);
+    assert_eq!(
+        soon(client.receive()).await.unwrap(),
+        Received::Message(Message::Binary(Bytes::from_static(b"abc")))
+    );
+    soon(client.send_all(text("{}"))).await.unwrap();
+    let mut said = [0; 9 + 8];
+    soon(peer.read_exact(&mut said)).await.unwrap();
+    assert_eq!(&said[..11], b"{\"id\":1}\n\x81\x82");
+    let unmasked: Vec<u8> = (0..2).map(|at| said[15 + at] ^ said[11 + at]).collect();
+    assert_eq!(unmasked, b"{}");
 }

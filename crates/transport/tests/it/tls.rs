@@ -137,7 +137,7 @@ async fn case_084_plain_http_on_a_tls_port_is_told() {
     assert_eq!(soon(outcomes.recv()).await.unwrap().unwrap_err().reason.code(), "not_tls");
     let error = soon(dial(&DialConfig::new(format!("ws://{address}")))).await.unwrap_err();
     assert!(
-        matches!(&error, DialError::Refused { status: 400, body } if body.contains("wss://")),
+        matches!(&error, DialError::Refused { status: 400, body, .. } if body.contains("wss://")),
         "{error:?}"
     );
     assert_eq!(soon(outcomes.recv()).await.unwrap().unwrap_err().reason.code(), "not_tls");

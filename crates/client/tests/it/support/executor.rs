@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Running {
     pub address: SocketAddr,
     running: JoinHandle<()>,
+    stop: CancellationToken,
 }
 
 impl Running {
@@ -26,7 +27,13 @@ impl Running {
     pub async fn at(address: SocketAddr, config: Config) -> Self {
         let executor = Executor::bind(Config { listen: Listen::Ws(address), ..config }).await.unwrap();
         let address = executor.local_addr().unwrap();
-        Self { address, running: tokio::spawn(executor.run(CancellationToken::new())) }
+        let stop = CancellationToken::new();
+        Self { address, running: tokio::spawn(executor.run(stop.clone())), stop }
+    }
+
+    /// Has it drain, as SIGTERM does.
+    pub fn drain(&self) {
+        self.stop.cancel();
     }
 
     pub fn url(&self) -> String {

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     RpcError,
-    error::INVALID_REQUEST,
     json::RpcId,
     wire::{Features, InitializeResult, response},
 };
@@ -193,7 +192,8 @@ impl ResumableServer {
     pub fn attach(&mut self, id: &RpcId, attempt: u64, result: &InitializeResult) -> Result<(), RpcError> {
         let resumed = result.resumed == Some(true);
         if resumed && attempt < self.attempt {
-            return Err(RpcError::new(INVALID_REQUEST, "session resumed by another connection"));
+            let instance = result.instance.as_deref().unwrap_or_default();
+            return Err(RpcError::refused_session("session resumed by another connection", instance));
         }
         self.attempt = attempt;
         self.detach();

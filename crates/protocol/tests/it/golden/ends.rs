@@ -22,6 +22,7 @@ use std::{
 
 const WINDOW: u64 = 64 * 1024;
 const SESSION: &str = "6f1d0a5c3b7e49288c15d2f4a6b0e973";
+const INSTANCE: &str = "2b7c1f0e9d8a46e5b3c4d5e6f7081929";
 
 /// The executor's end, and the origins behind it.
 pub struct Server {
@@ -69,6 +70,7 @@ impl Server {
                         window_bytes: Some(WINDOW),
                         resumed: Some(params.resume_session_id.is_some()),
                         features: self.machine.features(),
+                        instance: Some(INSTANCE.to_owned()),
                         limits: None,
                     };
                     self.machine.attach(&id, params.attempt.unwrap_or_default(), &result).unwrap();

@@ -6,21 +6,17 @@ use crate::{
 };
 use bytes::{Buf, BytesMut};
 use std::{
-    fmt, io,
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tokio::io::{AsyncRead, AsyncWrite, Stdin, Stdout};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Up to this size a message is copied into the write buffer, so that many small ones leave in one write.
 const COPIED: usize = 16 * 1024;
 
-/// One text message a line over a pair of pipes. There are no pings, no close codes and no binary messages: the end is
-/// the end of the stream.
-///
-/// A line ends with LF or CRLF; blank lines are ignored; a line that is not UTF-8 is [`Received::Malformed`]; a last
-/// line without an end counts. A message that is sent must not hold a line feed (compact JSON never does).
-pub struct Stdio<R, W> {
+/// A connection in lines, which is what every connection over pipes begins as.
+pub(super) struct Lines<R, W> {
     input: R,
     output: W,
     limit: usize,
@@ -33,24 +29,28 @@ pub struct Stdio<R, W> {
     unflushed: bool,
     closing: bool,
     ended: bool,
+    /// The next message to be sent is the last line.
+    pub(super) last_line: bool,
 }
 
-/// The connection over this process's standard input and output.
-///
-/// They are used as they are, through threads: making a pipe non-blocking would make it so for every process that shares it.
-/// A read may be under way when the runtime is shut down, so end the process with
-/// [`shutdown_background`](https://docs.rs/tokio/latest/tokio/runtime/struct.Runtime.html#method.shutdown_background) or `exit`.
-pub fn stdio(message_bytes: usize) -> Stdio<Stdin, Stdout> {
-    Stdio::new(tokio::io::stdin(), tokio::io::stdout(), message_bytes)
+/// What a connection in lines consists of: what frames go on with.
+pub(super) struct Parts<R, W> {
+    pub(super) input: R,
+    pub(super) output: W,
+    pub(super) message_bytes: usize,
+    /// Read, and not yet understood.
+    pub(super) read_ahead: BytesMut,
+    /// Lines that are still to be written.
+    pub(super) unwritten: WriteBuffer,
 }
 
-impl<R, W> Stdio<R, W>
+impl<R, W> Lines<R, W>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
     /// A connection that reads `input`, writes `output`, and takes lines of at most `message_bytes` bytes.
-    pub fn new(input: R, output: W, message_bytes: usize) -> Self {
+    pub(super) fn new(input: R, output: W, message_bytes: usize) -> Self {
         Self {
             input,
             output,
@@ -62,6 +62,18 @@ where
             unflushed: false,
             closing: false,
             ended: false,
+            last_line: false,
+        }
+    }
+
+    /// Takes it apart between two messages.
+    pub(super) fn into_parts(self) -> Parts<R, W> {
+        Parts {
+            input: self.input,
+            output: self.output,
+            message_bytes: self.limit,
+            read_ahead: self.read.bytes,
+            unwritten: self.write,
         }
     }
 
@@ -123,7 +135,7 @@ where
     }
 }
 
-impl<R, W> Connection for Stdio<R, W>
+impl<R, W> Connection for Lines<R, W>
 where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
@@ -164,7 +176,7 @@ where
         }
         let (Message::Text(bytes) | Message::Binary(bytes)) = message;
         debug_assert!(memchr::memchr(b'\n', &bytes).is_none(), "a message on stdio is one line");
-        if bytes.len() <= COPIED {
+        if bytes.len() <= COPIED || self.last_line {
             let small = self.write.small();
             small.reserve(bytes.len() + 1);
             small.extend_from_slice(&bytes);
@@ -221,13 +233,11 @@ where
         self.write.len()
     }
 
+    fn has_half_close(&self) -> bool {
+        true
+    }
+
     fn bytes_received(&self) -> u64 {
         self.read.received()
-    }
-}
-
-impl<R, W> fmt::Debug for Stdio<R, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stdio").field("received", &self.read.received()).finish_non_exhaustive()
     }
 }
