@@ -19,7 +19,9 @@ use crate::request::target::Target;
 use crate::request::upload::{self, Upload};
 use crate::response::{self, Source};
 use crate::stopwatch::Stopwatch;
-use afield_exchange::{Error, Limits, OnInformational, Phase, RequestBody, Trailers, VersionPreference};
+use afield_exchange::{
+    Error, Limits, OnInformational, Phase, RequestBody, RuledOut, Trailers, VersionPreference,
+};
 use http::header::{AUTHORIZATION, HOST};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -34,6 +36,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) method: &'a Method,
     pub(crate) redirects: u32,
     pub(crate) version: VersionPreference,
+    pub(crate) ruled_out: RuledOut,
     pub(crate) expects: bool,
     pub(crate) trailers: Option<&'a Trailers>,
     pub(crate) trailer_names: Option<&'a HeaderValue>,
@@ -97,7 +100,8 @@ impl Attempt<'_> {
     ) -> Result<Answer, Failed> {
         let (target, view) = (self.target, self.view);
         let uploads = upload::is_watched(&body);
-        let hop = Arc::new(Hop::new(self.redirects, self.principal, uploads, watch.is_some()));
+        let hop = Hop::new(self.redirects, self.principal, uploads, watch.is_some());
+        let hop = Arc::new(hop.ruling_out(self.ruled_out));
         let upstream = view.upstream(target);
         if let Some((watch, secrets)) = watch {
             watch.attempt(&hop);
@@ -122,7 +126,9 @@ impl Attempt<'_> {
         let authenticates = authenticates_connection(&fields);
         let own_host = fields.get(HOST).is_some_and(|host| !target.is_host(host.as_bytes()));
         let is_plain_proxied = identity.takes_whole_urls(target.scheme);
-        let http1_only = is_plain_proxied || authenticates || (own_host && target.scheme == Scheme::Https);
+        // A connection that is there was made for somebody who ruled nothing out, and HTTP/2 shares connections.
+        let own_connection = authenticates || self.ruled_out.is_any();
+        let http1_only = is_plain_proxied || own_connection || (own_host && target.scheme == Scheme::Https);
         let is_known_http1 = pool.is_http1_only(target.origin());
         let version = match self.version {
             _ if http1_only || is_known_http1 => Version::Http1,
@@ -137,7 +143,7 @@ impl Attempt<'_> {
             true => format!("{} http/1.1", target.origin()).into(),
             false => target.origin().into(),
         };
-        let may_reuse = !authenticates;
+        let may_reuse = !own_connection;
         let supply = Supply { identity: &identity, pool: &pool, origin: &origin, version, may_reuse };
 
         let has_content = !matches!(&body, RequestBody::Empty);

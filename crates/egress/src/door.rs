@@ -16,6 +16,9 @@ use std::time::Duration;
 /// What denies a destination that is this process itself.
 const SELF: &str = "self";
 
+/// What denies a destination that the request itself rules out.
+const BY_REQUEST: &str = "request";
+
 /// Addresses of one name that are used at most.
 const ANSWERS: usize = 16;
 
@@ -86,6 +89,10 @@ impl Door {
     /// Judges an address that all of these names lead to: any of them may deny it, any may allow what nothing denies.
     fn vet_address(&self, names: &[Destination<'_>], address: IpAddr, hop: &Hop) -> Result<(), Error> {
         let destination = &names[0];
+        if let Some(error) = refusal::ruled_out(destination, address, hop) {
+            hop.judged(|| BY_REQUEST.to_owned());
+            return Err(error);
+        }
         if self.0.own_listeners.contains(address, destination.port) {
             hop.judged(|| SELF.to_owned());
             return Err(refusal::own_listener(destination, address, hop.index));

@@ -15,7 +15,7 @@ use crate::response::{self, BodyDeadlines, Incoming};
 use crate::secrets::{Going, Secrets, Sent};
 use crate::stopwatch::Stopwatch;
 use afield_exchange::{
-    Error, Head, Header, Limits, OnInformational, RedirectPolicy, Request, RequestBody, Trailers,
+    Error, Head, Header, Limits, OnInformational, RedirectPolicy, Request, RequestBody, RuledOut, Trailers,
     VersionPreference,
 };
 use http::header::AUTHORIZATION;
@@ -41,6 +41,7 @@ pub(crate) struct Exchange<'a> {
     body: RequestBody,
     redirects: u32,
     follow: bool,
+    ruled_out: RuledOut,
     deadlines: Deadlines,
     idle: Option<Duration>,
     /// The secrets that were sent so far.
@@ -112,6 +113,7 @@ impl<'a> Exchange<'a> {
             body: request.body,
             redirects: 0,
             follow: request.redirect == RedirectPolicy::Follow,
+            ruled_out: request.ruled_out,
             deadlines,
             idle: request.idle_timeout,
             sent,
@@ -273,6 +275,7 @@ impl<'a> Exchange<'a> {
             method: &self.method,
             redirects: self.redirects,
             version: self.version,
+            ruled_out: self.ruled_out,
             expects: self.expects,
             trailers: self.trailers.as_ref(),
             trailer_names: self.trailer_names.as_ref(),

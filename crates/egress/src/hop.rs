@@ -1,4 +1,4 @@
-use afield_exchange::{Error, Phase};
+use afield_exchange::{Error, Phase, RuledOut};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::time::Instant;
@@ -13,6 +13,8 @@ pub(crate) struct Hop {
     principal: Option<Arc<str>>,
     /// Whether the body is a stream whose end must be seen before the request counts as sent.
     uploads: bool,
+    /// Kinds of destination that the request itself rules out.
+    pub(crate) ruled_out: RuledOut,
     stage: AtomicU8,
     sending_since: OnceLock<Instant>,
     upload_done: OnceLock<Instant>,
@@ -36,6 +38,7 @@ impl Hop {
             index,
             principal: principal.cloned(),
             uploads,
+            ruled_out: RuledOut::default(),
             stage: AtomicU8::new(CONNECTING),
             sending_since: OnceLock::new(),
             upload_done: OnceLock::new(),
@@ -45,6 +48,11 @@ impl Hop {
             informational: AtomicUsize::new(0),
             judged_by: observed.then(Mutex::default),
         }
+    }
+
+    /// The same hop of a request that rules these kinds of destination out.
+    pub(crate) fn ruling_out(self, ruled_out: RuledOut) -> Self {
+        Self { ruled_out, ..self }
     }
 
     /// On whose behalf it is made.

@@ -1,9 +1,10 @@
 //! The errors of the door. The caller's text is fixed: what a name resolved to, which rule denied it and what the
 //! resolver said are for the operator's log alone.
 
+use crate::address::{AddressClass, classify};
 use crate::hop::Hop;
 use crate::policy::Destination;
-use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
+use afield_exchange::{Blame, Error, Kind, Phase, Retry, RuledOut, detail};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -35,6 +36,25 @@ pub(crate) fn host_through_proxy() -> Error {
     let message = "a Host other than the URL's does not go through the operator's proxy";
     Error::new(Kind::PolicyDenied, Blame::Operator, Retry::No, message)
         .with_log(format!("{message}: allow_own_host in the upstream would let it"))
+}
+
+/// The request itself rules this kind of destination out. Says nothing of where a name leads but that.
+pub(crate) fn ruled_out(destination: &Destination<'_>, address: IpAddr, hop: &Hop) -> Option<Error> {
+    let RuledOut { loopback, link_local } = hop.ruled_out;
+    let applies = match classify(address) {
+        AddressClass::Loopback | AddressClass::Unspecified => loopback,
+        AddressClass::LinkLocal | AddressClass::Metadata => link_local,
+        _ => false,
+    };
+    let message = match hop.index {
+        0 => "the request itself rules out where this leads",
+        _ => "the request itself rules out where a redirect leads",
+    };
+    applies.then(|| {
+        Error::new(Kind::PolicyDenied, Blame::Caller, Retry::No, message)
+            .with_hop(hop.index)
+            .with_log(format!("{} ruled out by the request", place(destination, Some(address))))
+    })
 }
 
 pub(crate) fn own_listener(destination: &Destination<'_>, address: IpAddr, hop: u32) -> Error {

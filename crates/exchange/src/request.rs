@@ -1,4 +1,4 @@
-use crate::{Header, OnInformational, RequestBody, Trailers, VersionPreference, redacted_url};
+use crate::{Header, OnInformational, RequestBody, RuledOut, Trailers, VersionPreference, redacted_url};
 use std::{fmt, time::Duration};
 
 /// What to do with a 3xx answer that names another place.
@@ -37,6 +37,8 @@ pub struct Request {
     pub idle_timeout: Option<Duration>,
     /// What to do with redirects.
     pub redirect: RedirectPolicy,
+    /// Destinations that this request must not reach, wherever its URL or a redirect leads.
+    pub ruled_out: RuledOut,
     /// The version of HTTP to speak to origins. In the base dialect the executor chooses.
     pub http_version: VersionPreference,
 }
@@ -56,6 +58,7 @@ impl Request {
             head_timeout: None,
             idle_timeout: None,
             redirect: RedirectPolicy::Follow,
+            ruled_out: RuledOut::default(),
             http_version: VersionPreference::Auto,
         }
     }

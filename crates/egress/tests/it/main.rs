@@ -20,6 +20,7 @@ mod properties;
 mod proxies;
 mod redirects;
 mod requests;
+mod ruled_out;
 mod secrets;
 mod spelling;
 mod support;

@@ -1,6 +1,7 @@
 use super::{
     AuthorizeError, Bearer, Challenge, ClientCredentials, ClientSettings, LoginNeeded, Secret, Server,
     TokenStore, Verdict,
+    guard::Guarded,
     held::{Flight, Held},
     renew,
 };
@@ -92,6 +93,7 @@ impl Authorizer {
 
     fn with(http: Arc<dyn HttpClient>, server: Server, store: TokenStore, grant: Grant) -> Self {
         let (tasks, ending) = (TaskTracker::new(), CancellationToken::new());
+        let http = Arc::new(Guarded::new(http, server.url()));
         Self(Arc::new(Inner { http, server, store, grant, held: Mutex::default(), tasks, ending }))
     }
 

@@ -4,6 +4,7 @@ use super::{
     client::{self, Client},
     credentials::{Credentials, now},
     discovery::{Discovered, discover},
+    guard::Guarded,
     random,
     redirect::Expected,
     token,
@@ -64,7 +65,7 @@ impl Login {
     /// A login at this server through this client. Nothing is asked yet.
     pub fn new(http: Arc<dyn HttpClient>, server: Server, store: TokenStore) -> Self {
         Self {
-            http,
+            http: Arc::new(Guarded::new(http, server.url())),
             server,
             store,
             client: ClientSettings::default(),

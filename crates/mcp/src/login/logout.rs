@@ -2,6 +2,7 @@ use super::{
     ClientSettings, LoginError, Secret, Server, TokenStore,
     client::{Client, ClientAuth},
     credentials::Credentials,
+    guard::Guarded,
     token, wire,
 };
 use afield_client::HttpClient;
@@ -45,7 +46,7 @@ pub async fn logout(
         }
     };
     let Some(stored) = stored else { return Ok(LoggedOut::NothingThere) };
-    let revoked = revoke(http, &stored, client).await;
+    let revoked = revoke(&Guarded::new(http, server.url()), &stored, client).await;
     store.remove(server).await?;
     Ok(match revoked {
         Ok(true) => LoggedOut::Revoked,

@@ -47,6 +47,7 @@ mod discovery;
 mod error;
 mod flow;
 mod grant;
+mod guard;
 mod held;
 mod lifetime;
 mod logout;

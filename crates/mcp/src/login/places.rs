@@ -4,6 +4,7 @@
 //! them a lever to reach something else there. The policy of whoever performs the request judges every address; here
 //! stands what no policy can know: that a server must not lead to where it is not itself, nor away from TLS.
 
+use afield_exchange::RuledOut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
@@ -33,6 +34,15 @@ pub(crate) fn named(server: &Url, text: &str) -> Result<Url, String> {
         return Err("it leads to a link-local address".into());
     }
     Ok(url)
+}
+
+/// What a request to this URL must not reach, wherever its name leads: what [`named`] refuses where it can be told from the
+/// URL. Nothing, where the server itself is.
+pub(crate) fn ruled_out(server: &Url, url: &str) -> RuledOut {
+    match Url::parse(url) {
+        Ok(url) if url.origin() == server.origin() => RuledOut::default(),
+        _ => RuledOut { loopback: !is_loopback(server), link_local: true },
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -2,7 +2,7 @@ use crate::{
     json::{Object, RpcId, Text, from_object, object, objects, parse_object},
     wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers, method},
 };
-use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, VersionPreference, detail};
+use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, RuledOut, VersionPreference, detail};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, IgnoredAny},
@@ -64,6 +64,8 @@ struct Wire<'a> {
     idle_timeout_ms: Option<u64>,
     #[serde(default, deserialize_with = "redirect_policy")]
     redirect_policy: RedirectPolicy,
+    #[serde(default, deserialize_with = "ruled_out")]
+    ruled_out: RuledOut,
     #[serde(default, deserialize_with = "http_version")]
     http_version: VersionPreference,
     #[serde(borrow)]
@@ -147,6 +149,19 @@ fn http_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VersionPre
     VersionPreference::named(&name).ok_or_else(|| serde::de::Error::custom("unknown HTTP version"))
 }
 
+/// Kinds of destination, by name. One that is not known here is refused: it could not be kept away from.
+fn ruled_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RuledOut, D::Error> {
+    let mut ruled_out = RuledOut::default();
+    for kind in Option::<Vec<Text<'de>>>::deserialize(deserializer)?.unwrap_or_default() {
+        match &*kind {
+            "loopback" => ruled_out.loopback = true,
+            "linkLocal" => ruled_out.link_local = true,
+            _ => return Err(serde::de::Error::custom("unknown kind of destination")),
+        }
+    }
+    Ok(ruled_out)
+}
+
 /// Decodes the parameters of `http/request`; an error names the field that is wrong.
 pub fn decode_call(params: Option<&RawValue>) -> Result<CallParams, Error> {
     let text = params.map_or("null", RawValue::get);
@@ -187,6 +202,7 @@ fn call_params(wire: Wire<'_>) -> Result<CallParams, Error> {
     request.head_timeout = wire.head_timeout_ms.map(Duration::from_millis);
     request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
     request.redirect = wire.redirect_policy;
+    request.ruled_out = wire.ruled_out;
     request.http_version = wire.http_version;
     let upload = wire.body.map(|body| body.0).filter(|body| body.stream).map(|body| {
         let WireUpload { length, whole, trailers, hold, .. } = body;
@@ -224,8 +240,11 @@ fn what_is_wrong(text: &str) -> String {
     fn is_version(value: &RawValue) -> bool {
         http_version(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
     }
+    fn is_ruled_out(value: &RawValue) -> bool {
+        ruled_out(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
+    }
     type Check = fn(&RawValue) -> bool;
-    const FIELDS: [(&str, bool, Check, &str); 14] = [
+    const FIELDS: [(&str, bool, Check, &str); 15] = [
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
         ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
@@ -241,6 +260,7 @@ fn what_is_wrong(text: &str) -> String {
         ("headTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
+        ("ruledOut", false, is_ruled_out, "a list of \"loopback\" and \"linkLocal\", or null"),
         ("httpVersion", false, is_version, "\"1.1\", \"2\", \"2-prior-knowledge\" or null"),
         ("streamResponse", false, is::<bool>, "true or false"),
         ("informational", false, is::<bool>, "true or false"),
@@ -307,6 +327,12 @@ pub(crate) fn encode_call_fields(request: &Request, out: &mut Encoder) {
     if request.redirect == RedirectPolicy::Stop {
         out.raw(b",\"redirectPolicy\":\"stop\"");
     }
+    out.raw(match (request.ruled_out.loopback, request.ruled_out.link_local) {
+        (false, false) => &b""[..],
+        (true, false) => b",\"ruledOut\":[\"loopback\"]",
+        (false, true) => b",\"ruledOut\":[\"linkLocal\"]",
+        (true, true) => b",\"ruledOut\":[\"loopback\",\"linkLocal\"]",
+    });
 }
 
 #[cfg(test)]
@@ -330,11 +356,13 @@ mod tests {
         request.timeout = Some(Duration::from_millis(1));
         request.idle_timeout = Some(Duration::from_millis(3));
         request.redirect = RedirectPolicy::Stop;
+        request.ruled_out = RuledOut::NEAR;
         let mut out = Encoder::default();
         encode_call(&request, "r-1", true, &mut out);
         let call = decode(std::str::from_utf8(&out.finish()).unwrap()).unwrap();
         assert_eq!((call.request_id, call.streamed), (RequestName::Text("r-1".into()), true));
         assert_eq!(call.request.headers, request.headers);
+        assert_eq!(call.request.ruled_out, request.ruled_out);
         assert_eq!(format!("{:?}", call.request), format!("{request:?}"));
         assert!(matches!(call.request.body, RequestBody::Bytes(bytes) if *bytes == [0, 255, 7]));
     }
@@ -358,6 +386,8 @@ mod tests {
             (format!(r#"{{{good},"timeoutMs":-1}}"#), "timeoutMs"),
             (format!(r#"{{{good},"timeoutMs":1.5}}"#), "timeoutMs"),
             (format!(r#"{{{good},"redirectPolicy":"canary"}}"#), "redirectPolicy"),
+            (format!(r#"{{{good},"ruledOut":["loopback","canary"]}}"#), "ruledOut"),
+            (format!(r#"{{{good},"ruledOut":"loopback"}}"#), "ruledOut"),
             (format!(r#"{{{good},"connectTimeoutMs":"canary"}}"#), "connectTimeoutMs"),
             (format!(r#"{{{good},"httpVersion":"canary"}}"#), "httpVersion"),
             (format!(r#"{{{good},"httpVersion":2}}"#), "httpVersion"),

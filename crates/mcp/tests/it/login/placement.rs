@@ -1,8 +1,9 @@
 //! Where the requests of a login leave from.
 
 use super::{person::Person, ping, token};
-use afield_client::{HttpClient, Remote, RemoteConfig};
+use afield_client::{Dialect, HttpClient, Remote, RemoteConfig};
 use afield_egress::{EgressConfig, Resolve, Resolving};
+use afield_exchange::{Blame, Kind};
 use afield_executor::{Config, Executor, Listen};
 use afield_mcp::{
     HttpTransport,
@@ -64,4 +65,44 @@ async fn every_request_of_a_login_leaves_from_the_executor() {
     let out = logout(&*there, &server, &store, &settings).await.unwrap();
     assert!(matches!(out, LoggedOut::Revoked), "{out:?}");
     assert!(names.calls("auth.internal") > 0);
+}
+
+/// Proves that a server which is not near leads a login to nothing near either, under a name as little as under an address,
+/// here and by an executor; and that a server which is near may (case 159).
+#[tokio::test]
+async fn case_159_a_name_that_leads_to_loopback_is_refused_where_it_is_resolved() {
+    let names = Names::new();
+    for name in ["auth.internal", "near.internal"] {
+        names.host(name, ["127.0.0.1"]);
+    }
+    let egress = EgressConfig { resolver: Arc::new(Scripted(names)), ..EgressConfig::default() };
+    let here: Arc<dyn HttpClient> = Arc::new(afield_client::Local::new(egress.clone()).unwrap());
+    let listen = Listen::Ws(([127, 0, 0, 1], 0).into());
+    let executor = Executor::bind(Config { listen, egress, ..Config::default() }).await.unwrap();
+    let url = format!("ws://{}", executor.local_addr().unwrap());
+    let mut running = JoinSet::new();
+    running.spawn(executor.run(CancellationToken::new()));
+    let mut clients = vec![here];
+    for dialect in [Dialect::Auto, Dialect::Base] {
+        let config = RemoteConfig { dialect, ..RemoteConfig::new(url.clone()) };
+        clients.push(Arc::new(Remote::connect(config).await.unwrap()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (round, client) in clients.iter().enumerate() {
+        for (host, allowed) in [(Some("auth.internal"), false), (None, true)] {
+            let site = Site::named(host).await;
+            let endpoint = format!("http://near.internal:{}/register", site.address().port());
+            site.set(|site| site.metadata = serde_json::json!({ "registration_endpoint": endpoint }));
+            let store = TokenStore::new(folder.path().join(format!("{round}-{allowed}")), Protection::File);
+            let server = Server::new(&site.url(), "somewhere").unwrap();
+            let person = Person { leads_to: Some(site.address()), ..Person::default() };
+            let done = Login::new(client.clone(), server, store).in_browser(&person, &|_| {}).await;
+            assert_eq!(done.is_ok(), allowed, "{round}: {done:?}");
+            assert_eq!(site.count("/register", None), usize::from(allowed), "{round}");
+            if let Err(error) = done {
+                let LoginError::Exchange { error, .. } = &error else { panic!("{error}") };
+                assert_eq!((error.kind(), error.blame()), (Kind::PolicyDenied, Blame::Caller), "{error:?}");
+            }
+        }
+    }
 }
