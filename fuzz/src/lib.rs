@@ -9,6 +9,7 @@ mod environment;
 mod frame_decoding;
 mod header_hygiene;
 mod mutate;
+mod response_heads;
 mod resumable;
 mod rng;
 mod seeds;
@@ -17,6 +18,7 @@ mod targets;
 
 pub use frame_decoding::frame_decoding;
 pub use header_hygiene::header_hygiene;
+pub use response_heads::response_heads;
 pub use resumable::resumable;
 pub use seeds::seeds;
 pub use targets::{TARGETS, Target};

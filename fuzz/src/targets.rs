@@ -13,5 +13,6 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "frame_decoding", run: crate::frame_decoding },
     Target { name: "header_hygiene", run: crate::header_hygiene },
+    Target { name: "response_heads", run: crate::response_heads },
     Target { name: "resumable", run: crate::resumable },
 ];

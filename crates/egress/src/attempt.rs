@@ -52,6 +52,7 @@ pub(crate) struct Answer {
     /// The length of the body, where the origin announced it.
     pub(crate) announced: Option<u64>,
     pub(crate) is_proxied: bool,
+    pub(crate) hop: Arc<Hop>,
 }
 
 impl Answer {
@@ -168,7 +169,9 @@ impl Attempt<'_> {
                     outgoing.for_http1(&mut request)?;
                     let after = After { pool: Arc::downgrade(&pool), origin: Arc::clone(&origin) };
                     match self.over_http1(connection, request, after, spoils, &hop).await {
-                        Ok((head, body)) => return Ok(Answer::new(head, Source::Http1(body), &identity)),
+                        Ok((head, body)) => {
+                            return Ok(Answer::new(head, Source::Http1(body), &identity, hop));
+                        }
                         Err(NoAnswer::Failed(failed)) => return Err(failed),
                         Err(NoAnswer::Unsent(_)) if is_new => return Err(failure::unsent(&hop).into()),
                         Err(NoAnswer::Unsent(unsent)) => unsent,
@@ -178,7 +181,9 @@ impl Attempt<'_> {
                     self.stopwatch.ready(connection.remote());
                     outgoing.for_http2(&mut request)?;
                     match self.over_http2(connection, request, &pool, &hop).await {
-                        Ok((head, body)) => return Ok(Answer::new(head, Source::Http2(body), &identity)),
+                        Ok((head, body)) => {
+                            return Ok(Answer::new(head, Source::Http2(body), &identity, hop));
+                        }
                         Err(NoAnswer::Failed(failed)) => {
                             if failed.wants_http1 {
                                 pool.set_http1_only(target.origin());
@@ -329,9 +334,9 @@ impl Attempt<'_> {
 }
 
 impl Answer {
-    fn new(head: Parts, source: Source, identity: &Identity) -> Self {
+    fn new(head: Parts, source: Source, identity: &Identity, hop: Arc<Hop>) -> Self {
         let announced = source.announced(&head);
-        Self { head, source, announced, is_proxied: identity.proxy.is_some() }
+        Self { head, source, announced, is_proxied: identity.proxy.is_some(), hop }
     }
 }
 

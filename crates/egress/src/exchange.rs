@@ -11,7 +11,7 @@ use crate::request::method;
 use crate::request::target::Target;
 use crate::request::upload;
 use crate::request::variables::HeaderVariables;
-use crate::response::{self, BodyDeadlines, Incoming};
+use crate::response::{self, BodyDeadlines, Incoming, Rest};
 use crate::secrets::{Going, Secrets, Sent};
 use crate::stopwatch::Stopwatch;
 use afield_exchange::{
@@ -133,7 +133,7 @@ impl<'a> Exchange<'a> {
             let mut replay = self.body.again();
             let hop = self.redirects;
             let (answer, watch) = self.watched_hop(&mut replay).await.map_err(|error| at(hop, error))?;
-            let Answer { head, source, announced, .. } = answer;
+            let Answer { head, source, announced, hop: progress, .. } = answer;
             let becomes_get = redirect::becomes_get(head.status, &self.method);
             let (next, replay) = match (self.next(&head), replay) {
                 (Some(next), Some(replay)) => (next, replay),
@@ -141,7 +141,9 @@ impl<'a> Exchange<'a> {
                 _ => {
                     let deadlines = BodyDeadlines { total: self.deadlines.total, idle: self.idle };
                     let answer = response::head(&head, &self.sent, self.stopwatch.finish(head.version));
-                    let body = Incoming::new(source, announced, deadlines, self.redirects, self.sent, watch);
+                    let rest = Rest { hop: progress, is_wanted: head.status.is_success() };
+                    let body =
+                        Incoming::new(source, announced, deadlines, self.redirects, self.sent, rest, watch);
                     return Ok((answer, body));
                 }
             };

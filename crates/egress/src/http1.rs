@@ -49,13 +49,7 @@ impl Connection {
     /// Begins to speak HTTP/1 on a connection that was made. Nothing is sent.
     pub(crate) async fn open(connected: Connected, limits: &Limits) -> Result<Self, hyper::Error> {
         let Connected { io, control, remote, asked, .. } = connected;
-        let head = informational::raw_head_bytes(limits);
-        let (sender, driver) = Builder::new()
-            .max_headers(limits.response_header_count)
-            .max_header_size(head)
-            .max_buf_size(head)
-            .handshake(TokioIo::new(io))
-            .await?;
+        let (sender, driver) = settings(limits).handshake(TokioIo::new(io)).await?;
         let alarm = Alarm::default();
         Ok(Self(Box::new(Inner { sender, driver: Some(driver), control, remote, asked, alarm })))
     }
@@ -107,6 +101,14 @@ impl Connection {
     }
 }
 
+/// How HTTP/1 is read: heads up to the limits, and nothing that is not HTTP.
+pub(crate) fn settings(limits: &Limits) -> Builder {
+    let head = informational::raw_head_bytes(limits);
+    let mut builder = Builder::new();
+    builder.max_headers(limits.response_header_count).max_header_size(head).max_buf_size(head);
+    builder
+}
+
 type Answer = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
 
 impl Inner {
@@ -144,11 +146,11 @@ enum Source {
         after: After,
         hop: Arc<Hop>,
     },
-    /// Driven by a task of its own, since the request body is still being sent, whether or not somebody reads.
+    /// Driven by a task of its own, since the request body is still being sent, whether or not somebody reads. The task ends
+    /// once both bodies have.
     Apart {
-        _driver: AbortOnDropHandle<()>,
+        driver: AbortOnDropHandle<()>,
         control: Control,
-        hop: Arc<Hop>,
     },
     Over,
 }
@@ -164,15 +166,13 @@ impl Body {
         let source = match hop.is_upload_done() || hop.is_body_held() {
             true => Source::Here { connection, after, hop },
             false => {
-                let Inner { sender, driver, control, .. } = *connection.0;
+                let Inner { driver, control, .. } = *connection.0;
                 let driver = AbortOnDropHandle::new(tokio::spawn(async move {
-                    // Without it the connection would end with this response.
-                    let _sender = sender;
                     if let Some(driver) = driver {
                         let _ = driver.await;
                     }
                 }));
-                Source::Apart { _driver: driver, control, hop }
+                Source::Apart { driver, control }
             }
         };
         Self { incoming, source }
@@ -218,6 +218,16 @@ impl Body {
         })
     }
 
+    /// Ready when nothing of the request body is being sent any more.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Source::Apart { driver, control } = &mut self.source {
+            let ended = ready!(Pin::new(driver).poll(cx));
+            control.reset_on_drop(ended.is_err());
+            self.source = Source::Over;
+        }
+        Poll::Ready(())
+    }
+
     /// The body has ended: what the connection is used for from now on.
     fn finish(&mut self, cx: &mut Context<'_>) {
         match std::mem::replace(&mut self.source, Source::Over) {
@@ -235,7 +245,8 @@ impl Body {
                     pool.park(&after.origin, connection);
                 }
             }
-            Source::Apart { control, hop, .. } => control.reset_on_drop(!hop.is_upload_done()),
+            // The rest of the request body is waited for, or it is cut.
+            apart @ Source::Apart { .. } => self.source = apart,
             Source::Over => {}
         }
     }

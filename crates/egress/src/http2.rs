@@ -109,7 +109,7 @@ impl Connection {
     ) -> Result<(Parts, Body), NoAnswer> {
         let most = limits.informational_responses;
         let mut alarm = Alarm::default();
-        let mut ready = Box::pin(self.sender.clone().ready());
+        let mut ready = std::pin::pin!(self.sender.clone().ready());
         let ready = poll_fn(|cx| {
             loop {
                 if let Poll::Ready(ready) = ready.as_mut().poll(cx) {
@@ -170,7 +170,7 @@ impl Connection {
                 let _ = poll_fn(|cx| pump.poll(cx)).await;
             }))
         });
-        Ok((parts, Body { stream, _pump: pump, _connection: self, trailers: false }))
+        Ok((parts, Body { stream, pump, _connection: self, trailers: false }))
     }
 }
 
@@ -284,7 +284,7 @@ impl Pump {
 /// A response body as it comes. Dropping it resets the stream, and what is left of the upload ends.
 pub(crate) struct Body {
     stream: RecvStream,
-    _pump: Option<AbortOnDropHandle<()>>,
+    pump: Option<AbortOnDropHandle<()>>,
     _connection: Connection,
     /// Whether the data is over, so that trailer fields are next.
     trailers: bool,
@@ -313,6 +313,15 @@ impl Body {
             Err(error) if error.reason() == Some(Reason::NO_ERROR) && error.is_reset() => Poll::Ready(None),
             Err(error) => Poll::Ready(Some(Err(failure::body(&error)))),
         }
+    }
+
+    /// Ready when nothing of the request body is being sent any more.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(pump) = &mut self.pump {
+            let _ = ready!(Pin::new(pump).poll(cx));
+            self.pump = None;
+        }
+        Poll::Ready(())
     }
 
     /// Whether nothing follows.

@@ -1,6 +1,7 @@
 //! The response: its head in our words, its body as a stream under the deadlines.
 
 use crate::deadlines::Alarm;
+use crate::hop::Hop;
 use crate::observe::{HopOutcome, Watch};
 use crate::secrets::{Sent, redacted, redacted_name};
 use crate::{failure, http1, http2};
@@ -10,6 +11,7 @@ use futures_core::Stream;
 use http::header::{CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING, WWW_AUTHENTICATE};
 use http_body::Frame;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -95,6 +97,13 @@ impl Source {
         }
     }
 
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(body) => body.poll_upload(cx),
+            Self::Http2(body) => body.poll_upload(cx),
+        }
+    }
+
     /// The length in bytes, where the origin announced it.
     pub(crate) fn announced(&self, head: &http::response::Parts) -> Option<u64> {
         match self {
@@ -129,6 +138,18 @@ impl Source {
 /// Bytes of a redirect's body that are read to save its connection.
 const DISCARDED: usize = 64 * 1024;
 
+/// A request body that goes on although its origin has answered whole.
+pub(crate) struct Rest {
+    pub(crate) hop: Arc<Hop>,
+    /// Whether the origin may be expected to read on: one that refuses does not want the rest.
+    pub(crate) is_wanted: bool,
+}
+
+impl Rest {
+    /// How long it may stand still.
+    const PATIENCE: Duration = Duration::from_secs(1);
+}
+
 /// Body bytes as they come. Time counts while somebody waits for them: the idle deadline starts when a poll finds
 /// nothing and ends with the next bytes. Ends after the first error.
 pub(crate) struct Incoming {
@@ -141,6 +162,9 @@ pub(crate) struct Incoming {
     /// Made when a poll first has to wait, and only if there is a deadline.
     alarm: Alarm,
     waiting_since: Option<Instant>,
+    rest: Rest,
+    /// What of the request body was sent when the answer was whole, or when this was last looked at, and when that is again.
+    lingering: Option<(u64, Instant)>,
     watch: Option<Watch>,
 }
 
@@ -151,10 +175,22 @@ impl Incoming {
         deadlines: BodyDeadlines,
         hop: u32,
         sent: Vec<Sent>,
+        rest: Rest,
         watch: Option<Watch>,
     ) -> Self {
         let (alarm, waiting_since) = (Alarm::default(), None);
-        Self { source: Some(source), announced, deadlines, hop, sent, alarm, waiting_since, watch }
+        Self {
+            source: Some(source),
+            announced,
+            deadlines,
+            hop,
+            sent,
+            alarm,
+            waiting_since,
+            rest,
+            lingering: None,
+            watch,
+        }
     }
 
     /// Gives up on the body, for this reason.
@@ -175,10 +211,13 @@ impl Incoming {
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
+        if self.lingering.is_some() {
+            return self.poll_rest(cx).map(|()| None);
+        }
         let Some(source) = &mut self.source else { return Poll::Ready(None) };
         loop {
             let frame = match ready!(source.poll_frame(cx)) {
-                None => return Poll::Ready(None),
+                None => return self.poll_rest(cx).map(|()| None),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error.with_hop(self.hop)))),
                 Some(Ok(frame)) => frame,
             };
@@ -195,8 +234,28 @@ impl Incoming {
         }
     }
 
+    /// Waits for the rest of the request body once the answer is whole, as long as it gets on: a call that succeeds has not cut
+    /// its own upload.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(source) = &mut self.source else { return Poll::Ready(()) };
+        if !self.rest.is_wanted || source.poll_upload(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            let sent = self.rest.hop.uploaded();
+            let (seen, until) = self.lingering.get_or_insert_with(|| (sent, Instant::now() + Rest::PATIENCE));
+            ready!(self.alarm.poll_until(cx, *until));
+            if *seen == sent {
+                return Poll::Ready(());
+            }
+            self.lingering = None;
+        }
+    }
+
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         let BodyDeadlines { total, idle } = self.deadlines;
+        // It counts the pauses of the response body.
+        let idle = idle.filter(|_| self.lingering.is_none());
         // A deadline beyond what the clock can express is none.
         let idle_until =
             idle.and_then(|idle| self.waiting_since.get_or_insert_with(Instant::now).checked_add(idle));

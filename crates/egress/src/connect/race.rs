@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use socket2::{SockRef, TcpKeepalive};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -47,7 +48,18 @@ pub(super) async fn connect(addresses: &[IpAddr], port: u16) -> io::Result<(TcpS
 async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
     Ok(stream)
+}
+
+/// Probes find out within a minute that the other end's machine, or the path to it, is gone while nothing is sent. They say
+/// nothing of an origin that pauses: its system answers them. There is no TCP_USER_TIMEOUT, which counts such a pause.
+fn keepalive() -> TcpKeepalive {
+    const INTERVAL: Duration = Duration::from_secs(15);
+    let keepalive = TcpKeepalive::new().with_time(INTERVAL).with_interval(INTERVAL);
+    #[cfg(not(windows))]
+    let keepalive = keepalive.with_retries(3);
+    keepalive
 }
 
 /// The addresses with the families alternating, beginning with the first's; the order within a family stays.
@@ -69,6 +81,19 @@ fn interleaved(addresses: &[IpAddr]) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Proves that no option of a connection's socket ends an exchange because the origin pauses, while a machine that is gone
+    /// is noticed (case 125).
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn pausing_origin_is_ended_by_no_socket_option() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let stream = dial(listener.local_addr().expect("bound")).await.expect("it is accepted");
+        let socket = SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().expect("readable"), None);
+        assert!(socket.keepalive().expect("readable") && socket.tcp_nodelay().expect("readable"));
+        assert_eq!(socket.tcp_keepalive_retries().expect("readable"), 3);
+    }
 
     /// Proves that families alternate, whichever is first, and that the order within each stays.
     #[test]

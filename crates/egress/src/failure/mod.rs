@@ -42,7 +42,7 @@ pub(crate) fn log(error: &Error) {
 /// Why no response head came over a connection.
 pub(crate) fn head(error: &(dyn std::error::Error + 'static), hop: &Hop) -> Failed {
     if let Some(upload) = hop.upload_error() {
-        return upload.clone().into();
+        return upload.clone().with_hop(hop.index).into();
     }
     let h2 = find::<h2::Error>(error).filter(|h2| h2.is_remote());
     let says = |reason| h2.is_some_and(|h2| h2.reason() == Some(reason));

@@ -674,3 +674,29 @@ async fn upload_goes_on_after_head() {
         drop(say);
     }
 }
+
+/// Proves that a call whose answer is whole has not cut its own upload while its origin reads on, that an origin which refused
+/// gets no more of it, and that one which neither reads nor closes does not hold the answer up for long.
+#[tokio::test]
+async fn upload_is_finished_after_whole_answer() {
+    let read_on = Script::new().expect_head().send(OK).expect_text("0\r\n\r\n").hang();
+    let origin = RawOrigin::always(read_on).await;
+    let pieces = futures_util::stream::unfold(0, |count| async move {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        (count < 20).then(|| (Ok::<_, BodyError>(Bytes::from_static(b"piece")), count + 1))
+    });
+    let body = RequestBody::Stream { length: None, stream: Box::pin(pieces) };
+    let answer = World::new().call(Request::new("POST", origin.url("/")).body(body)).await.unwrap();
+    assert_eq!(answer.body, "ok");
+    let received = origin.connection(0).await.wait_text("0\r\n\r\n").await;
+    assert_eq!(received.windows(5).filter(|window| window == b"piece").count(), 20);
+
+    let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno";
+    for (answer, status) in [(OK, 200), (refusal, 403)] {
+        let deaf = RawOrigin::builder().otherwise(Script::new().expect_head().send(answer).deaf());
+        let origin = deaf.buffers(16 * 1024, 16 * 1024).start().await.unwrap();
+        let answer = World::new().call(Request::new("POST", origin.url("/")).body(endless())).await.unwrap();
+        assert_eq!(answer.head.status, status);
+        origin.connection(0).await.wait_closed().await;
+    }
+}
