@@ -103,6 +103,8 @@ exit_codes! {
     ToolFailed = 108,
     /// An MCP server could not be used, or refused the call.
     McpFailed = 109,
+    /// The executor does not keep the protocol (`afield protocol-check`).
+    ProtocolBroken = 110,
     /// A defect in afield or in the executor. Please report it.
     Internal = 120,
     /// Interrupted by Ctrl-C (SIGINT); the request was cancelled through to the origin.

@@ -1,4 +1,6 @@
-use crate::{config, demo, doctor, executor, gateway, mcp, policy, request, serve, stdio, token};
+use crate::{
+    config, demo, doctor, executor, gateway, mcp, policy, protocol_check, request, serve, stdio, token,
+};
 use clap::{Parser, Subcommand};
 
 /// Performs HTTP where the network is.
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Config(config::Flags),
     /// Look at executors: version, dialect, limits, policy, latency.
     Doctor(Box<doctor::Flags>),
+    /// Try an executor against the wire protocol, section by section.
+    ProtocolCheck(Box<protocol_check::Flags>),
     /// See a request go through an executor, on this machine, in a few seconds.
     Demo(demo::Flags),
     /// Print the completion script of a shell.

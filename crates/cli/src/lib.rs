@@ -21,6 +21,7 @@ mod logging;
 mod mcp;
 mod place;
 mod policy;
+mod protocol_check;
 mod request;
 mod serve;
 mod signals;

@@ -2,7 +2,7 @@ use crate::{
     ExitCode, config, demo, doctor, executor,
     failure::Failure,
     flags::{Command, Flags},
-    gateway, logging, mcp, policy, request, serve,
+    gateway, logging, mcp, policy, protocol_check, request, serve,
     signals::Signals,
     stdio, token,
 };
@@ -78,6 +78,14 @@ fn dispatch(flags: Flags) -> ExitCode {
                 done = doctor::run(*flags) => finish(done),
             }
         }),
+        Command::ProtocolCheck(flags) => {
+            in_runtime(log, "off", Builder::new_multi_thread(), |signals| async move {
+                tokio::select! {
+                    code = signals.first() => code,
+                    done = protocol_check::run(*flags) => finish(done),
+                }
+            })
+        }
         Command::Executor(flags) => finish(executor::run(flags)),
         Command::Config(flags) => finish(config::run(flags)),
         Command::Demo(flags) => {

@@ -149,6 +149,10 @@ impl Report {
             };
             let total = findings.len();
             let _ = writeln!(text, "{word:<12}{:<44}{} of {total}", section.heading(), counts.kept);
+            if let Some(reason) = shared_reason(&findings) {
+                let _ = writeln!(text, "  {}", clean(reason));
+                continue;
+            }
             for finding in findings {
                 let (word, why) = match &finding.verdict {
                     Verdict::Kept => continue,
@@ -182,6 +186,16 @@ impl Report {
         };
         serde_json::to_value(told).unwrap_or_default()
     }
+}
+
+/// Why nothing of a section is offered, where that is one reason for all of it.
+fn shared_reason<'a>(findings: &[&'a Finding]) -> Option<&'a str> {
+    let mut reasons = findings.iter().map(|finding| match &finding.verdict {
+        Verdict::NotOffered(why) => Some(why.as_str()),
+        _ => None,
+    });
+    let first = reasons.next()??;
+    reasons.all(|reason| reason == Some(first)).then_some(first)
 }
 
 fn told(finding: &Finding) -> ToldCheck<'_> {

@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "afield-mcp",
             "afield-config",
             "afield-gateway",
+            "afield-kit",
             "afield-placement",
         ],
     ),

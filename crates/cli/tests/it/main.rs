@@ -18,6 +18,7 @@ mod operator;
 mod output;
 mod own_host;
 mod parity;
+mod protocol_check;
 mod secrets;
 mod serve;
 mod shares;

@@ -51,7 +51,7 @@ async fn binary(context: &Context) -> Outcome {
         Vec::new(),
         body(3, 0, 1, 0, b""),
         body(0, 0, 1, 0, b""),
-        body(2, 4, 1, 0, b""),
+        body(2, 0x80, 1, 0, b""),
         past,
     ];
     for message in messages {

@@ -5,6 +5,7 @@
 mod base_client;
 mod base_pair;
 mod base_server;
+mod documentation;
 mod golden;
 mod hostile;
 mod lists;
