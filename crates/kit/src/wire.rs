@@ -102,6 +102,7 @@ impl Wire {
             return Ok(match received {
                 Ok(Received::Pong) => continue,
                 Ok(Received::Malformed) => Came::Odd("a message that is not UTF-8".to_owned()),
+                Ok(Received::NoRoom { .. }) => Came::Odd("a message for which there is no room".to_owned()),
                 Ok(Received::Message(Message::Text(text))) => match serde_json::from_slice(&text) {
                     Ok(value) => Came::Json(value),
                     Err(_) => Came::Odd(format!("a text message that is not JSON, of {} bytes", text.len())),

@@ -30,6 +30,7 @@ fn number(text: &str) -> u64 {
             "KiB" => 1024,
             "MiB" => 1024 * 1024,
             "s" => 1000,
+            "min" => 60_000,
             "h" => 3_600_000,
             other => panic!("{other:?} is no unit"),
         }
