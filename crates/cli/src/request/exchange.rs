@@ -2,7 +2,7 @@ use super::{
     body::{self, ReadFailure},
     client::Client,
     exit,
-    head_text::head_text,
+    head_text::heads_text,
     plan::{Plan, RequestPlan, Target},
     progress::{Progress, Transfer},
     response,
@@ -10,10 +10,10 @@ use super::{
     write_out::Facts,
 };
 use crate::{ExitCode, failure::Failure};
-use afield_exchange::{Error, Request, RequestBody};
+use afield_exchange::{Error, Head, OnInformational, Request, RequestBody};
 use std::{
     io::IsTerminal,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Instant,
 };
 
@@ -62,9 +62,11 @@ pub(crate) async fn perform(
         plan.output.target != Target::Stdout { anyway: false } || !std::io::stdout().is_terminal();
     let _progress = (plan.report.progress && body_is_seen).then(|| Progress::start(transfer.clone()));
     let url = plan.request.url.clone();
+    let informational = Informational::default();
     let facts = &mut outcome.facts;
     let result: Result<ExitCode, Stopped> = async {
-        let request = request(plan.request, &transfer, &read_failure).await?;
+        let mut request = request(plan.request, &transfer, &read_failure).await?;
+        request.on_informational = Some(keep(&informational, story));
         let whole = match &request.body {
             RequestBody::Bytes(bytes) => bytes.len() as u64,
             _ => 0,
@@ -73,9 +75,10 @@ pub(crate) async fn perform(
         transfer.uploaded.fetch_add(whole, Ordering::Relaxed);
         facts.start_transfer = started.elapsed();
         story.head(&response.head);
-        facts.header_bytes = head_text(&response.head).len();
+        let heads = heads_text(&taken(&informational), &response.head);
+        facts.header_bytes = heads.len();
         facts.head = Some(response.head.clone());
-        response::write(plan.output, response, &transfer, story).await
+        response::write(plan.output, heads, response, &transfer, story).await
     }
     .await;
     facts.downloaded = transfer.downloaded.load(Ordering::Relaxed);
@@ -91,6 +94,22 @@ pub(crate) async fn perform(
     })
 }
 
+/// The informational responses, in order. Whoever performs the exchange limits them.
+type Informational = Arc<Mutex<Vec<Head>>>;
+
+/// Tells of them as they come, and keeps them.
+fn keep(informational: &Informational, story: &Story) -> OnInformational {
+    let (informational, story) = (informational.clone(), story.clone());
+    OnInformational::new(move |head| {
+        story.informational(&head);
+        informational.lock().unwrap_or_else(PoisonError::into_inner).push(head);
+    })
+}
+
+fn taken(informational: &Informational) -> Vec<Head> {
+    std::mem::take(&mut *informational.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 async fn request(
     plan: RequestPlan,
     transfer: &Arc<Transfer>,
@@ -100,8 +119,10 @@ async fn request(
         Request::new(plan.method, plan.url).body(body::open(plan.body, transfer, failure).await?);
     request.headers = plan.headers;
     request.timeout = plan.timeout;
+    request.connect_timeout = plan.connect_timeout;
     request.head_timeout = plan.head_timeout;
     request.idle_timeout = plan.idle_timeout;
     request.redirect = plan.redirect;
+    request.http_version = plan.http_version;
     Ok(request)
 }

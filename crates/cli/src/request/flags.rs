@@ -105,12 +105,27 @@ pub(crate) struct Flags {
     #[arg(short = 'L', long, help_heading = "Request")]
     pub location: bool,
 
+    /// Speak HTTP/1.1 to the origin.
+    #[arg(
+        long = "http1.1",
+        overrides_with_all = ["http2", "http2_prior_knowledge"],
+        help_heading = "Request"
+    )]
+    pub http1_1: bool,
+
+    /// Speak HTTP/2 to the origin where it agrees to that (TLS), else HTTP/1.1.
+    #[arg(long, overrides_with_all = ["http1_1", "http2_prior_knowledge"], help_heading = "Request")]
+    pub http2: bool,
+
+    /// Speak HTTP/2 to the origin without asking, also without TLS.
+    #[arg(long, overrides_with_all = ["http1_1", "http2"], help_heading = "Request")]
+    pub http2_prior_knowledge: bool,
+
     /// Seconds for the whole exchange, body included. Fractions are fine.
     #[arg(short = 'm', long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
     pub max_time: Option<Duration>,
 
-    /// Seconds to connect: locally to the origin; with an executor, to the executor (how long *it* connects is its
-    /// operator's limit `connectMs`).
+    /// Seconds to connect: to the origin, and before that to the executor if there is one.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Limits")]
     pub connect_timeout: Option<Duration>,
 

@@ -117,6 +117,15 @@ pub(crate) fn write_whole(target: &Target, bytes: &[u8]) -> Result<(), Failure> 
         .map_err(|error| cannot_write(target, &error))
 }
 
+/// Adds something small to what [`write_whole`] wrote.
+pub(crate) fn append(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
+    let file = match target {
+        Target::Stdout { .. } => open_file(target),
+        Target::File(path) => File::options().append(true).create(true).open(path),
+    };
+    file.and_then(|mut file| write_all(&mut file, bytes)).map_err(|error| cannot_write(target, &error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

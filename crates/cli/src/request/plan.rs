@@ -11,7 +11,7 @@ use crate::{
     place::{Place, Reach},
     token::Token,
 };
-use afield_exchange::{Header, RedirectPolicy};
+use afield_exchange::{Header, RedirectPolicy, VersionPreference};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{path::PathBuf, time::Duration};
 
@@ -35,9 +35,11 @@ pub(crate) struct RequestPlan {
     pub headers: Vec<Header>,
     pub body: BodyPlan,
     pub timeout: Option<Duration>,
+    pub connect_timeout: Option<Duration>,
     pub head_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub redirect: RedirectPolicy,
+    pub http_version: VersionPreference,
 }
 
 #[derive(Debug)]
@@ -142,9 +144,16 @@ impl Plan {
                 headers,
                 body,
                 timeout: limit(flags.max_time),
+                connect_timeout: limit(flags.connect_timeout),
                 head_timeout: limit(flags.head_timeout),
                 idle_timeout: limit(flags.idle_timeout),
                 redirect: if flags.location { RedirectPolicy::Follow } else { RedirectPolicy::Stop },
+                http_version: match (flags.http1_1, flags.http2, flags.http2_prior_knowledge) {
+                    (true, ..) => VersionPreference::Http1,
+                    (_, true, _) => VersionPreference::Http2,
+                    (.., true) => VersionPreference::Http2PriorKnowledge,
+                    _ => VersionPreference::Auto,
+                },
             },
             output: OutputPlan {
                 target,

@@ -1,7 +1,7 @@
 use super::{
     decode::Decoder,
     exchange::Stopped,
-    head_text::head_text,
+    head_text::fields_text,
     output::{self, Sink},
     plan::{OnHttpError, OutputPlan, Target},
     progress::Transfer,
@@ -15,16 +15,17 @@ use std::{io::IsTerminal, sync::atomic::Ordering};
 /// Binary data is looked for in this many bytes, as in curl.
 const LOOKED_AT: u64 = 2000;
 
-/// Writes the response where the plan says. Returning early drops the body, which cancels the exchange.
+/// Writes the response where the plan says; `heads` is its head as text, behind the informational ones. Returning early drops the body, which cancels the exchange.
 pub(super) async fn write(
     plan: OutputPlan,
+    heads: Vec<u8>,
     response: Response,
     transfer: &Transfer,
     story: &Story,
 ) -> Result<ExitCode, Stopped> {
-    let Response { head, body } = response;
+    let Response { head, mut body } = response;
     if let Some(target) = &plan.dump_head {
-        output::write_whole(target, &head_text(&head))?;
+        output::write_whole(target, &heads)?;
     }
     let failed = head.status >= 400 && plan.on_http_error != OnHttpError::Nothing;
     if failed && plan.on_http_error == OnHttpError::FailWithoutBody {
@@ -32,7 +33,7 @@ pub(super) async fn write(
     }
     let mut writer = Writer::new(&plan, &head)?;
     if plan.include_head {
-        writer.sink.write(head_text(&head).into()).await?;
+        writer.sink.write(heads.into()).await?;
     }
     if plan.head_only {
         drop(body);
@@ -47,18 +48,28 @@ pub(super) async fn write(
     if matches!(plan.target, Target::File(_)) {
         writer.sink.write(Bytes::new()).await?;
     }
-    let ended = copy(body, &mut writer, plan.max_bytes, transfer).await;
+    let ended = copy(&mut body, &mut writer, plan.max_bytes, transfer).await;
+    let trailers = body.take_trailers();
+    // One that has not ended is given up before its output is waited for.
+    drop(body);
+    if plan.include_head && !trailers.is_empty() && ended.is_ok() {
+        writer.sink.write(fields_text(&trailers).into()).await?;
+    }
     // What came before an error is written all the same.
     let written = writer.sink.finish().await;
     let pieces = ended?;
     written?;
     story.end(transfer.downloaded.load(Ordering::Relaxed), pieces);
+    story.trailers(&trailers);
+    if let Some(target) = plan.dump_head.as_ref().filter(|_| !trailers.is_empty()) {
+        output::append(target, &fields_text(&trailers))?;
+    }
     if failed { Err(http_error(&head).into()) } else { Ok(ExitCode::Success) }
 }
 
 /// Copies the body to its end, and answers with the number of its pieces.
 async fn copy(
-    mut body: ResponseBody,
+    body: &mut ResponseBody,
     writer: &mut Writer,
     max_bytes: Option<u64>,
     transfer: &Transfer,

@@ -1,4 +1,7 @@
-use super::plan::{BodyPlan, Plan};
+use super::{
+    head_text::{status_line, version},
+    plan::{BodyPlan, Plan},
+};
 use crate::place::Place;
 use afield_exchange::{Error, Head, Header, redacted_url};
 use std::{
@@ -10,6 +13,7 @@ use std::{
 ///
 /// What may be a secret is never shown: the values of header fields that carry credentials, sessions or keys, userinfo,
 /// and the values of query parameters.
+#[derive(Clone)]
 pub(crate) struct Story {
     told: bool,
     started: Instant,
@@ -40,9 +44,27 @@ impl Story {
 
     pub fn head(&self, head: &Head) {
         self.tell("the response head is here");
-        let mut lines = format!("< {}\n", head.status);
+        self.push_head(head);
+    }
+
+    /// An informational response.
+    pub fn informational(&self, head: &Head) {
+        self.tell("an informational response is here");
+        self.push_head(head);
+    }
+
+    fn push_head(&self, head: &Head) {
+        let line = status_line(version(head).unwrap_or("HTTP"), head);
+        let mut lines = format!("< {}\n", printable(line.trim_ascii_end()));
         push_headers(&mut lines, "<", &head.headers);
         lines.push_str("<\n");
+        self.raw(&lines);
+    }
+
+    /// The trailer fields, once the body is whole.
+    pub fn trailers(&self, fields: &[Header]) {
+        let mut lines = String::new();
+        push_headers(&mut lines, "<", fields);
         self.raw(&lines);
     }
 

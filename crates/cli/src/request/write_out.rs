@@ -1,7 +1,8 @@
 use super::{data, source::Source};
 use crate::failure::Failure;
-use afield_exchange::Head;
+use afield_exchange::{Head, HttpVersion, Timings};
 use std::{fmt::Write, path::PathBuf, time::Duration};
+use url::Url;
 
 /// What `--write-out` prints at the end.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +40,14 @@ const VARIABLES: &[&str] = &[
     "exitcode",
     "filename_effective",
     "http_code",
+    "http_version",
     "method",
+    "num_connects",
     "num_headers",
+    "num_redirects",
+    "redirect_url",
+    "remote_ip",
+    "remote_port",
     "response_code",
     "scheme",
     "size_download",
@@ -48,9 +55,15 @@ const VARIABLES: &[&str] = &[
     "size_upload",
     "speed_download",
     "speed_upload",
+    "time_appconnect",
+    "time_connect",
+    "time_namelookup",
+    "time_pretransfer",
+    "time_redirect",
     "time_starttransfer",
     "time_total",
     "url",
+    "url_effective",
     "urlnum",
 ];
 
@@ -130,6 +143,13 @@ impl Facts {
     fn value(&self, name: &str) -> Option<Value> {
         let status = self.head.as_ref().map_or(0, |head| head.status);
         let speed = |bytes: u64| Value::Number((bytes as f64 / self.total.as_secs_f64().max(1e-6)) as u64);
+        let timings = self.timings();
+        // From the beginning of the exchange, as all of curl's times; what did not happen took no time.
+        let time = |of: fn(&Timings) -> Option<Duration>| {
+            Value::Seconds(
+                timings.and_then(|timings| Some(timings.redirect + of(timings)?)).unwrap_or_default(),
+            )
+        };
         Some(match name {
             "content_type" => {
                 let header = self.head.as_ref().and_then(|head| head.header("content-type"));
@@ -139,7 +159,22 @@ impl Facts {
             "exitcode" => Value::Number(self.exit_code.into()),
             "filename_effective" => Value::Text(self.file.as_ref().map(|file| file.display().to_string())),
             "http_code" | "response_code" => Value::Status(status),
+            "http_version" => Value::Text(Some(match timings.and_then(|timings| timings.http_version) {
+                Some(HttpVersion::Http10) => "1.0".to_owned(),
+                Some(HttpVersion::Http11) => "1.1".to_owned(),
+                Some(HttpVersion::Http2) => "2".to_owned(),
+                _ => "0".to_owned(),
+            })),
             "method" => Value::Text(Some(self.method.clone())),
+            "num_connects" => Value::Number(timings.map_or(0, |timings| timings.connections.into())),
+            "num_redirects" => Value::Number(timings.map_or(0, |timings| timings.redirects.into())),
+            "redirect_url" => Value::Text(self.redirect_url()),
+            "remote_ip" => Value::Text(
+                timings.and_then(|timings| timings.remote_address).map(|address| address.to_string()),
+            ),
+            "remote_port" => {
+                Value::Number(timings.and_then(|timings| timings.remote_port).unwrap_or(0).into())
+            }
             "num_headers" => Value::Number(self.head.as_ref().map_or(0, |head| head.headers.len() as u64)),
             "scheme" => {
                 Value::Text(self.url.split_once("://").map(|(scheme, _)| scheme.to_ascii_uppercase()))
@@ -149,12 +184,38 @@ impl Facts {
             "size_upload" => Value::Number(self.uploaded),
             "speed_download" => speed(self.downloaded),
             "speed_upload" => speed(self.uploaded),
+            "time_appconnect" => time(|timings| timings.secured),
+            "time_connect" => time(|timings| timings.connected),
+            "time_namelookup" => time(|timings| timings.resolved),
+            "time_pretransfer" => time(|timings| timings.ready),
+            "time_redirect" => Value::Seconds(timings.map_or(Duration::ZERO, |timings| timings.redirect)),
             "time_starttransfer" => Value::Seconds(self.start_transfer),
             "time_total" => Value::Seconds(self.total),
             "url" => Value::Text(Some(self.url.clone())),
+            "url_effective" => Value::Text((self.redirects() == 0).then(|| self.url.clone())),
             "urlnum" => Value::Number(0),
             _ => return None,
         })
+    }
+
+    fn timings(&self) -> Option<&Timings> {
+        self.head.as_ref()?.timings.as_deref()
+    }
+
+    fn redirects(&self) -> u32 {
+        self.timings().map_or(0, |timings| timings.redirects)
+    }
+
+    /// Where a redirect leads that was not followed.
+    fn redirect_url(&self) -> Option<String> {
+        let head = self.head.as_ref().filter(|head| matches!(head.status, 300..=399))?;
+        let location = head.header("location")?.text()?;
+        match Url::parse(location) {
+            Ok(url) => Some(url.into()),
+            // Relative to a URL that is known only where no redirect was followed.
+            Err(_) if self.redirects() == 0 => Some(Url::parse(&self.url).ok()?.join(location).ok()?.into()),
+            Err(_) => None,
+        }
     }
 
     fn json(&self) -> String {
@@ -238,6 +299,30 @@ mod tests {
         assert_eq!((split.stdout.as_slice(), split.stderr.as_slice()), (&b"ac"[..], &b"b"[..]));
         assert_eq!(printed("a%{onerror}b", &facts()).stdout, b"a");
         assert_eq!(printed("a%{onerror}b", &Facts { exit_code: 7, ..facts() }).stdout, b"ab");
+    }
+
+    /// Proves that what is known of the connection is printed, times from the beginning of the exchange, and that what is
+    /// not known is empty or zero.
+    #[test]
+    fn timings_are_printed() {
+        let mut timings = Timings::default();
+        timings.http_version = Some(HttpVersion::Http2);
+        timings.remote_address = Some("192.0.2.7".parse().unwrap());
+        timings.remote_port = Some(443);
+        (timings.connections, timings.redirects) = (2, 1);
+        timings.redirect = Duration::from_millis(250);
+        timings.connected = Some(Duration::from_millis(500));
+        let head =
+            Head::new(302, vec![Header::new("location", "../x?y")]).with_timings(Some(Box::new(timings)));
+        let format = "%{http_version}|%{remote_ip}|%{remote_port}|%{num_connects}|%{num_redirects}|\
+            %{time_redirect}|%{time_connect}|%{time_appconnect}|%{url_effective}|%{redirect_url}";
+        let redirected = Facts { head: Some(head), url: "http://h/a/b".into(), ..facts() };
+        let text = |facts: &Facts| String::from_utf8(printed(format, facts).stdout).unwrap();
+        assert_eq!(text(&redirected), "2|192.0.2.7|443|2|1|0.250000|0.750000|0.000000||");
+        assert_eq!(text(&facts()), "0||0|0|0|0.000000|0.000000|0.000000|http://h/|");
+        let head = Head::new(302, vec![Header::new("location", "../x?y")]);
+        let facts = Facts { head: Some(head), url: "http://h/a/b".into(), ..facts() };
+        assert!(text(&facts).ends_with("|http://h/a/b|http://h/x?y"));
     }
 
     /// Proves that `%{json}` and `%{header_json}` are JSON and hold every variable.
