@@ -1,13 +1,13 @@
 //! HTTP as it is: reason phrases, trailers both ways, and bodies that wait to be asked for. The client behind the gateway is
 //! one that a test plays, so that whatever performs requests has nothing to do with it.
 
-use crate::support::{Place, Running, Setup};
+use crate::support::{PLACES, Place, Running, Setup};
 use afield_client::{Exchange, HttpClient};
 use afield_exchange::{
     BodyFrame, Buffered, Error, Head, Header, Request, RequestBody, Response, ResponseBody, Trailers,
 };
 use afield_gateway::{Config, Route};
-use afield_testkit::within;
+use afield_testkit::{RawOrigin, Script, within};
 use bytes::Bytes;
 use std::{future::poll_fn, sync::Arc};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -168,5 +168,36 @@ async fn a_body_is_asked_for_when_it_is_read() {
         let read = within("the body is read", &mut reading).await.unwrap().unwrap().unwrap();
         assert_eq!(read, "hello");
         drop(answered);
+    }
+}
+
+/// Proves that with a real origin, asked from here or from an executor, reason phrase and trailers reach the caller
+/// (case 131), and that an origin that refuses an expectation is heard at once and gets no byte of the body (case 130).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_origin_is_passed_as_it_is() {
+    let whole = "HTTP/1.1 200 Very Fine\r\nTrailer: x-sum\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 1f\r\n\r\n";
+    let refusal = "HTTP/1.1 417 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for place in PLACES {
+        let origin = RawOrigin::always(Script::answering(whole)).await;
+        let gateway = Setup::at(place).route("r", origin.url("/")).start().await;
+        let mut caller = gateway.caller().await;
+        caller
+            .send("GET /r HTTP/1.1\r\nhost: localhost\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n")
+            .await;
+        let (got, _) = caller.rest().await;
+        let got = String::from_utf8(got).unwrap();
+        assert!(got.starts_with("HTTP/1.1 200 Very Fine\r\n"), "{place:?}: {got}");
+        assert!(got.ends_with("4\r\nbody\r\n0\r\nx-sum: 1f\r\n\r\n"), "{place:?}: {got}");
+
+        let origin = RawOrigin::always(Script::new().expect_head().send(refusal)).await;
+        let gateway = Setup::at(place).route("r", origin.url("/")).start().await;
+        let mut caller = gateway.caller().await;
+        let fields = "host: localhost\r\nexpect: 100-continue\r\ncontent-length: 100000";
+        caller.send(format!("PUT /r HTTP/1.1\r\n{fields}\r\n\r\n")).await;
+        let (got, _) = caller.rest().await;
+        let got = String::from_utf8(got).unwrap();
+        assert!(got.starts_with("HTTP/1.1 417 No\r\n"), "{place:?}: {got}");
+        let sent = origin.connection(0).await.wait_text("\r\n\r\n").await;
+        assert!(sent.ends_with(b"\r\n\r\n"), "{place:?}: {}", sent.escape_ascii());
     }
 }
