@@ -38,6 +38,12 @@ async fn whole(executor: &mut Peer, call: &Value) {
     executor.send_json(&json!({ "id": call["id"], "result": result })).await;
 }
 
+/// Says that a call's upload has been read to its end.
+async fn read_whole(executor: &mut Peer, call: &Value) {
+    let consumed = json!({ "requestId": call["id"], "offset": 0, "final": true });
+    executor.notify("http/request/consumed", consumed).await;
+}
+
 /// Answers a `session/sync`: everything that was asked is known.
 async fn in_step(executor: &mut Peer, sync: &Value) {
     let asked = sync["params"]["requests"].as_array().unwrap();
@@ -142,6 +148,7 @@ async fn request_trailers_end_the_upload_where_they_are_known() {
             } else {
                 assert_eq!((flags, payload), (END, Vec::new()));
             }
+            read_whole(&mut executor, &call).await;
             whole(&mut executor, &call).await;
         });
         answer.unwrap();
@@ -268,6 +275,7 @@ async fn an_upload_that_expects_continue_waits_to_be_asked_for() {
                 assert_eq!(piece(&mut executor).await, (0, b"early".to_vec()));
                 drop(feed);
                 assert_eq!(piece(&mut executor).await, (END, Vec::new()));
+                read_whole(&mut executor, &call).await;
             }
             whole(&mut executor, &call).await;
             std::mem::forget(executor);
@@ -300,6 +308,7 @@ async fn bodies_go_both_ways_at_once() {
     }
     drop(feed);
     assert_eq!(piece(&mut executor).await, (END, Vec::new()));
+    read_whole(&mut executor, &call).await;
     executor.send_binary(body(&call, END, offset, b"")).await;
     assert!(within("the end", response.body.next()).await.is_none());
 }
