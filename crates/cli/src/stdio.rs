@@ -141,7 +141,7 @@ where
                 let message = match asked {
                     Ok(Received::Message(message)) => message,
                     // What is not even UTF-8 is one bad message here, and one there.
-                    Ok(Received::Malformed) => Message::Text(Bytes::from_static(b"\xef\xbf\xbd")),
+                    Ok(Received::Malformed | Received::NoRoom { .. }) => Message::Text(Bytes::from_static(b"\xef\xbf\xbd")),
                     Ok(Received::Pong) => continue,
                     Err(_) => {
                         answer_by = Some(Instant::now() + GRACE);
