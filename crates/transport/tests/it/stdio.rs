@@ -120,12 +120,6 @@ async fn a_peer_that_never_reads_makes_the_sender_wait() {
     assert!(arrived.len() <= 64 * 1024);
 }
 
-/// Proves that stdio says what it cannot do.
-#[tokio::test]
-async fn stdio_has_no_binary_messages() {
-    assert!(!pipes(1024).0.has_binary());
-}
-
 /// Proves how lines become frames, byte by byte, as docs/protocol.md has it: at the end that accepted behind the line that it
 /// sends next, at the end that dialled at once; what came in one read with the last line is frames already (case 184).
 #[tokio::test]
