@@ -1,4 +1,4 @@
-use afield_exchange::{Head, Response, ResponseBody};
+use afield_exchange::{Blame, Error, Head, Kind, Phase, Response, ResponseBody, Retry, detail};
 use http::StatusCode;
 
 /// A response, with what MCP asks of its head.
@@ -9,10 +9,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(response: Response) -> Self {
+    /// Takes a response apart. Fails where whoever performed the request handed on a status that HTTP does not have.
+    pub(crate) fn new(response: Response) -> Result<Self, Error> {
         let Response { head, body } = response;
-        let status = StatusCode::from_u16(head.status).expect("a status is from 100 to 999");
-        Self { status, head, body }
+        let Ok(status) = StatusCode::from_u16(head.status) else {
+            let message = "the response has a status that HTTP does not have";
+            return Err(Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, message)
+                .with_detail(detail::NOT_HTTP)
+                .with_phase(Phase::Head));
+        };
+        Ok(Self { status, head, body })
     }
 
     pub(crate) fn status(&self) -> StatusCode {

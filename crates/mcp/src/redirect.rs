@@ -19,7 +19,7 @@ pub(crate) async fn send(client: &dyn HttpClient, mut request: Request) -> Resul
     request.redirect = RedirectPolicy::Stop;
     for _ in 0..=MAX_REDIRECTS {
         let again = repeated(&request);
-        let answer = Answer::new(client.stream(request).await?);
+        let answer = Answer::new(client.stream(request).await?)?;
         let Some(location) = target(&answer, &again.url) else { return Ok(answer) };
         tracing::debug!(status = %answer.status(), to = location.path(), "following a redirect within the origin");
         request = Request { url: location.into(), ..again };

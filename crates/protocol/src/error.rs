@@ -141,8 +141,10 @@ impl RpcError {
 
     /// The error that a peer's answer means. Where the peer gave no data, the code and the text decide; what they do
     /// not tell is taken to be the worse: a retry is not known to be safe.
+    ///
+    /// A text over 4 KiB is cut, and a detail that is no word is dropped: both are a peer's.
     pub fn into_error(self) -> Error {
-        let message = bare_message(self.code, self.message);
+        let message = bare_message(self.code, shortened(self.message));
         let Some(data) = self.data else {
             return inferred(self.code, message);
         };
@@ -150,7 +152,7 @@ impl RpcError {
         if let Some(phase) = data.phase {
             error = error.with_phase(phase);
         }
-        if let Some(detail) = data.detail {
+        if let Some(detail) = data.detail.filter(|detail| is_word(detail)) {
             error = error.with_detail(detail);
         }
         if let Some(hop) = data.hop {
@@ -158,6 +160,26 @@ impl RpcError {
         }
         error
     }
+}
+
+/// The longest text of a peer's error that is kept, in bytes.
+const LONGEST_MESSAGE: usize = 4096;
+
+/// Cuts a text that is longer than anybody would read.
+pub(crate) fn shortened(text: Cow<'static, str>) -> Cow<'static, str> {
+    match text.len() {
+        0..=LONGEST_MESSAGE => text,
+        _ => {
+            let end = (0..=LONGEST_MESSAGE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            format!("{}…", &text[..end]).into()
+        }
+    }
+}
+
+/// Tells whether a detail is of the form that ours have: `snake_case`, and short.
+fn is_word(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 fn code_and_message(error: &Error) -> (i64, String) {
@@ -290,6 +312,27 @@ mod tests {
         let wire = RpcError::from_error(&Error::invalid(detail::REQUEST_ID, "r-1"));
         let message = "http/request streamResponse requestId `r-1` is already active";
         assert_eq!((wire.code, wire.message.as_ref()), (-32602, message));
+    }
+
+    /// Proves that a peer's text is kept within bounds, whole characters only, and that its detail is a word or absent
+    /// (case 162).
+    #[test]
+    fn peer_error_text_and_detail_are_bounded() {
+        let long = format!("{}\u{e9}", "m".repeat(4095));
+        let error = RpcError::new(FAILED, format!("{FAILED_PREFIX}{long}")).into_error();
+        assert_eq!(error.message(), format!("{}…", "m".repeat(4096 - FAILED_PREFIX.len())));
+        let error = RpcError::new(FAILED, long).into_error();
+        assert_eq!(error.message(), format!("{}…", "m".repeat(4095)), "no half of a character");
+        for (detail, expected) in
+            [("url", Some("url")), ("a\u{1b}[2J", None), ("", None), ("A", None), (&"d".repeat(65), None)]
+        {
+            let json = serde_json::json!({
+                "code": FAILED, "message": "m",
+                "data": {"kind": "tls", "blame": "origin", "retry": "no", "detail": detail},
+            });
+            let error = serde_json::from_value::<RpcError>(json).unwrap().into_error();
+            assert_eq!((error.kind(), error.detail()), (Kind::Tls, expected));
+        }
     }
 
     /// Proves that an error without data, or with data of another shape, is still a usable error.

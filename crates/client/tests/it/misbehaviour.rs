@@ -91,7 +91,7 @@ async fn an_answer_of_the_wrong_shape_fails_its_call() {
             let error = result.expect_err(&wrong.to_string());
             assert_eq!(
                 (error.kind(), error.blame(), error.retry()),
-                (Kind::Internal, Blame::Executor, Retry::Unknown),
+                (Kind::OriginProtocol, Blame::Executor, Retry::Unknown),
                 "{wrong}: {error:?}"
             );
             if streamed && wrong.get("result").is_some() {

@@ -59,6 +59,12 @@ impl Connected {
     }
 }
 
+/// The largest answer to `initialize` that is looked into, in bytes.
+const LARGEST: usize = 256 * 1024;
+
+/// The longest id of a session in bytes.
+const LONGEST_ID: usize = 1024;
+
 const ID: RpcId = RpcId::Integer(1);
 
 /// The first message of a connection.
@@ -70,9 +76,11 @@ pub fn initialize(params: &InitializeParams) -> Bytes {
 pub fn initialize_answer(inbound: Inbound) -> Option<Result<Box<Connected>, RpcError>> {
     let Inbound::Response { id: ID, result } = inbound else { return None };
     let connected = |raw: Raw| {
-        parse_object(raw.text()).map(Box::new).map_err(|_| {
-            RpcError::new(INVALID_REQUEST, "the answer to initialize is not of the protocol's shape")
-        })
+        let text = Some(raw.text()).filter(|text| text.len() <= LARGEST);
+        let connected = text.and_then(|text| parse_object::<Connected>(text).ok());
+        connected.filter(|connected| connected.session_id.len() <= LONGEST_ID).map(Box::new).ok_or_else(
+            || RpcError::new(INVALID_REQUEST, "the answer to initialize is not of the protocol's shape"),
+        )
     };
     Some(result.and_then(connected))
 }
@@ -80,4 +88,25 @@ pub fn initialize_answer(inbound: Inbound) -> Option<Result<Box<Connected>, RpcE
 /// What a client says when its session has begun.
 pub(crate) fn initialized() -> Bytes {
     notification(method::INITIALIZED, 2, |out| out.raw(b"{}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::decode;
+
+    fn answer(session: &str, more: &str) -> Result<Box<Connected>, RpcError> {
+        let text = format!(r#"{{"id":1,"result":{{"sessionId":"{session}","more":"{more}"}}}}"#);
+        initialize_answer(decode(&text.into())).unwrap()
+    }
+
+    /// Proves that an answer to `initialize` of any size costs no more than its bytes: one that is too large, or that has a
+    /// name no session has, is none (case 162).
+    #[test]
+    fn initialize_answer_is_bounded() {
+        assert!(answer("s", "m").is_ok());
+        assert!(answer(&"s".repeat(1024), "m").is_ok());
+        assert!(answer(&"s".repeat(1025), "m").is_err());
+        assert!(answer("s", &"m".repeat(256 * 1024)).is_err());
+    }
 }

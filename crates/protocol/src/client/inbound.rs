@@ -4,7 +4,7 @@ use crate::{
     resumable::Consumed,
     wire::{Answer, Delta, Informational, decode_response, method},
 };
-use afield_exchange::{Blame, Error, Kind, Retry};
+use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ impl Raw {
 impl Raw {
     /// Decodes the answer of a call: the head, what came with it, and, in afield/1, whether that is all.
     pub fn into_answer(self) -> Result<Answer, Error> {
-        decode_response(self.text()).ok_or_else(wrong_shape)
+        decode_response(self.text()).map_err(not_an_answer)
     }
 }
 
@@ -58,10 +58,14 @@ struct Named {
     request_id: Box<str>,
 }
 
-/// The executor answered, in words that are not of the protocol.
-fn wrong_shape() -> Error {
-    let message = "the executor's answer is not of the protocol's shape";
-    Error::new(Kind::Internal, Blame::Executor, Retry::Unknown, message)
+const WRONG_SHAPE: &str = "a shape that is not the protocol's";
+
+/// The executor answered, but not with what the protocol has for an answer.
+fn not_an_answer(why: &str) -> Error {
+    let message = format!("the executor broke the protocol: its answer has {why}");
+    Error::new(Kind::OriginProtocol, Blame::Executor, Retry::Unknown, message)
+        .with_detail(detail::NOT_HTTP)
+        .with_phase(Phase::Head)
 }
 
 /// Decodes one message. What is not UTF-8 is ignored like anything else that is not of the protocol.
@@ -84,7 +88,7 @@ pub fn decode(text: &Bytes) -> Inbound {
         }
         // An answer of the wrong shape still answers: whoever waits for it would wait for ever.
         Err(Malformed { answers: Some(id), .. }) => {
-            Inbound::Response { id, result: Err(RpcError::from_error(&wrong_shape())) }
+            Inbound::Response { id, result: Err(RpcError::from_error(&not_an_answer(WRONG_SHAPE))) }
         }
         _ => Inbound::Ignored,
     }

@@ -69,6 +69,9 @@ struct Raw<'a> {
     error: Option<&'a RawValue>,
 }
 
+/// The largest error object in bytes. It says what was wrong; nothing needs more for that.
+const LARGEST_ERROR: usize = 64 * 1024;
+
 /// Keeps the difference between absent and null: null is a result, and a null id is not the lack of one.
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
@@ -118,6 +121,9 @@ pub fn decode(text: &str) -> Result<Envelope<'_>, Malformed> {
     }
     let result = match (raw.result, raw.error) {
         (Some(result), None) => Ok(result),
+        (_, Some(error)) if error.get().len() > LARGEST_ERROR => {
+            return Err(Malformed::answer(id, "error is too large"));
+        }
         (_, Some(error)) => match parse_object(error.get()) {
             Ok(error) => Err(error),
             Err(_) => {
@@ -185,7 +191,8 @@ mod tests {
         }
         let refused = decode(r#"{"id":7,"method":5}"#).map(|_| ()).map_err(|malformed| malformed.id);
         assert_eq!(refused, Err(RpcId::Integer(7)));
-        for answer in [r#"{"id":7}"#, r#"{"id":7,"error":1}"#] {
+        let large = format!(r#"{{"id":7,"error":{{"code":1,"message":"{}"}}}}"#, "m".repeat(65_536));
+        for answer in [r#"{"id":7}"#, r#"{"id":7,"error":1}"#, &large] {
             let malformed = decode(answer).map(|_| ()).expect_err("it is no answer");
             assert_eq!((malformed.id, malformed.answers), (RpcId::NONE, Some(RpcId::Integer(7))), "{answer}");
         }

@@ -1,4 +1,5 @@
 use crate::{
+    error::shortened,
     json::{Text, parse_object},
     wire::{decode_base64, method, notification},
 };
@@ -44,7 +45,7 @@ impl Delta {
             seq: wire.seq,
             bytes: decode_base64(&wire.delta_base64)?,
             done: wire.done,
-            error: wire.error.map(|error| error.0.into()),
+            error: wire.error.map(|error| shortened(error.0.into_owned().into()).into()),
         })
     }
 

@@ -2,6 +2,7 @@ use crate::{
     json::Text,
     wire::{
         Encoder,
+        fields::{bounded, response_fields},
         header::{WireHeader, encode_headers},
         method, notification,
         reason::{decode_reason, encode_reason},
@@ -32,7 +33,7 @@ struct Wire<'a> {
     reason: Option<Text<'a>>,
     #[serde(borrow)]
     reason_base64: Option<Text<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "bounded")]
     headers: Vec<WireHeader<'a>>,
 }
 
@@ -44,7 +45,7 @@ impl Informational {
         if !matches!(wire.status, 100 | 102..=199) {
             return None;
         }
-        let headers = wire.headers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()?;
+        let headers = response_fields(wire.headers).ok()?;
         let head =
             Head::new(wire.status, headers).with_reason(decode_reason(wire.reason, wire.reason_base64)?);
         Some(Self { request_id: wire.request_id, seq: wire.seq, head })

@@ -4,6 +4,7 @@ mod base64;
 mod delta;
 mod encode;
 mod features;
+mod fields;
 mod header;
 mod informational;
 mod initialize;

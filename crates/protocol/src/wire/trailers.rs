@@ -1,5 +1,6 @@
 use crate::wire::{
     Encoder,
+    fields::{bounded, response_fields},
     header::{WireHeader, encode_headers},
 };
 use afield_exchange::Header;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Wire<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "bounded")]
     trailers: Vec<WireHeader<'a>>,
 }
 
@@ -25,7 +26,7 @@ pub fn encode_trailers(fields: &[Header]) -> Bytes {
 pub fn decode_trailers(payload: &[u8]) -> Option<Vec<Header>> {
     let text = std::str::from_utf8(payload).ok().filter(|text| text.trim_start().starts_with('{'))?;
     let wire: Wire<'_> = serde_json::from_str(text).ok()?;
-    wire.trailers.into_iter().map(WireHeader::into_header).collect::<Result<_, _>>().ok()
+    response_fields(wire.trailers).ok()
 }
 
 #[cfg(test)]

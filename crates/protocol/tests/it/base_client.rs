@@ -249,7 +249,7 @@ fn what_cannot_be_read_fails_its_call() {
         answer["id"] = id;
         say(&mut client, answer);
         let HeadPoll::Failed(error) = client.poll_answer(call) else { panic!("{wrong} is no error") };
-        assert_eq!((error.kind(), error.retry()), (Kind::Internal, Retry::Unknown));
+        assert_eq!((error.kind(), error.retry()), (Kind::OriginProtocol, Retry::Unknown));
     }
     let (call, id, request_id) = start(&mut client, true);
     say(&mut client, head(&id));

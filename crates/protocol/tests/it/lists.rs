@@ -102,7 +102,7 @@ fn client_decode_refuses_lists_for_objects() {
         r#"{"status":200,"headers":[["a","b",null,null,null]],"bodyBase64":""}"#,
         r#"{"status":200,"headers":{"name":"a","value":"b"},"bodyBase64":""}"#,
     ] {
-        assert!(decode_response(bad).is_none(), "{bad}");
+        assert!(decode_response(bad).is_err(), "{bad}");
     }
     for bad in [
         r#"{"lastRequestId":1,"requests":[[1,"known",0,0]]}"#,
