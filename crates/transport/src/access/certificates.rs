@@ -1,6 +1,6 @@
 use super::{
     Authenticate, Authorization, ClientCertificate, Credentials, FileError, Grant, NameRule, Principal,
-    PrincipalKind, Unauthorized, read, read_text,
+    PrincipalKind, Unauthorized, read, read_again, read_text,
 };
 use rustls::{
     RootCertStore,
@@ -54,12 +54,24 @@ impl ClientCertificates {
         [&self.authorities].into_iter().chain(&self.names).cloned().collect()
     }
 
-    /// Reads the files again. On an error everything stays as it was.
+    /// Reads the files again. One that is gone or empty lets nobody in any more. On an error everything stays as it was.
+    /// Blocks, for 100 ms longer where a file is gone or empty.
     ///
     /// # Errors
     ///
     /// If a file cannot be read or holds something else.
     pub fn reload(&self) -> Result<(), FileError> {
+        for file in self.files() {
+            if read_again(&file)?.is_none() {
+                tracing::warn!(file = %file.display(), "the file is gone or empty: no certificate is accepted any more");
+                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                *current =
+                    Arc::new(Current { verifier: current.verifier.clone(), names: Some(HashSet::new()) });
+                drop(current);
+                self.changed.send_replace(());
+                return Ok(());
+            }
+        }
         let loaded = load(&self.authorities, self.names.as_deref(), self.required)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         self.changed.send_replace(());

@@ -1,4 +1,10 @@
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 /// The largest file of credentials that is read.
 const LARGEST: u64 = 1024 * 1024;
@@ -19,16 +25,39 @@ impl FileError {
     }
 }
 
-/// The file's bytes, of which there may be 1 MiB.
+/// A file that seems to have been withdrawn is looked at once more after this: it may be about to be written.
+const ONCE_MORE: Duration = Duration::from_millis(100);
+
+/// Returns the file's bytes, of which there may be 1 MiB.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
-    match read {
+    contents(path).map_err(|error| FileError::new(path, error.to_string()))
+}
+
+/// Reads a file again that was read before. `None`: it has been withdrawn, for it is gone, or holds nothing but white space
+/// and lines that begin with `#`. What cannot be read is an error, and no withdrawal. Blocks.
+pub(crate) fn read_again(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    let read = || match contents(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::new(path, error.to_string())),
-        Ok(_) if bytes.len() as u64 > LARGEST => {
-            Err(FileError::new(path, format!("it is larger than {LARGEST} bytes")))
-        }
-        Ok(_) => Ok(bytes),
+        Ok(bytes) => Ok(Some(bytes).filter(|bytes| !is_blank(bytes))),
+    };
+    if let Some(bytes) = read()? {
+        return Ok(Some(bytes));
+    }
+    thread::sleep(ONCE_MORE);
+    read()
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).all(|line| line.is_empty() || line[0] == b'#')
+}
+
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > LARGEST {
+        true => Err(io::Error::other(format!("it is larger than {LARGEST} bytes"))),
+        false => Ok(bytes),
     }
 }
 

@@ -20,7 +20,7 @@ pub use certificates::ClientCertificates;
 pub use combine::{All, Any};
 pub(crate) use failures::Failures;
 pub use file::FileError;
-pub(crate) use file::{read, read_text};
+pub(crate) use file::{read, read_again, read_text};
 pub use jwt::{Jwt, JwtKeys, JwtRules, mint_jwt};
 pub use principal::{Principal, PrincipalKind};
 pub use tokens::{TokenDigest, Tokens, new_token};

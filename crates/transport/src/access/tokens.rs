@@ -1,6 +1,6 @@
 use super::{
     Authenticate, Authorization, Credentials, FileError, Grant, Principal, PrincipalKind, Unauthorized,
-    read_text,
+    read_again, read_text,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::{
@@ -103,7 +103,8 @@ pub fn new_token() -> Result<String, std::io::Error> {
 }
 
 /// Lets in who presents one of several tokens: those it was made with, and those of a file, which can be read again.
-/// A session whose token the file does not hold any more ends.
+/// A session whose token the file does not hold any more ends: also when the file is emptied or deleted, in which case it
+/// lets nobody in.
 ///
 /// The file holds a token as it is, or a line for each token: a name, white space, and the token's SHA-256 digest in
 /// hexadecimal. Empty lines and lines that begin with `#` are skipped.
@@ -123,7 +124,15 @@ impl Tokens {
     pub fn new(fixed: Vec<TokenDigest>, file: Option<PathBuf>) -> Result<Self, FileError> {
         let fixed = RwLock::new(fixed);
         let tokens = Self { fixed, file, accepted: Arc::default(), changed: watch::Sender::new(()) };
-        tokens.reload()?;
+        let of_file = match &tokens.file {
+            Some(file) => parse(&read_text(file)?).map_err(|why| FileError::new(file, why))?,
+            None => Vec::new(),
+        };
+        if let (Some(file), true) = (&tokens.file, of_file.is_empty()) {
+            let why = "there is no token in it; `afield token new` prints one";
+            return Err(FileError::new(file, why));
+        }
+        tokens.accept(of_file);
         Ok(tokens)
     }
 
@@ -146,20 +155,35 @@ impl Tokens {
         })
     }
 
-    /// Reads the file again. On an error everything stays as it was.
+    /// Reads the file again. One that is gone or empty holds no token any more. On an error everything stays as it was.
+    /// Blocks, for 100 ms longer where the file is gone or empty.
     ///
     /// # Errors
     ///
     /// If the file cannot be read or holds something else.
     pub fn reload(&self) -> Result<(), FileError> {
-        let mut accepted = self.fixed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut of_file = Vec::new();
         if let Some(file) = &self.file {
-            let text = read_text(file)?;
-            accepted.extend(parse(&text).map_err(|why| FileError::new(file, why))?);
+            match read_again(file)? {
+                Some(bytes) => {
+                    let text =
+                        String::from_utf8(bytes).map_err(|_| FileError::new(file, "it is not UTF-8 text"))?;
+                    of_file = parse(&text).map_err(|why| FileError::new(file, why))?;
+                }
+                None => {
+                    tracing::warn!(file = %file.display(), "no token is in the file any more: it lets nobody in")
+                }
+            }
         }
+        self.accept(of_file);
+        Ok(())
+    }
+
+    fn accept(&self, of_file: Vec<TokenDigest>) {
+        let mut accepted = self.fixed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        accepted.extend(of_file);
         *self.accepted.write().unwrap_or_else(PoisonError::into_inner) = accepted;
         self.changed.send_replace(());
-        Ok(())
     }
 }
 
@@ -217,10 +241,7 @@ fn parse(text: &str) -> Result<Vec<TokenDigest>, String> {
             }
         });
     }
-    match tokens.is_empty() {
-        true => Err("there is no token in it; `afield token new` prints one".to_owned()),
-        false => Ok(tokens),
-    }
+    Ok(tokens)
 }
 
 fn parse_hex(hex: &str) -> Option<[u8; 32]> {
@@ -294,7 +315,38 @@ mod tests {
             let why = parse(wrong).unwrap_err();
             assert!(why.contains(line) && !why.contains("canary"), "{why}");
         }
-        assert!(parse("# nothing\n").unwrap_err().contains("no token"));
+        assert!(parse("# nothing\n").unwrap().is_empty());
+    }
+
+    /// Proves that a file which is emptied, deleted, or loses its last line while it is used lets nobody in any more and ends
+    /// what it had granted, that tokens given otherwise go on, and that it counts again once it is back; and that an
+    /// executor does not start with such a file (case 181).
+    #[test]
+    fn token_file_withdrawn_lets_nobody_in() {
+        type Withdraw = fn(&std::path::Path);
+        let ways: [Withdraw; 4] = [
+            |file| std::fs::write(file, "").unwrap(),
+            |file| std::fs::write(file, "# ann was here\n\n  \n").unwrap(),
+            |file| std::fs::remove_file(file).unwrap(),
+            |file| std::fs::rename(file, file.with_extension("old")).unwrap(),
+        ];
+        for withdraw in ways {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("tokens");
+            let line = format!("ann {}\n", TokenDigest::of("ann").hex());
+            std::fs::write(&file, &line).unwrap();
+            let tokens = Tokens::new(vec![TokenDigest::of("fixed")], Some(file.clone())).unwrap();
+            let [ann, fixed] = ["ann", "fixed"].map(|token| grant(&tokens, Some(token)).unwrap());
+            withdraw(&file);
+            tokens.reload().unwrap();
+            assert!(ann.authorization.check().is_err() && fixed.authorization.check().is_ok());
+            assert_eq!(ask(&tokens, Some("ann")), Err(Unauthorized::Wrong));
+            assert_eq!(ask(&tokens, None), Err(Unauthorized::Missing), "and not everybody");
+            assert!(Tokens::new(Vec::new(), Some(file.clone())).is_err(), "none to start with");
+            std::fs::write(&file, &line).unwrap();
+            tokens.reload().unwrap();
+            assert_eq!(ask(&tokens, Some("ann")), Ok(Principal::new("ann")));
+        }
     }
 
     /// Proves that a token taken out of the file is not accepted any more and ends what it had granted, that one that

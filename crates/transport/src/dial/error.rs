@@ -1,4 +1,5 @@
 use crate::FileError;
+use rustls::CertificateError;
 use std::{fmt, io, time::Duration};
 
 /// Why a WebSocket could not be opened. Its text names the host and never a token, a query or userinfo.
@@ -105,10 +106,13 @@ impl fmt::Display for DialError {
             Self::Connect { host, source } => {
                 write!(f, "{host} could not be connected to: {source}; check that an executor listens there")
             }
-            Self::Tls { host, source } => write!(
-                f,
-                "TLS with {host} failed: {source}; check the certificate, the trusted roots, and that the port speaks TLS"
-            ),
+            Self::Tls { host, source } => match certificate(source) {
+                Some(what) => write!(f, "TLS with {host} failed: {what}"),
+                None => write!(
+                    f,
+                    "TLS with {host} failed: {source}; check the certificate, the trusted roots, and that the port speaks TLS"
+                ),
+            },
             Self::Refused { status, body, refusal } => {
                 match refusal {
                     Some(_) => write!(f, "the executor refused the connection with {status}")?,
@@ -133,6 +137,39 @@ impl fmt::Display for DialError {
             }
         }
     }
+}
+
+/// What is wrong with the executor's certificate, whose it is to mend, and at which end.
+fn certificate(source: &io::Error) -> Option<String> {
+    let error = source.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(wrong) = error else { return None };
+    Some(match wrong {
+        CertificateError::Expired => {
+            "the executor's certificate has expired: whoever runs the executor has to renew it".to_owned()
+        }
+        CertificateError::ExpiredContext { time, not_after } => {
+            let days = time.as_secs().saturating_sub(not_after.as_secs()) / 86_400;
+            let ago = if days == 0 { "today".to_owned() } else { format!("{days} days ago") };
+            format!("the executor's certificate has expired, {ago}: whoever runs the executor has to renew it")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the executor's certificate is not valid yet: check the clocks of both machines".to_owned()
+        }
+        CertificateError::UnknownIssuer => {
+            "the executor's certificate is of an authority that is not trusted on this side: check the certificate, and name \
+             its authority here (`ca`), or pin the certificate"
+                .to_owned()
+        }
+        CertificateError::NotValidForName => {
+            "the executor's certificate is for other names: address the executor by one of those, or pin the certificate"
+                .to_owned()
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => format!(
+            "the executor's certificate is for other names ({}): address the executor by one of those, or pin the certificate",
+            presented.iter().take(8).cloned().collect::<Vec<_>>().join(", ").escape_debug()
+        ),
+        _ => return None,
+    })
 }
 
 /// What to do. What the executor itself says holds that already, but for its caller's part.

@@ -3,6 +3,7 @@
 mod proxied;
 mod tls;
 mod unix;
+mod validity;
 
 pub use tls::ServerTls;
 pub(crate) use tls::{read_chain, read_key};

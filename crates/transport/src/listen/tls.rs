@@ -1,3 +1,4 @@
+use super::validity::Validity;
 use crate::{
     ClientCertificates, FileError,
     access::{read, read_text},
@@ -8,6 +9,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
 };
 
 /// How a listener speaks TLS: 1.2 and 1.3, with a certificate and a key from files that can be read again. Handshakes that
@@ -16,7 +18,14 @@ pub struct ServerTls {
     certificate: PathBuf,
     key: PathBuf,
     clients: Option<Arc<ClientCertificates>>,
-    config: RwLock<Arc<ServerConfig>>,
+    loaded: RwLock<Loaded>,
+}
+
+/// What the files held when they were last read.
+#[derive(Clone)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    validity: Option<Validity>,
 }
 
 impl ServerTls {
@@ -31,8 +40,8 @@ impl ServerTls {
         key: PathBuf,
         clients: Option<Arc<ClientCertificates>>,
     ) -> Result<Self, FileError> {
-        let config = RwLock::new(load(&certificate, &key, clients.as_deref())?);
-        Ok(Self { certificate, key, clients, config })
+        let loaded = RwLock::new(load(&certificate, &key, clients.as_deref())?);
+        Ok(Self { certificate, key, clients, loaded })
     }
 
     /// The files, for whoever watches them: those of the clients' authorities too.
@@ -50,23 +59,28 @@ impl ServerTls {
     pub fn reload(&self) -> Result<(), FileError> {
         // First who is still accepted: taking somebody out must not wait for a certificate to be whole.
         let clients = self.clients.as_ref().map_or(Ok(()), |clients| clients.reload());
-        let config = load(&self.certificate, &self.key, self.clients.as_deref())?;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let loaded = load(&self.certificate, &self.key, self.clients.as_deref())?;
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         clients
     }
 
+    /// Says what is worth a word about the certificate by now: that it has expired, or is about to within 14 days (or a third
+    /// of its life, if that is shorter), with the days that are left.
+    pub fn warning(&self) -> Option<String> {
+        let validity = self.loaded.read().unwrap_or_else(PoisonError::into_inner).validity?;
+        let warning = validity.warning(SystemTime::now())?;
+        Some(format!("the certificate in {} {warning}", self.certificate.display()))
+    }
+
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).config.clone()
     }
 }
 
-fn load(
-    certificate: &Path,
-    key: &Path,
-    clients: Option<&ClientCertificates>,
-) -> Result<Arc<ServerConfig>, FileError> {
+fn load(certificate: &Path, key: &Path, clients: Option<&ClientCertificates>) -> Result<Loaded, FileError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = read_chain(certificate)?;
+    let validity = Validity::of(&chain);
     let certified =
         CertifiedKey::from_der(chain, read_key(key)?, &provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -86,7 +100,7 @@ fn load(
         .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)));
     // A WebSocket begins as HTTP/1.1.
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Loaded { config: Arc::new(config), validity })
 }
 
 /// The certificates in a PEM file, of which there is one at least.

@@ -20,11 +20,16 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// The keys in it that can check tokens. Those for something else are left out, and secret keys (`oct`) too: a set is a
+pub(super) const NO_KEY: &str = "no key in it is for signatures by EdDSA (Ed25519) or RS256";
+
+/// The keys in it that can check tokens; none if it holds no key at all. Those for something else are left out, and secret keys (`oct`) too: a set is a
 /// public thing.
 pub(super) fn parse(json: &[u8]) -> Result<Vec<Key>, String> {
     let set: Set = serde_json::from_slice(json)
         .map_err(|error| format!("it is no JWK set: {}, line {}", kind(&error), error.line()))?;
+    if set.keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut keys = Vec::new();
     for (at, jwk) in set.keys.into_iter().enumerate() {
         if jwk.usage.as_deref().is_none_or(|usage| usage == "sig") {
@@ -32,7 +37,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Vec<Key>, String> {
         }
     }
     match keys.is_empty() {
-        true => Err("no key in it is for signatures by EdDSA (Ed25519) or RS256".to_owned()),
+        true => Err(NO_KEY.to_owned()),
         false => Ok(keys),
     }
 }

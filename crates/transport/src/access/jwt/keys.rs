@@ -1,12 +1,12 @@
 use super::{JwtKeys, jwks};
-use crate::access::{FileError, read};
+use crate::access::{FileError, read, read_again};
 use ring::{
     digest::{SHA256, digest},
     hmac,
     signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey},
 };
 use rustls_pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 use webpki::RawPublicKeyEntity;
 
 /// The fewest bytes of an HS256 secret: as many as the digest has (RFC 7518, section 3.2).
@@ -103,20 +103,29 @@ impl Key {
     }
 }
 
-/// All keys of these files. The algorithm of each is settled by where it is and what it is.
-pub(super) fn load(files: &JwtKeys) -> Result<Arc<[Key]>, FileError> {
+/// Returns all keys of these files. The algorithm of each is settled by where it is and what it is.
+///
+/// `again`: they were read before, and one that is gone or empty by now has been withdrawn, with its keys.
+pub(super) fn load(files: &JwtKeys, again: bool) -> Result<Arc<[Key]>, FileError> {
+    let read = |file: &Path| if again { read_again(file) } else { read(file).map(Some) };
     let mut keys = Vec::new();
     for file in &files.secrets {
-        let secret = read(file)?;
+        let Some(secret) = read(file)? else { continue };
         let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
         let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
         keys.push(Key::secret(secret).map_err(|why| FileError::new(file, why))?);
     }
     for file in &files.public_keys {
-        keys.push(Key::pem(&read(file)?).map_err(|why| FileError::new(file, why))?);
+        let Some(pem) = read(file)? else { continue };
+        keys.push(Key::pem(&pem).map_err(|why| FileError::new(file, why))?);
     }
     for file in &files.sets {
-        keys.extend(jwks::parse(&read(file)?).map_err(|why| FileError::new(file, why))?);
+        let Some(set) = read(file)? else { continue };
+        let found = jwks::parse(&set).map_err(|why| FileError::new(file, why))?;
+        if found.is_empty() && !again {
+            return Err(FileError::new(file, jwks::NO_KEY));
+        }
+        keys.extend(found);
     }
     Ok(keys.into())
 }

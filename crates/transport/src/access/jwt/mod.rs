@@ -84,7 +84,7 @@ impl Jwt {
     ///
     /// If a file cannot be read, holds something else, or a key that is too weak.
     pub fn new(rules: JwtRules, files: JwtKeys) -> Result<Self, FileError> {
-        let keys = Arc::new(RwLock::new(keys::load(&files)?));
+        let keys = Arc::new(RwLock::new(keys::load(&files, false)?));
         Ok(Self { rules, files, keys, changed: watch::Sender::new(()) })
     }
 
@@ -93,13 +93,17 @@ impl Jwt {
         self.files.files()
     }
 
-    /// Reads the files again. On an error everything stays as it was.
+    /// Reads the files again. One that is gone or empty holds no key any more. On an error everything stays as it was.
+    /// Blocks, for 100 ms longer where a file is gone or empty.
     ///
     /// # Errors
     ///
     /// If a file cannot be read, holds something else, or a key that is too weak.
     pub fn reload(&self) -> Result<(), FileError> {
-        let keys = keys::load(&self.files)?;
+        let keys = keys::load(&self.files, true)?;
+        if keys.is_empty() {
+            tracing::warn!("the files of keys are gone or empty: no JSON Web Token is accepted any more");
+        }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         self.changed.send_replace(());
         Ok(())

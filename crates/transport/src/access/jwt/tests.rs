@@ -254,6 +254,28 @@ fn an_unusable_key_file_is_told() {
     }
 }
 
+/// Proves that a key file which is emptied or deleted while it is used, or a set that loses its last key, ends the sessions of
+/// its keys and lets nobody in (case 181).
+#[test]
+fn jwt_keys_withdrawn_let_nobody_in() {
+    let directory = tempfile::tempdir().unwrap();
+    for withdrawn in [Some(""), Some("\n"), None] {
+        let jwt = by_secret(directory.path());
+        let grant = ask(&jwt, &hs256(SECRET, &claims())).unwrap();
+        match withdrawn {
+            Some(text) => drop(write(directory.path(), "secret", text)),
+            None => std::fs::remove_file(directory.path().join("secret")).unwrap(),
+        }
+        jwt.reload().unwrap();
+        assert_eq!(grant.authorization.check(), Err(CredentialEnd::Revoked));
+        assert!(ask(&jwt, &hs256(SECRET, &claims())).is_err());
+    }
+    let files =
+        JwtKeys { sets: vec![write(directory.path(), "set", r#"{"keys":[]}"#)], ..JwtKeys::default() };
+    assert!(keys::load(&files, true).unwrap().is_empty());
+    assert!(keys::load(&files, false).is_err());
+}
+
 /// Proves that a session ends when its token's time is over, and when its key is taken out.
 #[tokio::test]
 async fn expiry_and_a_key_that_is_gone_end_a_session() {
