@@ -5,8 +5,10 @@
 //! test suite ([`smoke`]). Both start from `seeds/TARGET/`, where an input that once broke a target is added to stay.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod environment;
 mod frame_decoding;
+mod gateway_requests;
 mod header_hygiene;
 mod mutate;
 mod response_heads;
@@ -16,7 +18,9 @@ mod seeds;
 pub mod smoke;
 mod targets;
 
+pub use answers::answers;
 pub use frame_decoding::frame_decoding;
+pub use gateway_requests::gateway_requests;
 pub use header_hygiene::header_hygiene;
 pub use response_heads::response_heads;
 pub use resumable::resumable;

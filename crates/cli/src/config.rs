@@ -4,11 +4,11 @@ mod memory;
 
 use crate::{
     config_flags::{ConfigFlags, failure, unusable, warn},
+    console::print,
+    console::print_json,
     failure::Failure,
     request::Size,
     serve,
-    start::print,
-    table::print_json,
 };
 use afield_config::{Config, LoadError, Place, Problem, Variables};
 use afield_exchange::Limits;
@@ -48,13 +48,28 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
     match flags.command {
         Command::Path => {
             let location = flags.config.location()?;
-            print(format!("{}\n", location.path.display()).as_bytes())
+            print(format!("{}\n", location.path.display()))
         }
         Command::Check { file, json, memory } => {
             let flags = ConfigFlags { config: file.or(flags.config.config) };
             check(&flags, json, memory.map(|size| size.0))
         }
     }
+}
+
+/// Tokens of executors and of the gateway that cannot be read here and now.
+fn unreadable_tokens(config: &Config, file: &str) -> Vec<Problem> {
+    let variables = Variables::of_process();
+    let executors = config
+        .executors
+        .values()
+        .map(|executor| (format!("executors.{}", executor.name), executor.token.as_ref()));
+    let all = executors.chain([("gateway".to_owned(), config.gateway.token.as_ref())]);
+    let unreadable = all.filter_map(|(of, token)| Some((of, token?.read(&variables).err()?)));
+    let fix = "requests that need it fail; perhaps it is there where they are made";
+    unreadable
+        .map(|(of, why)| Problem::new(Place::whole(file), &of, format!("its token: {why}"), fix))
+        .collect()
 }
 
 fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), Failure> {
@@ -66,6 +81,7 @@ fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), 
             if let Some((what, fix)) = Memory::of(&limits(config), memory).problem() {
                 warnings.push(Problem::new(Place::whole(file.as_str()), "limits.kept_bytes", what, fix));
             }
+            warnings.extend(unreadable_tokens(config, &file));
             (
                 config.faults().cloned().chain(errors).collect(),
                 config.warnings.iter().cloned().chain(warnings).collect(),
@@ -89,19 +105,16 @@ fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), 
                 .with_details(errors.iter().map(ToString::to_string)));
         }
         Ok(config) if !as_json => match config.file {
-            Some(_) => print(
-                format!(
-                    "{file}: right: {} executors, {} MCP servers; for `afield serve`: {} rules, {} secrets, {} upstreams\n{}\n",
-                    config.executors.len(),
-                    config.mcp_servers.len(),
-                    config.serving.policy.rules.len(),
-                    config.serving.secrets.len(),
-                    config.serving.upstreams.len(),
-                    Memory::of(&limits(&config), memory),
-                )
-                .as_bytes(),
-            )?,
-            None => print(format!("{file}: not there, so nothing is configured\n").as_bytes())?,
+            Some(_) => print(format!(
+                "{file}: right: {} executors, {} MCP servers; for `afield serve`: {} rules, {} secrets, {} upstreams\n{}\n",
+                config.executors.len(),
+                config.mcp_servers.len(),
+                config.serving.policy.rules.len(),
+                config.serving.secrets.len(),
+                config.serving.upstreams.len(),
+                Memory::of(&limits(&config), memory),
+            ))?,
+            None => print(format!("{file}: not there, so nothing is configured\n"))?,
         },
         Ok(_) => {}
     }

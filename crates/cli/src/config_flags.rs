@@ -1,3 +1,4 @@
+use crate::console::note;
 use crate::{ExitCode, failure::Failure};
 use afield_config::{Config, EditError, LoadError, Location, Problem, Problems, Variables};
 use clap::Args;
@@ -70,6 +71,6 @@ pub(crate) fn not_changed(error: &EditError) -> Failure {
 /// Prints what works and is worth a word to standard error, one line each.
 pub(crate) fn warn<'a>(warnings: impl IntoIterator<Item = &'a Problem>) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        note!("warning: {warning}");
     }
 }

@@ -7,12 +7,12 @@ mod timeline;
 
 use crate::{
     ExitCode,
+    console::Stream,
+    console::report,
     failure::Failure,
     place::{Place, Reach},
     request::Client,
     signals::Signals,
-    start::report,
-    terminal::Terminal,
 };
 use afield_executor::{Config, Executor, Listen};
 use clap::Args;
@@ -44,7 +44,7 @@ pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
 }
 
 async fn play(flags: &Flags, stop: &CancellationToken) -> Result<(), Failure> {
-    let mut terminal = Terminal::of(&std::io::stdout());
+    let mut terminal = Stream::Out.terminal();
     terminal.is_terminal &= !flags.plain;
     let (timeline, notes) = Timeline::new(terminal);
     let origin = Origin::start(notes.clone()).await.map_err(|error| cannot_start(&error))?;

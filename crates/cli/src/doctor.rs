@@ -3,14 +3,15 @@
 mod findings;
 mod probe;
 
+use crate::console::note;
 use crate::{
     ExitCode,
     config_flags::{ConfigFlags, warn},
+    console::print,
+    console::print_json,
     failure::Failure,
     mcp::placed,
     place::ReachFlags,
-    start::print,
-    table::print_json,
     token::Token,
 };
 use afield_client::RemoteConfig;
@@ -58,8 +59,8 @@ struct Patient {
 pub(crate) async fn run(flags: Flags) -> Result<(), Failure> {
     let patients = patients(&flags)?;
     if patients.is_empty() {
-        eprintln!("no executors are configured");
-        eprintln!("  hint: afield executor add NAME URL, or afield doctor URL");
+        note!("no executors are configured");
+        note!("  hint: afield executor add NAME URL, or afield doctor URL");
         return Ok(());
     }
     let mut reports = Vec::new();
@@ -75,7 +76,7 @@ pub(crate) async fn run(flags: Flags) -> Result<(), Failure> {
         print_json(&json!({ "executors": told }))?;
     } else {
         let text: String = reports.iter().map(|(name, shown, report)| report.text(name, shown)).collect();
-        print(text.as_bytes())?;
+        print(text)?;
     }
     let ill: Vec<_> = reports.iter().filter(|report| !report.2.is_well()).map(|report| &*report.0).collect();
     match reports.iter().find_map(|report| report.2.code()) {

@@ -3,6 +3,7 @@
 mod add;
 mod list;
 
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, not_changed},
     failure::Failure,
@@ -47,7 +48,7 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
             let path = flags.config.location()?.path;
             let change = Change::RemoveExecutor { name: name.clone(), force };
             edit(&path, &[change], &Variables::of_process()).map_err(|error| not_changed(&error))?;
-            eprintln!("removed the executor {name} from {}", path.display());
+            note!("removed the executor {name} from {}", path.display());
             Ok(())
         }
         Command::List { json } => list::run(&flags.config, json),

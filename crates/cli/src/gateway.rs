@@ -4,14 +4,17 @@ mod clients;
 mod flags;
 mod login;
 mod plan;
+mod reload;
 mod said;
 
-use crate::{ExitCode, failure::Failure, signals::Signals, start::report};
+use crate::{ExitCode, console::report, failure::Failure, signals::Signals};
 use afield_egress::OwnListeners;
 use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest};
 use clients::{Clients, nowhere};
 use login::Logins;
-use plan::{Plan, Wanted};
+use plan::{Own, Plan, Wanted};
+use reload::Again;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use flags::Flags;
@@ -25,38 +28,54 @@ pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
 }
 
 async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
-    let plan = Plan::of(flags)?;
+    let plan = Plan::of(flags.clone())?;
     let own_listeners = OwnListeners::default();
     let mut clients = Clients::new(plan.access.clone(), own_listeners.clone());
     let mut logins = Logins::default();
-    let mut routes = Vec::new();
-    for wanted in &plan.routes {
-        routes.push(route(wanted, &mut clients, &mut logins)?);
+    let config = config(&plan, &mut clients, &mut logins, own_listeners.clone())?;
+    let gateway = Gateway::bind(config).await.map_err(|error| cannot_start(&error))?;
+    let handle = gateway.handle();
+    // Before anybody knows that it serves: SIGHUP would end a process that does not listen for it.
+    let hang_up = signal(SignalKind::hangup()).map_err(|error| {
+        Failure::new(ExitCode::Internal, format!("could not listen for signals: {error}"))
+    })?;
+    said::listening(&plan, &gateway).await;
+    let probes = TaskTracker::new();
+    clients.probe(&signals.token(), &probes);
+    let mut again = Again { flags, handle, clients, logins, own_listeners };
+    tokio::select! {
+        () = gateway.run(signals.token()) => {}
+        () = again.watch(hang_up) => {}
     }
-    let proxy = plan.proxy.as_ref().map(|place| clients.at(place)).transpose()?;
-    let config = Config {
+    probes.close();
+    probes.wait().await;
+    // A refresh token that was spent must not be lost with the process.
+    again.logins.settle().await;
+    again.clients.close().await;
+    Ok(())
+}
+
+/// The gateway that is planned.
+fn config(
+    plan: &Plan,
+    clients: &mut Clients,
+    logins: &mut Logins,
+    own_listeners: OwnListeners,
+) -> Result<Config, Failure> {
+    let routes: Result<Vec<Route>, Failure> =
+        plan.routes.iter().map(|wanted| route(wanted, clients, logins)).collect();
+    Ok(Config {
         listen: plan.listen,
         exposed: plan.exposed,
         token: plan.token.as_ref().map(|token| TokenDigest::of(token)),
         allowed_hosts: plan.allowed_hosts.clone(),
         allowed_origins: plan.allowed_origins.clone(),
-        routes,
-        proxy,
+        routes: routes?,
+        proxy: plan.proxy.as_ref().map(|place| clients.at(place)).transpose()?,
         own_listeners,
         grace: plan.grace,
         ..Config::default()
-    };
-    let gateway = Gateway::bind(config).await.map_err(|error| cannot_start(&error))?;
-    said::listening(&plan, &gateway);
-    let probes = TaskTracker::new();
-    clients.probe(&signals.token(), &probes);
-    gateway.run(signals.token()).await;
-    probes.close();
-    probes.wait().await;
-    // A refresh token that was spent must not be lost with the process.
-    logins.settle().await;
-    clients.close().await;
-    Ok(())
+    })
 }
 
 /// A server that cannot be used keeps its route, which says why, and fails alone.
@@ -68,6 +87,11 @@ fn route(wanted: &Wanted, clients: &mut Clients, logins: &mut Logins) -> Result<
         None
     });
     let route = Route::new(&*wanted.name, &*wanted.url, client).map_err(|error| misnamed(&error))?;
+    let route = match &wanted.own {
+        Some(Own::Host(host)) => route.host(host).map_err(|error| misnamed(&error))?,
+        Some(Own::Listener(address)) => route.listen(*address),
+        None => route,
+    };
     let route = wanted.headers.iter().cloned().fold(route, Route::header);
     Ok(login.into_iter().fold(route, Route::authorize))
 }

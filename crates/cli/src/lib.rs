@@ -10,6 +10,7 @@
 
 mod config;
 mod config_flags;
+mod console;
 mod demo;
 mod doctor;
 mod executor;

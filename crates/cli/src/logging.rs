@@ -1,5 +1,9 @@
-use crate::{ExitCode, failure::Failure};
-use std::{io::IsTerminal, str::FromStr};
+use crate::{
+    ExitCode,
+    console::{Stream, log_sink},
+    failure::Failure,
+};
+use std::str::FromStr;
 use tracing_subscriber::{
     Layer,
     filter::{FilterExt, LevelFilter, Targets, filter_fn},
@@ -33,11 +37,9 @@ pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
     if targets == Targets::from_str("off").unwrap_or_default() {
         return Ok(Logging(None));
     }
-    let writer = lines::Writer::start(std::io::stderr());
+    let writer = lines::Writer::start(log_sink());
     let format = tracing_subscriber::fmt::layer()
-        .with_ansi(
-            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
-        )
+        .with_ansi(Stream::Err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()))
         .with_writer(writer.handle())
         .with_filter(targets.and(filter_fn(|event| !logs_messages(event.target()))));
     // Fails only where a subscriber is set already, as in a test: then that one is kept.

@@ -15,7 +15,7 @@ mod status;
 mod told;
 mod tools;
 
-use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, signals::Signals, start::report};
+use crate::{ExitCode, config_flags::ConfigFlags, console::report, failure::Failure, signals::Signals};
 use clap::{Args, Subcommand};
 
 /// Everything `afield mcp` understands, as typed.

@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Where a request leaves from, as typed.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Where it leaves from")]
 pub(crate) struct PlaceFlags {
     /// The executor's URL (`ws://…`, `wss://…`, `unix:PATH`, `ssh://HOST`), or `local`: this process. Default: local.
@@ -25,7 +25,7 @@ pub(crate) struct PlaceFlags {
 }
 
 /// How an executor is reached, as typed.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ReachFlags {
     /// Trust the executor by the SHA-256 digest of its certificate or public key, instead of by an authority: 64
     /// hexadecimal digits, or `sha256//BASE64`. With --ca, both must agree.

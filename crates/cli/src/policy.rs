@@ -6,10 +6,10 @@ mod show;
 use crate::{
     ExitCode,
     config_flags::{ConfigFlags, failure, unusable},
+    console::report,
     failure::Failure,
     serve::{AccessFlags, Names, Places, preset},
     signals::Signals,
-    start::report,
 };
 use afield_config::{Config, Serving, Variables};
 use clap::{Args, Subcommand};

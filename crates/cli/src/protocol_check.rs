@@ -1,6 +1,12 @@
 //! `afield protocol-check`: which sections of the wire protocol an executor keeps.
 
-use crate::{ExitCode, failure::Failure, place::ReachFlags, start::print, table::print_json, token::Token};
+use crate::{
+    ExitCode,
+    console::{print, print_json},
+    failure::Failure,
+    place::ReachFlags,
+    token::Token,
+};
 use afield_egress::{CaPolicy, tls_client_config};
 use afield_kit::{KitError, Options, Section};
 use clap::Args;

@@ -7,16 +7,24 @@ mod flags;
 mod held;
 mod limits;
 mod names;
+pub(crate) mod owned;
 mod places;
 mod plan;
 mod reload;
 mod rules;
 mod ways;
 
-use crate::{ExitCode, config_flags::failure, failure::Failure, signals::Signals, start::report};
+use crate::{
+    ExitCode,
+    config_flags::failure,
+    console::{print, report},
+    failure::Failure,
+    signals::Signals,
+};
 use afield_config::{Config, Format, Serving, Variables};
 use afield_executor::{AuditLog, Executor, Reloader, StartError};
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use access::AccessFlags;
 pub(crate) use check::check;
@@ -66,7 +74,12 @@ pub(crate) async fn run(told: Told, signals: Signals) -> ExitCode {
 
 async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
     let Told { flags, said, file } = told;
-    let plan::Plan { config, tokens, audit } = plan::plan(flags.clone(), &said)?;
+    if let Some(file) = &file {
+        let refused = |why: String| Failure::new(ExitCode::ServeUsage, why);
+        owned::check(file).map_err(refused)?.into_iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
+    let plan::Plan { config, tokens, audit, warnings } = plan::plan(flags.clone(), &said)?;
+    warnings.into_iter().for_each(|warning| tracing::warn!("{warning}"));
     let authentication = config.authentication.mode();
     let policy = config.egress.policy.parts().0;
     let reloader = config.reloader.clone();
@@ -74,23 +87,31 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
     if let Some(file) = file {
         let names = Names::new(flags.access.clone().or(&said.serve).kinds());
+        let running = said.clone();
         let egress = executor.egress().clone();
-        let mut again = reload::Again { file: file.clone(), flags, said, egress, names, tokens };
+        let mut again = reload::Again { file: file.clone(), flags, said, running, egress, names, tokens };
         reloader.watch("configuration", vec![file], move || again.read());
     }
     if let Some(log) = audit.clone() {
         reloader.watch("audit", Vec::new(), move || log.reopen());
     }
+    // From now on, and before anybody knows that it serves: SIGHUP would end a process that does not listen for it.
+    let hang_up = signal(SignalKind::hangup()).map_err(|error| {
+        Failure::new(ExitCode::Internal, format!("could not listen for signals: {error}"))
+    })?;
     for lacking in lacking {
         tracing::warn!("{lacking}");
     }
     match executor.url() {
         Some(url) => {
             // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.
-            let _ = writeln!(std::io::stdout(), "{url}");
+            let _ = print(format!("{url}\n"));
             tracing::info!(%url, authentication, %policy, "listening");
         }
         None => tracing::info!(%policy, "serving on standard input and output"),
+    }
+    if let Some(url) = executor.admin_url() {
+        tracing::info!(%url, "/livez and /readyz are answered here too");
     }
     let ended = tokio::select! {
         stopped = executor.run_to_end(signals.token()) => match stopped.unanswered {
@@ -98,7 +119,7 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
             1 => Err(unanswered("1 answer was")),
             many => Err(unanswered(&format!("{many} answers were"))),
         },
-        failed = hang_ups(&reloader) => failed,
+        () = hang_ups(hang_up, &reloader) => Ok(()),
     };
     if let Some(log) = audit {
         finish(log).await;
@@ -117,12 +138,8 @@ async fn finish(log: Arc<AuditLog>) {
     let _ = tokio::task::spawn_blocking(move || log.finish()).await;
 }
 
-/// Has files read again at each SIGHUP. Ends only if it cannot listen for it.
-async fn hang_ups(reloader: &Reloader) -> Result<(), Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hang_up = signal(SignalKind::hangup()).map_err(|error| {
-        Failure::new(ExitCode::Internal, format!("could not listen for signals: {error}"))
-    })?;
+/// Has files read again at each SIGHUP, for ever.
+async fn hang_ups(mut hang_up: Signal, reloader: &Reloader) {
     while hang_up.recv().await.is_some() {
         reloader.reload();
     }
@@ -140,6 +157,7 @@ fn cannot_start(error: &StartError) -> Failure {
             "listen on a loopback address such as 127.0.0.1 and let a tunnel carry it; or give --token-file (see `afield token new`) \
              and --tls-certificate with --tls-key, or --tls-terminated-in-front if something else speaks TLS for it",
         ),
+        StartError::Admin { .. } => usage().with_hint("write 127.0.0.1:7419, or unix:/run/afield-admin.sock"),
         _ => usage(),
     }
 }

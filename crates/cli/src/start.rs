@@ -1,5 +1,8 @@
+use crate::console::note;
 use crate::{
-    ExitCode, config, demo, doctor, executor,
+    ExitCode, config,
+    console::{self, print, report},
+    demo, doctor, executor,
     failure::Failure,
     flags::{Command, Flags},
     gateway, logging, mcp, policy, protocol_check, request, serve,
@@ -7,7 +10,7 @@ use crate::{
     stdio, token,
 };
 use clap::{CommandFactory, FromArgMatches};
-use std::{ffi::OsString, future::Future, io::Write};
+use std::{ffi::OsString, future::Future};
 use tokio::runtime::{Builder, Runtime};
 
 /// Runs the command that `arguments` describe (the first one is the program's name) and answers with its exit code.
@@ -31,9 +34,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCod
         Ok(flags)
     });
     parsed.map_err(|error| {
-        let _ = error.print();
+        console::usage(&error);
         if let Some(why) = request::why_refused(&error) {
-            eprintln!("\n  {why}");
+            note!("\n  {why}");
         }
         if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success }
     })
@@ -140,18 +143,6 @@ fn finish(result: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// Prints a failure to stderr and answers with its code.
-pub(crate) fn report(failure: &Failure) -> ExitCode {
-    let _ = std::io::stderr().write_all(failure.text().as_bytes());
-    failure.code
-}
-
 fn print_whole(bytes: &[u8]) -> ExitCode {
     finish(print(bytes))
-}
-
-/// Writes all of it to standard output.
-pub(crate) fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let written = std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush());
-    written.map_err(|error| Failure::new(ExitCode::Write, format!("cannot write the output: {error}")))
 }

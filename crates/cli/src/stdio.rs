@@ -4,8 +4,8 @@
 mod owed;
 
 use crate::{
-    ExitCode, failure::Failure, place::ReachFlags, request::failure as exchange_failure, signals::Signals,
-    start::report, token::Token,
+    ExitCode, console::report, failure::Failure, place::ReachFlags, request::failure as exchange_failure,
+    signals::Signals, token::Token,
 };
 use afield_client::{ConnectError, RemoteConfig, dial_executor};
 use afield_egress::CaPolicy;

@@ -19,6 +19,11 @@ impl OwnListeners {
         self.0.write().unwrap_or_else(PoisonError::into_inner).retain(|other| *other != listener);
     }
 
+    /// Tells whether any of the listeners has this port.
+    pub fn has_port(&self, port: u16) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|listener| listener.port() == port)
+    }
+
     /// Whether connecting to this address and port would reach one of the listeners. A listener bound to the
     /// unspecified address is reached by every address of this machine.
     pub fn contains(&self, address: IpAddr, port: u16) -> bool {

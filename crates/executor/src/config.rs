@@ -4,7 +4,7 @@ use crate::{
 };
 use afield_egress::EgressConfig;
 use afield_transport::{Authenticate, Networks, NoAuthentication, ServerTls, is_off_this_machine};
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Where an executor is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,24 @@ pub enum Listen {
     Unix(PathBuf),
     /// One connection, over standard input and output.
     Stdio,
+}
+
+/// Where an operator's own tools ask whether an executor lives and is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdminListen {
+    /// HTTP on this address, which is loopback. Port 0 picks one.
+    Tcp(SocketAddr),
+    /// HTTP on a Unix socket, which is made at this path, for processes of the executor's own user.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// How an executor runs. Limits are those of [`EgressConfig::limits`].
@@ -40,6 +58,8 @@ pub struct Config {
     pub proxy_protocol: Networks,
     /// Proxies that are believed when they say, in `X-Forwarded-For` or `Forwarded`, for whom they ask.
     pub trusted_proxies: Networks,
+    /// Where `/livez` and `/readyz` are asked for without saying who asks, if anywhere.
+    pub admin: Option<AdminListen>,
     /// Host names by which orchestrators may reach the listener, besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
     /// How requests are performed, and every limit.
@@ -59,6 +79,7 @@ impl Default for Config {
             reloader: Reloader::new(),
             proxy_protocol: Networks::default(),
             trusted_proxies: Networks::default(),
+            admin: None,
             allowed_hosts: Vec::new(),
             egress: EgressConfig::default(),
         }
@@ -79,8 +100,19 @@ impl Config {
         }
     }
 
-    /// An address that others can reach wants to know who they are, and TLS.
-    pub(crate) fn check_exposure(&self) -> Result<(), StartError> {
+    /// Checks that an address which others can reach asks who they are, and speaks TLS. Binds nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Exposed`].
+    pub fn check_exposure(&self) -> Result<(), StartError> {
+        if let Some(AdminListen::Tcp(address)) = self.admin
+            && is_off_this_machine(address.ip())
+        {
+            let why =
+                "whoever asks there says not who he is: it listens on loopback or a Unix socket".to_owned();
+            return Err(StartError::Admin { at: address.to_string(), why });
+        }
         let Listen::Ws(address) = self.listen else { return Ok(()) };
         if !is_off_this_machine(address.ip()) {
             return Ok(());
@@ -124,6 +156,14 @@ pub enum StartError {
         /// Why not.
         #[source]
         error: std::io::Error,
+    },
+    /// The listener for the operator's own tools cannot be.
+    #[error("the admin listener cannot be at {at}: {why}")]
+    Admin {
+        /// Where.
+        at: String,
+        /// Why not.
+        why: String,
     },
     /// How requests are to be performed makes no sense.
     #[error(transparent)]

@@ -1,5 +1,6 @@
 use crate::{
-    audit::Audit,
+    admin::Admin,
+    audit::{Audit, AuditEvent},
     config::{Config, Listen, StartError},
     descriptors,
     driver::{Driver, End},
@@ -33,6 +34,9 @@ pub struct Executor {
     inner: Arc<Inner>,
     source: Source,
     reloader: Reloader,
+    /// How orchestrators are let in, in words.
+    authentication: String,
+    admin: Option<Admin>,
 }
 
 enum Source {
@@ -100,6 +104,16 @@ impl Executor {
             grace: config.grace,
         });
         let reloader = config.reloader.clone();
+        let authentication = config.authentication.mode();
+        let admin = match config.admin.take() {
+            Some(listen) => Some(Admin::bind(listen).await?),
+            None => None,
+        };
+        admin
+            .as_ref()
+            .and_then(Admin::local_addr)
+            .into_iter()
+            .for_each(|address| own_listeners.insert(address));
         let source = match Listener::bind(config, &inner).await? {
             None => Source::Stdio,
             Some(listener) => {
@@ -107,7 +121,7 @@ impl Executor {
                 Source::Listener(listener)
             }
         };
-        Ok(Self { inner, source, reloader })
+        Ok(Self { inner, source, reloader, authentication, admin })
     }
 
     /// What performs its requests: for whoever puts another policy in force while it runs.
@@ -131,6 +145,11 @@ impl Executor {
         }
     }
 
+    /// Where `/livez` and `/readyz` are asked for: `http://ADDRESS` or `unix:PATH`; `None` where they are not.
+    pub fn admin_url(&self) -> Option<String> {
+        self.admin.as_ref().map(Admin::url)
+    }
+
     /// Serves until `stop` is cancelled, then drains: `/readyz` answers 503, new sessions and requests are refused,
     /// active requests may finish for the grace. What is then still active ends with an error of kind `session_lost`, and
     /// connections are closed with 1001. On stdio it also ends with its input.
@@ -144,12 +163,22 @@ impl Executor {
 
     /// [`run`](Self::run), and says how it ended.
     pub async fn run_to_end(self, stop: CancellationToken) -> Stopped {
-        let Self { inner, source, reloader } = self;
+        let at = self.url().unwrap_or_else(|| "stdio".to_owned());
+        let Self { inner, source, reloader, authentication, admin } = self;
+        inner.audit.record(&AuditEvent::Started { at: &at, authentication: &authentication });
+        let _noted = NoteStop(inner.audit.clone());
         let audit = inner.audit.clone();
+        let admin = async {
+            match admin {
+                Some(admin) => admin.serve(inner.clone()).await,
+                None => std::future::pending().await,
+            }
+        };
         let serving = async {
             tokio::select! {
                 stopped = source.serve(&inner) => stopped,
                 () = reloader.run(audit) => Stopped::default(),
+                () = admin => Stopped::default(),
             }
         };
         tokio::pin!(serving);
@@ -187,6 +216,15 @@ impl Source {
                 Stopped { unanswered: served.owed }
             }
         }
+    }
+}
+
+/// Notes the executor's end, however it comes.
+struct NoteStop(Arc<dyn Audit>);
+
+impl Drop for NoteStop {
+    fn drop(&mut self) {
+        self.0.record(&AuditEvent::Stopped);
     }
 }
 

@@ -16,6 +16,7 @@
 //! origins' sockets. In afield/1 the session owns them, and outlives its connections by the grace. Connections and
 //! sessions end with [`Executor::run`].
 
+mod admin;
 mod audit;
 mod call;
 mod calls;
@@ -36,6 +37,6 @@ mod shares;
 mod upload;
 
 pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};
-pub use config::{Config, Listen, StartError};
+pub use config::{AdminListen, Config, Listen, StartError};
 pub use executor::{Executor, Stopped};
 pub use reload::Reloader;

@@ -3,7 +3,9 @@
 use crate::{
     config::Config,
     host::{Host, name},
+    listener::{Entrance, Listener},
     refusal::Refusal,
+    route::{OwnOrigin, Route},
     token::TokenDigest,
 };
 use afield_exchange::{Blame, Error, Kind, Retry};
@@ -16,6 +18,9 @@ use http::{
 /// The field that carries the gateway's token to a route.
 pub(crate) static TOKEN: HeaderName = HeaderName::from_static("afield-gateway-token");
 
+static SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 /// Lets requests in or refuses them.
 pub(crate) struct Access {
     hosts: Vec<String>,
@@ -23,6 +28,8 @@ pub(crate) struct Access {
     /// Whether any address may stand in `Host`: nobody can make an address lead elsewhere.
     any_address: bool,
     token: Option<TokenDigest>,
+    /// Routes that are an origin of their own, and their host or port.
+    own: Vec<(String, OwnOrigin)>,
 }
 
 impl Access {
@@ -33,11 +40,27 @@ impl Access {
             origins: config.allowed_origins.iter().map(origin).collect(),
             any_address: !config.listen.ip().is_loopback(),
             token: config.token.clone(),
+            own: (config.routes.iter())
+                .filter_map(|route| Some((route.name().to_owned(), route.own()?.clone())))
+                .collect(),
+        }
+    }
+
+    /// Says which listeners were bound: a route's own may be on any free port.
+    pub fn listens(&mut self, listeners: &[(Listener, Entrance)]) {
+        for (name, own) in &mut self.own {
+            let found =
+                listeners.iter().find(|(_, entrance)| *entrance == Entrance::Route(name.as_str().into()));
+            if let (OwnOrigin::Listener(address), Some((listener, _))) = (own, found) {
+                *address = listener.address();
+            }
         }
     }
 
     /// Refuses a request that reached this listener by a name that is not the gateway's (DNS rebinding).
-    pub fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    ///
+    /// `own` is the route whose own host or listener it came to.
+    pub fn check_host(&self, headers: &HeaderMap, own: Option<&Route>) -> Result<(), Refusal> {
         let malformed = || {
             let message = "send one Host header of the form name, name:port, address or address:port";
             refused(StatusCode::BAD_REQUEST, Kind::InvalidRequest, "host", message)
@@ -46,7 +69,9 @@ impl Access {
         let allowed = match host.ok_or_else(malformed)? {
             host if host.is_loopback() => true,
             Host::Address(_) => self.any_address,
-            Host::Name(name) => self.hosts.contains(&name),
+            Host::Name(name) => {
+                self.hosts.contains(&name) || own.is_some_and(|route| route.own_host() == Some(&name))
+            }
         };
         match allowed {
             true => Ok(()),
@@ -58,10 +83,14 @@ impl Access {
         }
     }
 
-    /// Refuses a web page, unless it is one of this machine's or allowed by name.
-    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Refuses a web page, unless it is one of this machine's or allowed by name. The pages of a route that is an origin of its
+    /// own are that route's alone.
+    pub fn check_origin(&self, headers: &HeaderMap, own: Option<&Route>) -> Result<(), Refusal> {
         let known = |origin: &HeaderValue| {
             let is_allowed = |text: &str| self.origins.contains(&text.to_ascii_lowercase());
+            if let Some(of) = self.route_of(origin) {
+                return own.is_some_and(|route| route.name() == of);
+            }
             Host::of_origin(origin.as_bytes()).is_some_and(|host| host.is_loopback())
                 || origin.to_str().is_ok_and(is_allowed)
         };
@@ -73,6 +102,45 @@ impl Access {
                 Err(refused(StatusCode::FORBIDDEN, Kind::PolicyDenied, "origin", message))
             }
         }
+    }
+
+    /// The route that has this origin to itself.
+    fn route_of(&self, origin: &HeaderValue) -> Option<&str> {
+        let host = Host::of_origin(origin.as_bytes())?;
+        let port =
+            origin.to_str().ok()?.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(80);
+        let is_of = |own: &OwnOrigin| match own {
+            OwnOrigin::Host(name) => host == Host::Name(name.clone()),
+            OwnOrigin::Listener(address) => {
+                address.port() == port && !matches!(host, Host::Name(ref name) if name != "localhost")
+            }
+        };
+        self.own.iter().find(|(_, own)| is_of(own)).map(|(name, _)| name.as_str())
+    }
+
+    /// Refuses what a browser does for a page without saying which (an image, a form, a link), and, where `pages` is not
+    /// set, what it would open as a page of this origin (W3C, Fetch Metadata Request Headers).
+    ///
+    /// A request with an `Origin` has been judged by that. Programs that are no browsers send none of these fields.
+    pub fn check_fetch(&self, headers: &HeaderMap, pages: bool) -> Result<(), Refusal> {
+        let is = |name: &HeaderName, words: &[&[u8]]| {
+            headers.get_all(name).iter().any(|value| {
+                words.iter().any(|word| word.eq_ignore_ascii_case(value.as_bytes().trim_ascii()))
+            })
+        };
+        let is_own =
+            |value: &HeaderValue| [&b"same-origin"[..], b"none"].contains(&value.as_bytes().trim_ascii());
+        if !headers.get_all(&SITE).iter().all(is_own) && !headers.contains_key(&ORIGIN) {
+            let message = "a browser asks for a page that does not say whose it is: only pages of this machine may use \
+                           the gateway, and origins it was told to allow, by fetch";
+            return Err(refused(StatusCode::FORBIDDEN, Kind::PolicyDenied, "origin", message));
+        }
+        if !pages && is(&MODE, &[b"navigate", b"nested-navigate"]) {
+            let message = "a browser would open this as a page, and the pages of all routes would be of one origin and could \
+                           read each other: give the route a host or a listener of its own (route_host, route_listen)";
+            return Err(refused(StatusCode::FORBIDDEN, Kind::PolicyDenied, "navigate", message));
+        }
+        Ok(())
     }
 
     /// Refuses who does not present the token, where there is one. The status is 407, for 401 is the origin's.

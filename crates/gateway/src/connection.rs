@@ -1,6 +1,6 @@
 //! One connection of a caller, from accept to end.
 
-use crate::{gateway::Shared, relay, socket::Socket};
+use crate::{listener::Entrance, relay, shared::Shared, socket::Socket};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, pin::pin, sync::Arc};
@@ -8,12 +8,12 @@ use tokio::net::TcpStream;
 
 /// Serves the connection until it ends, the caller leaves, or the gateway is over. Whatever is under way then is dropped,
 /// and with it cancelled at the origin.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, entrance: Entrance) {
     let socket = Socket::new(stream);
     let (draining, over) = (shared.draining.clone(), shared.over.clone());
     let service = service_fn(|request| {
-        let (shared, socket) = (shared.clone(), socket.clone());
-        async move { Ok::<_, Infallible>(relay::answer(&shared, &socket, request).await) }
+        let (shared, socket, entrance) = (shared.clone(), socket.clone(), entrance.clone());
+        async move { Ok::<_, Infallible>(relay::answer(&shared, &socket, &entrance, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,50 +1,36 @@
 use crate::{
-    access::Access,
     config::{Config, StartError},
-    connection,
-    opening::Openings,
-    own::Own,
-    route::{Route, Routes},
+    listener::{self, Entrance, Listener, note_panic},
+    live::Live,
+    shared::Shared,
 };
-use afield_client::HttpClient;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    task::{JoinError, JoinSet},
-};
+use afield_egress::OwnListeners;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// A gateway that is bound and about to run.
 pub struct Gateway {
-    socket: TcpListener,
+    handle: Handle,
     address: SocketAddr,
-    shared: Arc<Shared>,
-    connections: Arc<Semaphore>,
+    added: mpsc::UnboundedReceiver<(Listener, TcpListener)>,
     grace: Duration,
 }
 
-/// What every connection of a gateway shares.
-pub(crate) struct Shared {
-    pub access: Access,
-    pub routes: Routes,
-    pub proxy: Option<Arc<dyn HttpClient>>,
-    pub own: Own,
-    pub openings: Openings,
-    pub head_timeout: Duration,
-    pub head_bytes: usize,
-    /// Cancelled when no further requests are taken.
-    pub draining: CancellationToken,
-    /// Cancelled when the grace is over.
-    pub over: CancellationToken,
+/// Replaces the configuration of a gateway while it runs. Clones lead to the same gateway.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+/// Where a route is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The route's name.
+    pub name: String,
+    /// Where programs find it: `http://…`.
+    pub at: String,
+    /// The server's URL as it may be shown: without userinfo and query.
+    pub leads_to: String,
 }
-
-/// After an accept that failed for want of something (descriptors, memory), before the next.
-const BACK_OFF: Duration = Duration::from_millis(100);
-
-/// Said to a connection beyond the limit.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nafield-error: overloaded\r\nretry-after: 1\r\n\
-    connection: close\r\ncontent-length: 0\r\n\r\n";
 
 impl Gateway {
     /// Checks the configuration and binds. Nothing is served before [`run`](Self::run).
@@ -52,34 +38,18 @@ impl Gateway {
     /// # Errors
     ///
     /// An address that other machines can reach, unless that is allowed and there is a token; an address that cannot be bound;
-    /// two routes of one name.
+    /// two routes of one name, or with one origin.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
-        let wanted = config.listen;
-        let may_be_exposed = config.exposed && config.token.is_some();
-        if !wanted.ip().is_loopback() && !may_be_exposed {
-            return Err(StartError::Exposed(wanted));
-        }
-        let access = Access::new(&config);
-        let routes = Routes::new(config.routes)?;
-        let bound = async {
-            let socket = TcpListener::bind(wanted).await?;
-            let address = socket.local_addr()?;
-            Ok::<_, io::Error>((socket, address))
-        };
-        let (socket, address) = bound.await.map_err(|error| StartError::Bind { address: wanted, error })?;
-        let shared = Shared {
-            access,
-            routes,
-            proxy: config.proxy,
-            own: Own::new(config.own_listeners, address, &config.allowed_hosts),
-            openings: Openings::default(),
-            head_timeout: config.head_timeout,
-            head_bytes: config.head_bytes,
-            draining: CancellationToken::new(),
-            over: CancellationToken::new(),
-        };
-        let connections = Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { socket, address, shared: Arc::new(shared), connections, grace: config.grace })
+        let (wanted, own_listeners, grace) = (config.listen, config.own_listeners.clone(), config.grace);
+        let (connections, bounds) = (config.connections, (config.head_timeout, config.head_bytes));
+        let mut live = Live::new(config)?;
+        let opened = Opened::of(&[], listener::wanted(wanted, &live), &own_listeners).await?;
+        live.access.listens(&opened.all);
+        let address = opened.all.first().map_or(wanted, |(main, _)| main.address());
+        let (adding, added) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(live, connections, bounds, adding));
+        opened.take_over(&mut *shared.listeners.lock().await, &shared);
+        Ok(Self { handle: Handle(shared), address, added, grace })
     }
 
     /// The address that was bound.
@@ -87,9 +57,9 @@ impl Gateway {
         self.address
     }
 
-    /// The routes, in the order of their names.
-    pub fn routes(&self) -> Vec<&Route> {
-        self.shared.routes.sorted()
+    /// What replaces its configuration.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
     }
 
     /// Serves until `stop` is cancelled, then drains: no connection is accepted any more, idle ones close, active requests
@@ -97,65 +67,117 @@ impl Gateway {
     ///
     /// Dropping the future ends everything at once.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { socket, shared, connections, grace, .. } = self;
-        let mut tasks = JoinSet::new();
+        let Self { handle: Handle(shared), mut added, grace, .. } = self;
+        let mut listeners = JoinSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(ended) = tasks.join_next(), if !tasks.is_empty() => note_panic(ended),
-                accepted = socket.accept() => match accepted {
-                    Ok((stream, _)) => admit(stream, &shared, &connections, &mut tasks),
-                    Err(error) if is_of_one_connection(&error) => {
-                        tracing::debug!(%error, "a connection failed before it was accepted");
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept connections for now");
-                        tokio::time::sleep(BACK_OFF).await;
-                    }
-                },
+                Some((listener, socket)) = added.recv() => {
+                    listeners.spawn(listener.run(socket, shared.clone()));
+                }
+                Some(ended) = listeners.join_next(), if !listeners.is_empty() => note_panic(ended),
             }
         }
-        drop(socket);
-        tracing::info!(connections = tasks.len(), "draining");
+        tracing::info!("draining");
         shared.draining.cancel();
-        if tokio::time::timeout(grace, all(&mut tasks)).await.is_err() {
-            tracing::warn!(connections = tasks.len(), "the grace is over: breaking off");
+        if tokio::time::timeout(grace, all(&mut listeners)).await.is_err() {
+            tracing::warn!("the grace is over: breaking off");
             shared.over.cancel();
-            all(&mut tasks).await;
+            all(&mut listeners).await;
         }
+        shared.listeners.lock().await.clear();
     }
 }
 
-fn admit(stream: TcpStream, shared: &Arc<Shared>, connections: &Arc<Semaphore>, tasks: &mut JoinSet<()>) {
-    let Ok(permit) = connections.clone().try_acquire_owned() else {
-        tracing::warn!("too many connections: one was turned away");
-        // A connection that was just accepted has room for it; whoever does not get it sees a closed connection.
-        let _ = stream.try_write(FULL);
-        return;
-    };
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+impl Handle {
+    /// Puts another configuration in place of the present one. Connections are kept, and requests that are under way go on
+    /// as they began; those that come from then on are answered by the new one. A listener that is no longer asked for
+    /// accepts no more connections. Limits on connections and heads stay as they were.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Gateway::bind`]. Then everything stays as it was.
+    pub async fn replace(&self, config: Config) -> Result<(), StartError> {
+        let (wanted, own_listeners) = (config.listen, config.own_listeners.clone());
+        let mut live = Live::new(config)?;
+        let mut present = self.0.listeners.lock().await;
+        let opened = Opened::of(&present, listener::wanted(wanted, &live), &own_listeners).await?;
+        live.access.listens(&opened.all);
+        self.0.replace(live);
+        opened.take_over(&mut present, &self.0);
+        Ok(())
     }
-    let shared = shared.clone();
-    tasks.spawn(async move {
-        connection::serve(stream, shared).await;
-        drop(permit);
-    });
+
+    /// The routes, in the order of their names.
+    pub async fn routes(&self) -> Vec<Placed> {
+        let live = self.0.live();
+        let listeners = self.0.listeners.lock().await;
+        let address = |entrance: &Entrance| {
+            listeners.iter().find(|listener| listener.entrance() == *entrance).map(Listener::address)
+        };
+        let Some(main) = address(&Entrance::Main) else { return Vec::new() };
+        let placed = live.routes.sorted().into_iter().map(|route| Placed {
+            name: route.name().to_owned(),
+            at: match (route.own_host(), route.own_listener()) {
+                (Some(host), _) => format!("http://{host}:{}", main.port()),
+                (_, Some(wanted)) => {
+                    format!("http://{}", address(&Entrance::Route(route.name().into())).unwrap_or(wanted))
+                }
+                _ => format!("http://{main}{}", route.path()),
+            },
+            leads_to: route.shown_url(),
+        });
+        placed.collect()
+    }
+}
+
+/// The listeners that a configuration asks for, bound.
+struct Opened {
+    all: Vec<(Listener, Entrance)>,
+    /// Those of them that are yet to be run.
+    fresh: Vec<(Listener, TcpListener)>,
+}
+
+impl Opened {
+    /// Binds what is missing in `present`. Changes nothing that is there.
+    async fn of(
+        present: &[Listener],
+        wanted: Vec<(SocketAddr, Entrance)>,
+        own: &OwnListeners,
+    ) -> Result<Self, StartError> {
+        let mut opened = Self { all: Vec::new(), fresh: Vec::new() };
+        for (address, entrance) in wanted {
+            let fits = |listener: &&Listener| listener.serves_as(address, &entrance) && !opened.has(listener);
+            if let Some(listener) = present.iter().find(fits) {
+                opened.all.push((listener.clone(), entrance));
+                continue;
+            }
+            let bound = Listener::bind(address, entrance.clone(), own.clone()).await;
+            let (listener, socket) = bound.map_err(|error| StartError::Bind { address, error })?;
+            opened.all.push((listener.clone(), entrance));
+            opened.fresh.push((listener, socket));
+        }
+        Ok(opened)
+    }
+
+    fn has(&self, listener: &Listener) -> bool {
+        self.all.iter().any(|(other, _)| other.address() == listener.address())
+    }
+
+    /// Makes them all there are.
+    fn take_over(self, present: &mut Vec<Listener>, shared: &Shared) {
+        present.iter().filter(|listener| !self.has(listener)).for_each(Listener::close);
+        *present = self.all.iter().map(|(listener, _)| listener.clone()).collect();
+        self.all.into_iter().for_each(|(listener, entrance)| listener.lead_to(entrance));
+        for fresh in self.fresh {
+            // Nobody takes it once the gateway has ended, and then it is closed.
+            let _ = shared.added.send(fresh);
+        }
+    }
 }
 
 async fn all(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.join_next().await {
         note_panic(ended);
-    }
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-fn note_panic(ended: Result<(), JoinError>) {
-    if ended.is_err_and(|error| error.is_panic()) {
-        tracing::error!("a connection's task panicked");
     }
 }

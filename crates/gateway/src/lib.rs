@@ -21,7 +21,7 @@
 //!
 //! # The path of a request through this crate
 //!
-//! 1. `gateway` accepts a connection; `connection` serves it, and notices when the caller leaves.
+//! 1. `listener` accepts a connection; `connection` serves it, and notices when the caller leaves.
 //! 2. `access` lets the request in or not; `target` says what it is for.
 //! 3. `relay` makes an exchange of it, in its turn (`opening`): `headers` and `upload` say what of it goes on, `authorize`
 //!    adds a token.
@@ -35,15 +35,21 @@ mod authorize;
 mod body;
 mod config;
 mod connection;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gateway;
 mod headers;
 mod host;
 mod index;
+mod listener;
+mod live;
 mod opening;
 mod own;
+mod path;
 mod refusal;
 mod relay;
 mod route;
+mod shared;
 mod socket;
 mod target;
 mod token;
@@ -51,6 +57,6 @@ mod upload;
 
 pub use authorize::{Authorize, Authorizing, Secret};
 pub use config::{Config, StartError};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, Handle, Placed};
 pub use route::{Route, RouteError};
 pub use token::TokenDigest;

@@ -3,21 +3,19 @@
 use crate::host::{Host, name};
 use afield_egress::OwnListeners;
 use afield_exchange::{Blame, Error, Kind, Retry, detail};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use url::Url;
 
-/// What would lead back here. Dropping it frees the address.
+/// What would lead back here.
 pub(crate) struct Own {
     listeners: OwnListeners,
-    address: SocketAddr,
     names: Vec<String>,
 }
 
 impl Own {
     /// `names` are those by which the gateway is addressed.
-    pub fn new(listeners: OwnListeners, address: SocketAddr, names: &[String]) -> Self {
-        listeners.insert(address);
-        Self { listeners, address, names: names.iter().map(|text| name(text)).collect() }
+    pub fn new(listeners: OwnListeners, names: &[String]) -> Self {
+        Self { listeners, names: names.iter().map(|text| name(text)).collect() }
     }
 
     /// Refuses a URL that leads back here.
@@ -45,14 +43,8 @@ impl Own {
                 let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
                 loopback.into_iter().any(|address| self.listeners.contains(address, port))
             }
-            Host::Name(name) => port == self.address.port() && self.names.contains(&name),
+            Host::Name(name) => self.names.contains(&name) && self.listeners.has_port(port),
         }
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        self.listeners.remove(self.address);
     }
 }
 
@@ -64,7 +56,9 @@ mod tests {
     #[test]
     fn case_26_the_own_address_is_known_in_every_spelling() {
         let own = |listen: &str| {
-            Own::new(OwnListeners::default(), listen.parse().unwrap(), &["Gateway.Test".to_owned()])
+            let listeners = OwnListeners::default();
+            listeners.insert(listen.parse().unwrap());
+            Own::new(listeners, &["Gateway.Test".to_owned()])
         };
         let loopback = own("127.0.0.1:7412");
         for url in [
@@ -93,14 +87,5 @@ mod tests {
             assert!(loopback.check(url).is_ok(), "{url}");
         }
         assert!(own("[::]:80").check("http://127.0.0.1/").is_err());
-    }
-
-    /// Proves that a gateway that is gone leaves its address to others.
-    #[test]
-    fn the_address_is_free_again_afterwards() {
-        let listeners = OwnListeners::default();
-        let address: SocketAddr = "127.0.0.1:7412".parse().unwrap();
-        drop(Own::new(listeners.clone(), address, &[]));
-        assert!(!listeners.contains(address.ip(), address.port()));
     }
 }

@@ -4,10 +4,11 @@ use crate::{
     answer::{self, Asked},
     authorize::{Authorize, Secret},
     body::Body,
-    gateway::Shared,
     headers, index,
+    listener::Entrance,
     refusal::Refusal,
     route::Route,
+    shared::Shared,
     socket::Socket,
     target::{self, Target},
     upload,
@@ -21,9 +22,10 @@ use hyper::body::Incoming;
 pub(crate) async fn answer(
     shared: &Shared,
     socket: &Socket,
+    entrance: &Entrance,
     request: http::Request<Incoming>,
 ) -> http::Response<Body> {
-    match relay(shared, socket, request).await {
+    match relay(shared, socket, entrance, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
             let error = refusal.error();
@@ -36,17 +38,18 @@ pub(crate) async fn answer(
 async fn relay(
     shared: &Shared,
     socket: &Socket,
+    entrance: &Entrance,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Refusal> {
     let (parts, body) = request.into_parts();
-    let has_proxy = shared.proxy.is_some();
-    let (client, route, url) = match target::of(&parts, &shared.access, &shared.routes, has_proxy)? {
-        Target::Index => return Ok(index::index(&shared.routes, has_proxy)),
+    let live = shared.live();
+    let (client, route, url) = match target::of(&parts, entrance, &live)? {
+        Target::Index => return Ok(index::index(&live.routes, live.proxy.is_some())),
         Target::Ready => return Ok(index::ready(&parts.method)),
         Target::Route(route, url) => (route.client(), Some(route), url),
-        Target::Proxy(url) => (shared.proxy.as_ref().expect("asked for only where there is one"), None, url),
+        Target::Proxy(client, url) => (client, None, url),
     };
-    shared.own.check(&url)?;
+    live.own.check(&url)?;
     let _turn = shared.openings.turn(&parts.method, &parts.headers, &url).await;
     let asked = Asked {
         method: parts.method.clone(),

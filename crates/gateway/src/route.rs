@@ -1,9 +1,13 @@
 //! Names that stand for servers.
 
-use crate::{authorize::Authorize, host::Host};
+use crate::{
+    authorize::Authorize,
+    host::{Host, name},
+    path::climbs,
+};
 use afield_client::HttpClient;
 use afield_exchange::{Error, Header, detail, redacted_url};
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 use url::Url;
 
 /// A name in the gateway's paths that stands for a server's URL.
@@ -21,6 +25,16 @@ pub struct Route {
     client: Arc<dyn HttpClient>,
     headers: Vec<Header>,
     authorize: Option<Arc<dyn Authorize>>,
+    own: Option<OwnOrigin>,
+}
+
+/// What makes a route an origin of its own for web browsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum OwnOrigin {
+    /// A listener of its own.
+    Listener(SocketAddr),
+    /// A host of its own on the gateway's listener.
+    Host(String),
 }
 
 /// Why a route cannot be.
@@ -47,6 +61,16 @@ pub enum RouteError {
     /// Two routes have one name.
     #[error("two routes are called {0:?}")]
     Twice(String),
+    /// What is to be a route's own cannot be.
+    #[error("the route {name:?} cannot have {own:?} to itself: {why}")]
+    Own {
+        /// The route.
+        name: String,
+        /// The host or the address.
+        own: String,
+        /// Why not.
+        why: &'static str,
+    },
 }
 
 impl Route {
@@ -76,7 +100,7 @@ impl Route {
             Some((base, query)) => (base.to_owned(), Some(query.to_owned())),
             None => (url, None),
         };
-        Ok(Self { name, path, base, query, client, headers: Vec::new(), authorize: None })
+        Ok(Self { name, path, base, query, client, headers: Vec::new(), authorize: None, own: None })
     }
 
     /// Adds a header field to each request that brings none of this name.
@@ -91,6 +115,52 @@ impl Route {
     pub fn authorize(mut self, authorize: Arc<dyn Authorize>) -> Self {
         self.authorize = Some(authorize);
         self
+    }
+
+    /// Gives the route a listener of its own, and nothing else on it: `http://ADDRESS:PORT/rest` is its URL plus `/rest`.
+    ///
+    /// To web browsers it is an origin of its own then: its pages may be opened, and cannot read those of other routes. It
+    /// is not at `/NAME` any more.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.own = Some(OwnOrigin::Listener(address));
+        self
+    }
+
+    /// Gives the route a host of its own on the gateway's listener, such as `docs.localhost`; as with
+    /// [`listen`](Self::listen) it is an origin of its own then, and has cookies of its own too.
+    ///
+    /// # Errors
+    ///
+    /// What is no name of a host, or means this machine as a whole.
+    pub fn host(mut self, host: &str) -> Result<Self, RouteError> {
+        let own = match Host::of_authority(host.as_bytes()) {
+            Some(Host::Name(own)) if own != "localhost" && name(host) == own => own,
+            _ => {
+                let why = "a name is wanted, without a port, such as docs.localhost";
+                return Err(RouteError::Own { name: self.name, own: host.to_owned(), why });
+            }
+        };
+        self.own = Some(OwnOrigin::Host(own));
+        Ok(self)
+    }
+
+    pub(crate) fn own(&self) -> Option<&OwnOrigin> {
+        self.own.as_ref()
+    }
+
+    pub(crate) fn own_host(&self) -> Option<&str> {
+        match &self.own {
+            Some(OwnOrigin::Host(host)) => Some(host),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn own_listener(&self) -> Option<SocketAddr> {
+        match &self.own {
+            Some(OwnOrigin::Listener(address)) => Some(*address),
+            _ => None,
+        }
     }
 
     /// The name.
@@ -126,9 +196,8 @@ impl Route {
     ///
     /// A `rest` that leads out of the server's URL, or that whoever performs the request would rewrite.
     pub(crate) fn url(&self, rest: &str, query: Option<&str>) -> Result<String, Error> {
-        let is_dots = |segment: &str| matches!(&unescaped_dots(segment)[..], "." | "..");
-        if rest.contains('\\') || rest.split('/').any(is_dots) {
-            let message = "a path with . or .. segments or with a backslash: resolve it before it is sent";
+        if rest.contains('\\') || climbs(rest) {
+            let message = "a path with . or .. segments, in whatever spelling, or with a backslash: resolve it before it is sent";
             return Err(Error::invalid(detail::URL, message));
         }
         let mut url = self.base.clone();
@@ -190,13 +259,9 @@ fn escaped(segment: &str) -> String {
     segment.bytes().map(escape).collect()
 }
 
-/// URL parsers take `%2e` for a dot where it makes a dot segment.
-fn unescaped_dots(segment: &str) -> String {
-    // A longer one is no dot segment.
-    match segment.len() {
-        0..=6 => segment.replace("%2e", ".").replace("%2E", "."),
-        _ => String::new(),
-    }
+/// Whether any free port is meant, of which each gets another.
+fn is_any(route: &Route) -> bool {
+    matches!(route.own(), Some(OwnOrigin::Listener(address)) if address.port() == 0)
 }
 
 /// All routes, the longest path first.
@@ -204,6 +269,18 @@ pub(crate) struct Routes(Vec<Route>);
 
 impl Routes {
     pub fn new(mut routes: Vec<Route>) -> Result<Self, RouteError> {
+        for (at, route) in routes.iter().enumerate() {
+            let taken = |other: &Route| route.own().is_some() && other.own() == route.own() && !is_any(route);
+            if routes[..at].iter().any(taken) {
+                let own = match route.own() {
+                    Some(OwnOrigin::Listener(address)) => address.to_string(),
+                    Some(OwnOrigin::Host(host)) => host.clone(),
+                    None => String::new(),
+                };
+                let why = "another route has it";
+                return Err(RouteError::Own { name: route.name.clone(), own, why });
+            }
+        }
         routes.sort_by(|a, b| b.path.len().cmp(&a.path.len()).then_with(|| a.path.cmp(&b.path)));
         match routes.windows(2).find(|pair| pair[0].path == pair[1].path) {
             Some(pair) => Err(RouteError::Twice(pair[0].name.clone())),
@@ -211,9 +288,25 @@ impl Routes {
         }
     }
 
-    /// The route with the longest name at the beginning of `path`, and what follows it.
+    /// The route of this name.
+    pub fn named(&self, name: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.name == name)
+    }
+
+    /// The route that has this host to itself.
+    pub fn of_host(&self, host: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.own_host() == Some(host))
+    }
+
+    /// The routes that have a listener to themselves, and which.
+    pub fn own_listeners(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.0.iter().filter_map(|route| Some((route.name(), route.own_listener()?)))
+    }
+
+    /// Of those without an origin of their own, the route with the longest name at the beginning of `path`, and what follows
+    /// it.
     pub fn find<'a>(&self, path: &'a str) -> Option<(&Route, &'a str)> {
-        self.0.iter().find_map(|route| {
+        self.0.iter().filter(|route| route.own.is_none()).find_map(|route| {
             let rest = path.strip_prefix(&*route.path)?;
             (rest.is_empty() || rest.starts_with('/')).then_some((route, rest))
         })

@@ -1,13 +1,21 @@
 //! What a request is for.
 
 use crate::{
-    access::Access,
+    host::Host,
+    listener::Entrance,
+    live::Live,
     refusal::Refusal,
     route::{Route, Routes},
 };
+use afield_client::HttpClient;
 use afield_exchange::{Blame, Error, Kind, Retry, detail};
-use http::{HeaderValue, Method, StatusCode, header::ALLOW, request::Parts};
+use http::{
+    HeaderValue, Method, StatusCode,
+    header::{ALLOW, HOST},
+    request::Parts,
+};
 use serde_json::json;
+use std::sync::Arc;
 
 /// What a request that was let in is for.
 pub(crate) enum Target<'a> {
@@ -17,38 +25,65 @@ pub(crate) enum Target<'a> {
     Ready,
     /// A server that has a route, and the URL at it.
     Route(&'a Route, String),
-    /// This URL, as through any proxy.
-    Proxy(String),
+    /// This URL, as through any proxy, performed by this client.
+    Proxy(&'a Arc<dyn HttpClient>, String),
 }
 
 /// Lets the request in, and says what it is for (RFC 9112, section 3.2).
-pub(crate) fn of<'a>(
-    request: &Parts,
-    access: &Access,
-    routes: &'a Routes,
-    has_proxy: bool,
-) -> Result<Target<'a>, Refusal> {
+pub(crate) fn of<'a>(request: &Parts, entrance: &Entrance, live: &'a Live) -> Result<Target<'a>, Refusal> {
     if request.method == Method::CONNECT {
         return Err(connect());
     }
-    access.check_origin(&request.headers)?;
+    let (access, headers) = (&live.access, &request.headers);
+    let own = own_route(request, entrance, &live.routes)?;
+    access.check_origin(headers, own)?;
     if request.uri.authority().is_some() {
-        access.check_token(&request.headers)?;
-        return match has_proxy {
-            true => Ok(Target::Proxy(request.uri.to_string())),
-            false => Err(no_proxy()),
+        access.check_token(headers)?;
+        return match &live.proxy {
+            Some(client) if *entrance == Entrance::Main => Ok(Target::Proxy(client, request.uri.to_string())),
+            _ => Err(no_proxy()),
         };
     }
-    access.check_host(&request.headers)?;
+    access.check_host(headers, own)?;
     let path = request.uri.path();
+    if let Some(route) = own {
+        access.check_fetch(headers, true)?;
+        access.check_token(headers)?;
+        let rest = if path == "/" { "" } else { path };
+        return Ok(Target::Route(route, route.url(rest, request.uri.query())?));
+    }
+    let is_ours = matches!(path, "/" | "/readyz");
+    access.check_fetch(headers, is_ours)?;
     if path == "/readyz" {
         return Ok(Target::Ready);
     }
-    access.check_token(&request.headers)?;
-    match routes.find(path) {
+    access.check_token(headers)?;
+    match live.routes.find(path) {
         Some((route, rest)) => Ok(Target::Route(route, route.url(rest, request.uri.query())?)),
         None if path == "/" && matches!(request.method, Method::GET | Method::HEAD) => Ok(Target::Index),
-        None => Err(no_route(routes)),
+        None => Err(no_route(&live.routes)),
+    }
+}
+
+/// The route that has this request's origin to itself, if one has.
+fn own_route<'a>(
+    request: &Parts,
+    entrance: &Entrance,
+    routes: &'a Routes,
+) -> Result<Option<&'a Route>, Refusal> {
+    match entrance {
+        Entrance::Route(name) => match routes.named(name) {
+            Some(route) => Ok(Some(route)),
+            None => Err(no_route(routes)),
+        },
+        Entrance::Main if request.uri.authority().is_some() => Ok(None),
+        Entrance::Main => {
+            let host = request.headers.get(HOST).and_then(|value| Host::of_authority(value.as_bytes()));
+            Ok(match host {
+                Some(Host::Name(name)) => routes.of_host(&name),
+                _ => None,
+            })
+        }
     }
 }
 

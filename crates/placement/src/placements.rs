@@ -23,7 +23,7 @@ struct Inner {
 #[derive(Default)]
 struct Made {
     local: Option<Local>,
-    executors: HashMap<String, ExecutorClient>,
+    executors: HashMap<String, (Arc<Executor>, ExecutorClient)>,
 }
 
 /// Why there is no client. Nothing was sent, and nothing is sent from anywhere else instead.
@@ -87,11 +87,16 @@ impl Placements {
         })
     }
 
-    /// The client of an executor. All who ask for one of its name share it.
+    /// The client of an executor. All who ask for one of its name share it, as long as what is said of it stays the same:
+    /// after a change there is a new one, and the old one goes with the last who uses it.
     pub fn executor(&self, executor: &Arc<Executor>) -> ExecutorClient {
         let mut made = self.made();
-        let known = made.executors.entry(executor.name.clone());
-        known.or_insert_with(|| ExecutorClient::new(executor.clone(), self.0.variables.clone())).clone()
+        if let Some((_, client)) = made.executors.get(&executor.name).filter(|(known, _)| known == executor) {
+            return client.clone();
+        }
+        let client = ExecutorClient::new(executor.clone(), self.0.variables.clone());
+        made.executors.insert(executor.name.clone(), (executor.clone(), client.clone()));
+        client
     }
 
     /// The client of this process.
@@ -111,7 +116,7 @@ impl Placements {
 
     /// Says goodbye to all executors at once, within 2 s.
     pub async fn close(&self) {
-        let executors: Vec<_> = self.made().executors.values().cloned().collect();
+        let executors: Vec<_> = self.made().executors.values().map(|(_, client)| client.clone()).collect();
         let mut closing = tokio::task::JoinSet::new();
         for executor in executors {
             closing.spawn(async move { executor.close().await });

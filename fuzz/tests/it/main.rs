@@ -17,11 +17,25 @@ fn survive(name: &str) {
     assert!(inputs > INPUTS, "the seeds count too");
 }
 
+/// Proves that whatever an executor answers, a client takes no head that an HTTP library would have refused, keeps no text
+/// beyond its bound, and does not panic (case 162).
+#[test]
+fn answers_survive_mutated_messages() {
+    survive("answers");
+}
+
 /// Proves that no broken message makes an executor panic, leave a call unanswered, answer it twice, or answer with
 /// something that is not a message.
 #[test]
 fn frame_decoding_survives_mutated_messages() {
     survive("frame_decoding");
+}
+
+/// Proves that no request line and no header field leads out of a gateway's route, or lets a foreign page in (cases 160 and
+/// 161).
+#[test]
+fn gateway_requests_survive_mutation() {
+    survive("gateway_requests");
 }
 
 /// Proves that no header field a caller writes, however mutated, frames the request, concerns the hop alone, smuggles in

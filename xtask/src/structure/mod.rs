@@ -1,5 +1,6 @@
 //! The structure that `CONTRIBUTING.md` describes, checked.
 
+mod console;
 mod crates;
 mod files;
 
@@ -9,6 +10,7 @@ use crate::Result;
 pub fn check() -> Result {
     let mut breaches = crates::breaches()?;
     breaches.extend(files::breaches()?);
+    breaches.extend(console::breaches()?);
     if breaches.is_empty() {
         return Ok(());
     }

@@ -1,9 +1,9 @@
 use super::drawing::{self, Lanes};
-use crate::terminal::Terminal;
-use std::{
-    io::{Write, stdout},
-    time::{Duration, Instant},
+use crate::{
+    console::{Stream, draw},
+    terminal::Terminal,
 };
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Who takes part.
@@ -98,8 +98,7 @@ impl Timeline {
                 ),
                 None => plain(&event, at.saturating_duration_since(act_began)),
             };
-            let mut out = stdout().lock();
-            if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+            if draw(Stream::Out, text).is_err() {
                 return;
             }
         }

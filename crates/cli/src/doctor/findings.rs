@@ -50,7 +50,7 @@ impl Report {
     pub fn text(&self, name: &str, shown: &str) -> String {
         let mut text = if name == shown { format!("{name}\n") } else { format!("{name} ({shown})\n") };
         let mut line = |what: &str, said: &str| {
-            let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            let said = said.replace(['\n', '\r'], " ");
             text.push_str(&format!("  {what:<12} {said}\n"));
         };
         let well = match &self.0 {

@@ -1,3 +1,4 @@
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, not_changed},
     failure::Failure,
@@ -72,7 +73,7 @@ pub(super) fn run(config: &ConfigFlags, flags: Flags) -> Result<(), Failure> {
     let replace = flags.replace;
     let change = Change::AddExecutor { draft: draft(flags)?, replace };
     edit(&path, &[change], &Variables::of_process()).map_err(|error| not_changed(&error))?;
-    eprintln!("added the executor {name} to {}", path.display());
+    note!("added the executor {name} to {}", path.display());
     Ok(())
 }
 

@@ -1,7 +1,9 @@
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, warn},
+    console::print_json,
     failure::Failure,
-    table::{Table, print_json},
+    table::Table,
 };
 use afield_config::{Config, Credential, Executor, Reach};
 use serde_json::{Value, json};
@@ -20,8 +22,8 @@ pub(super) fn run(flags: &ConfigFlags, as_json: bool) -> Result<(), Failure> {
         table.row([executor.name.clone(), reach(executor), token(executor), servers]);
     }
     if table.is_empty() {
-        eprintln!("no executors are configured in {}", flags.location()?.path.display());
-        eprintln!("  hint: afield executor add NAME wss://HOST:7411 --token-file FILE");
+        note!("no executors are configured in {}", flags.location()?.path.display());
+        note!("  hint: afield executor add NAME wss://HOST:7411 --token-file FILE");
         return Ok(());
     }
     table.print()

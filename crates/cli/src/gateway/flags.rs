@@ -3,7 +3,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Everything `afield gateway` understands, as typed.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Flags {
     /// Where programs connect: an address and a port (port 0 picks one). Default: what the configuration says, else
@@ -15,6 +15,15 @@ pub(crate) struct Flags {
     /// configuration are routes.
     #[arg(long, value_name = "NAME=URL")]
     pub route: Vec<String>,
+
+    /// Give the route NAME a host of its own, such as docs.localhost, in place of a path: its pages can be opened in a
+    /// browser then, and those of other routes cannot read them.
+    #[arg(long, value_name = "NAME=HOST")]
+    pub route_host: Vec<String>,
+
+    /// Give the route NAME a listener of its own, in place of a path.
+    #[arg(long, value_name = "NAME=ADDRESS:PORT")]
+    pub route_listen: Vec<String>,
 
     /// Do not serve as a forward proxy (HTTP_PROXY).
     #[arg(long)]

@@ -1,4 +1,5 @@
 use super::flags::Flags;
+use crate::console::note;
 use crate::{
     ExitCode, config_flags,
     failure::Failure,
@@ -51,6 +52,15 @@ pub(super) struct Wanted {
     pub headers: Vec<Header>,
     /// How its token is come by; `None` where a login is none of the gateway's business.
     pub login: Option<OAuth>,
+    /// What makes it an origin of its own to browsers.
+    pub own: Option<Own>,
+}
+
+/// What a route has to itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Own {
+    Host(String),
+    Listener(SocketAddr),
 }
 
 impl Plan {
@@ -70,8 +80,16 @@ impl Plan {
         for route in more.chain(flags.route.iter().map(|text| name_and_url(text))) {
             let (name, url) = route?;
             routes.retain(|known| known.name != name);
-            routes.push(Wanted { name, url, place: place.clone(), headers: Vec::new(), login: None });
+            routes.push(Wanted {
+                name,
+                url,
+                place: place.clone(),
+                headers: Vec::new(),
+                login: None,
+                own: None,
+            });
         }
+        give_own(&flags, &config, &mut routes)?;
         let reach = flags.place.reach.reach()?;
         let token = Token::find(flags.place.token_file.as_deref())?;
         Ok(Self {
@@ -89,6 +107,35 @@ impl Plan {
             access: Access { reach, token, ca: flags.place.ca },
         })
     }
+}
+
+/// Gives routes their own hosts and listeners. What flags say takes the place of what the configuration says.
+fn give_own(flags: &Flags, config: &Config, routes: &mut [Wanted]) -> Result<(), Failure> {
+    let gateway = &config.gateway;
+    let hosts = gateway.route_hosts.iter().map(|(name, host)| (name.clone(), Own::Host(host.clone())));
+    let listeners =
+        gateway.route_listen.iter().map(|(name, address)| (name.clone(), Own::Listener(*address)));
+    let mut all: Vec<(String, Own)> = hosts.chain(listeners).collect();
+    for text in &flags.route_host {
+        let (name, host) = name_and(text, "--route-host", "a name and a host", "docs=docs.localhost")?;
+        all.push((name, Own::Host(host)));
+    }
+    for text in &flags.route_listen {
+        let (name, address) =
+            name_and(text, "--route-listen", "a name and an address", "docs=127.0.0.1:7413")?;
+        all.push((name, Own::Listener(listen(&address)?)));
+    }
+    for (name, own) in all {
+        match routes.iter_mut().find(|route| route.name == name) {
+            Some(route) => route.own = Some(own),
+            None => {
+                let what = format!("there is no route {name:?} that could have an origin of its own");
+                return Err(Failure::new(ExitCode::ServeUsage, what)
+                    .with_hint("--route, gateway.routes and mcp_servers make routes"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Where routes without a place of their own, and the proxy, leave from.
@@ -124,19 +171,30 @@ fn of_server(server: &McpServer, variables: &Variables) -> Wanted {
         Err(problem) => At::Nowhere(problem.to_string()),
     };
     let headers = server.resolve_headers(variables).unwrap_or_else(|error| {
-        eprintln!("warning: the server {:?} cannot be used: {error}", server.name);
+        note!("warning: the server {:?} cannot be used: {error}", server.name);
         place = At::Nowhere(format!("the server {:?} cannot be used: {error}", server.name));
         Vec::new()
     });
     let login = (!server.sets_authorization()).then(|| server.oauth.clone().unwrap_or_default());
-    Wanted { name: server.name.clone(), url: server.url.as_str().to_owned(), place, headers, login }
+    Wanted {
+        name: server.name.clone(),
+        url: server.url.as_str().to_owned(),
+        place,
+        headers,
+        login,
+        own: None,
+    }
 }
 
 fn name_and_url(text: &str) -> Result<(String, String), Failure> {
+    name_and(text, "--route", "a name and a URL", "docs=http://docs.internal/mcp")
+}
+
+fn name_and(text: &str, flag: &str, wanted: &str, example: &str) -> Result<(String, String), Failure> {
     match text.split_once('=') {
-        Some((name, url)) => Ok((name.to_owned(), url.to_owned())),
-        None => Err(Failure::new(ExitCode::ServeUsage, "--route wants a name and a URL")
-            .with_hint("write --route docs=http://docs.internal/mcp")),
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::new(ExitCode::ServeUsage, format!("{flag} wants {wanted}"))
+            .with_hint(format!("write {flag} {example}"))),
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, not_changed},
     failure::Failure,
@@ -93,12 +94,12 @@ pub(super) fn run(config: &ConfigFlags, flags: Flags) -> Result<(), Failure> {
         Some(Placement::Executor(executor)) => format!(", reached from {}", executor.name),
         _ => String::new(),
     };
-    eprintln!("added {name} to {}{place}", path.display());
+    note!("added {name} to {}{place}", path.display());
     let literal = server.is_some_and(|server| {
         server.headers.iter().any(|header| matches!(header.source, HeaderSource::Literal(_)))
     });
     if literal {
-        eprintln!("  hint: header values now stand in that file; --header-env keeps a secret out of it");
+        note!("  hint: header values now stand in that file; --header-env keeps a secret out of it");
     }
     Ok(())
 }

@@ -1,5 +1,10 @@
 use super::session::{Session, blame, of_stage};
-use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, start::print, table::print_json};
+use crate::{
+    ExitCode,
+    config_flags::ConfigFlags,
+    console::{print, print_json},
+    failure::Failure,
+};
 use afield_config::parse_duration;
 use afield_exchange::{Blame, Retry};
 use afield_mcp::{Stage, manager::CallError};
@@ -43,7 +48,7 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failu
     if flags.json {
         print_json(&result)?;
     } else {
-        print(text(&result).as_bytes())?;
+        print(text(&result))?;
     }
     match result.is_error {
         Some(true) => Err(Failure::new(
@@ -127,7 +132,7 @@ fn text(result: &CallToolResult) -> String {
             ContentBlock::ResourceLink(link) => format!("{} ({})", link.uri, link.name),
             other => json!(other).to_string(),
         };
-        text.push_str(&clean(&shown));
+        text.push_str(&shown);
         if !text.ends_with('\n') {
             text.push('\n');
         }
@@ -140,9 +145,4 @@ fn text(result: &CallToolResult) -> String {
 
 fn binary(what: &str, mime_type: &str, base64: &str) -> String {
     format!("[{what}, {mime_type}, {} bytes: --json shows it]", base64.trim_end_matches('=').len() * 3 / 4)
-}
-
-/// Without what a terminal would take for a command.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
 }

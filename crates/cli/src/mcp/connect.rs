@@ -1,5 +1,5 @@
 use super::session::Session;
-use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, signals::Signals};
+use crate::{ExitCode, config_flags::ConfigFlags, console::JsonOutput, failure::Failure, signals::Signals};
 use afield_mcp::Relay;
 use clap::Args;
 
@@ -15,7 +15,7 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags, signals: &Signals) 
     let session = Session::open(config)?;
     let (_, server) = session.server(&flags.name)?;
     let relay = Relay::new(server.url, server.transport);
-    let done = relay.run(tokio::io::stdin(), tokio::io::stdout(), signals.token()).await;
+    let done = relay.run(tokio::io::stdin(), JsonOutput::new(), signals.token()).await;
     if let Some(authorizer) = server.authorizer {
         authorizer.settle().await;
     }

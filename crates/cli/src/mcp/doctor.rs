@@ -1,5 +1,6 @@
 use super::session::{Session, hint};
-use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, start::print, table::print_json};
+use crate::console::note;
+use crate::{ExitCode, config_flags::ConfigFlags, console::print, console::print_json, failure::Failure};
 use afield_config::{Config, McpServer, Placement};
 use afield_mcp::{
     Stage,
@@ -31,7 +32,7 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failu
     let session = Session::open(config)?;
     let manager = session.manager(&flags.names)?;
     if manager.names().next().is_none() {
-        eprintln!("no MCP servers are configured in {}", config.location()?.path.display());
+        note!("no MCP servers are configured in {}", config.location()?.path.display());
         return Ok(());
     }
     manager.settled().await;
@@ -44,9 +45,7 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failu
         let servers: Vec<_> = reports.iter().map(|(snapshot, stages)| told(snapshot, stages)).collect();
         print_json(&json!({ "servers": servers }))?;
     } else {
-        print(
-            reports.iter().map(|(snapshot, stages)| text(snapshot, stages)).collect::<String>().as_bytes(),
-        )?;
+        print(reports.iter().map(|(snapshot, stages)| text(snapshot, stages)).collect::<String>())?;
     }
     let ill: Vec<_> = snapshots
         .iter()
@@ -125,7 +124,7 @@ fn text(snapshot: &Snapshot, stages: &[(Stage, Found)]) -> String {
             Found::Failed(said, _) => ("FAIL", said.as_str()),
             Found::Skipped(why) => ("-   ", *why),
         };
-        let said: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let said = said.replace(['\n', '\r'], " ");
         text.push_str(&format!("  {:<9} {mark}  {said}\n", stage.name()));
         if let Found::Failed(_, hint) = found
             && !hint.is_empty()

@@ -1,8 +1,9 @@
+use crate::console::note;
 use crate::{
     ExitCode,
     config_flags::{ConfigFlags, not_changed},
+    console::print,
     failure::Failure,
-    start::print,
 };
 use afield_config::{Config, Export, Host, NamedBy, Scope, Variables, Via, export_into};
 use clap::{Args, ValueEnum};
@@ -53,26 +54,26 @@ pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
         Some(path) => {
             let written = export_into(&path, &export, &names).map_err(|error| not_changed(&error))?;
             match (written.changed, &written.backup) {
-                (false, _) => eprintln!("{} says so already", path.display()),
-                (true, None) => eprintln!("wrote {}", path.display()),
+                (false, _) => note!("{} says so already", path.display()),
+                (true, None) => note!("wrote {}", path.display()),
                 (true, Some(backup)) => {
-                    eprintln!("changed {}; as it was: {}", path.display(), backup.display());
+                    note!("changed {}; as it was: {}", path.display(), backup.display());
                 }
             }
         }
         None => {
-            print(export.text(&names).as_bytes())?;
+            print(export.text(&names))?;
             let folder = std::env::current_dir().unwrap_or_default();
             if let Some(path) = flags.host.file(Scope::User, &folder, &Variables::of_process()) {
-                eprintln!("  hint: this belongs into {}; --write puts it there", path.display());
+                note!("  hint: this belongs into {}; --write puts it there", path.display());
             }
         }
     }
     if export.via == Via::Gateway {
-        eprintln!("  hint: `afield gateway` has to run for this");
+        note!("  hint: `afield gateway` has to run for this");
     }
     if let Some(advice) = export.advice() {
-        eprintln!("  hint: {advice}");
+        note!("  hint: {advice}");
     }
     Ok(())
 }

@@ -1,3 +1,4 @@
+use crate::console::note;
 use crate::{
     ExitCode,
     config_flags::{ConfigFlags, not_changed, unusable, warn},
@@ -55,13 +56,13 @@ pub(super) fn run(flags: &ConfigFlags, typed: &Flags) -> Result<(), Failure> {
         match import(file, &text, Some(&folder), environment, &config, &variables) {
             Ok(imported) => {
                 let count = imported.servers.len() + imported.skipped.len();
-                eprintln!("{}: {count} {}", file.display(), if count == 1 { "server" } else { "servers" });
+                note!("{}: {count} {}", file.display(), if count == 1 { "server" } else { "servers" });
                 found.servers.extend(imported.servers);
                 found.skipped.extend(imported.skipped);
             }
             // Of a program's several files, those without servers are none of our business.
             Err(problems) if files.len() == 1 => return Err(unusable(&problems)),
-            Err(_) => eprintln!("{}: no servers that could be read", file.display()),
+            Err(_) => note!("{}: no servers that could be read", file.display()),
         }
     }
     let chosen = choose(&mut found, typed, &config)?;
@@ -71,7 +72,7 @@ pub(super) fn run(flags: &ConfigFlags, typed: &Flags) -> Result<(), Failure> {
     }
     let changes: Vec<Change> = chosen.iter().map(|server| server.change(typed.replace)).collect();
     edit(&path, &changes, &variables).map_err(|error| not_changed(&error))?;
-    eprintln!(
+    note!(
         "copied {} into {}",
         chosen.iter().map(|server| server.draft.name()).collect::<Vec<_>>().join(", "),
         path.display()
@@ -144,7 +145,7 @@ fn choose(found: &mut Imported, typed: &Flags, config: &Config) -> Result<Vec<Im
         let taken = config.mcp_servers.contains_key(server.draft.name()) && !typed.replace;
         let twice = chosen.iter().any(|other| other.draft.name() == server.draft.name());
         if wanted && taken {
-            eprintln!("{} is there already; --replace puts this one in its place", server.draft.name());
+            note!("{} is there already; --replace puts this one in its place", server.draft.name());
         }
         if wanted && !taken && !twice {
             chosen.push(server);
@@ -175,7 +176,7 @@ fn list(found: &Imported, chosen: &[ImportedServer], typed: &Flags) -> Result<()
     }
     table.print()?;
     if chosen.is_empty() && !found.servers.is_empty() && !typed.all && typed.names.is_empty() {
-        eprintln!("  hint: --all copies them; a file or a program and names copy those");
+        note!("  hint: --all copies them; a file or a program and names copy those");
     }
     Ok(())
 }

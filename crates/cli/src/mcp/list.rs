@@ -1,7 +1,9 @@
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, warn},
+    console::print_json,
     failure::Failure,
-    table::{Table, print_json},
+    table::Table,
 };
 use afield_config::{Config, HeaderSource, McpServer, Problem, ServerHeader};
 use clap::Args;
@@ -37,8 +39,8 @@ pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
         table.row([&*server.name, "", "", "", &format!("cannot be used: {first}")]);
     }
     if table.is_empty() {
-        eprintln!("no MCP servers are configured in {}", config.location()?.path.display());
-        eprintln!("  hint: afield mcp add NAME URL, or afield mcp import to copy what other programs have");
+        note!("no MCP servers are configured in {}", config.location()?.path.display());
+        note!("  hint: afield mcp add NAME URL, or afield mcp import to copy what other programs have");
         return Ok(());
     }
     table.print()

@@ -1,4 +1,5 @@
 use super::placed;
+use crate::console::note;
 use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, request::Client};
 use afield_client::HttpClient;
 use afield_config::{McpServer, OAuth, Variables};
@@ -59,13 +60,13 @@ pub(super) async fn out(config: &ConfigFlags, flags: &LogoutFlags) -> Result<(),
     meant.client.close().await;
     let name = &flags.name;
     match done.map_err(|error| failed(name, &error))? {
-        LoggedOut::NothingThere => eprintln!("{name}: nobody was logged in"),
-        LoggedOut::Revoked => eprintln!("{name}: logged out, and the tokens were taken back"),
-        LoggedOut::RemovedHere => eprintln!(
+        LoggedOut::NothingThere => note!("{name}: nobody was logged in"),
+        LoggedOut::Revoked => note!("{name}: logged out, and the tokens were taken back"),
+        LoggedOut::RemovedHere => note!(
             "{name}: logged out here; the authorization server cannot take tokens back, so they are good until they end"
         ),
         LoggedOut::NotRevoked(error) => {
-            eprintln!("{name}: logged out here, but the tokens are still good: {error}")
+            note!("{name}: logged out here, but the tokens are still good: {error}")
         }
     }
     Ok(())
@@ -108,11 +109,11 @@ impl Meant {
             let got = authorizer.bearer().await;
             authorizer.settle().await;
             got.map_err(|error| Failure::new(ExitCode::LoginFailed, format!("{name}: {error}")))?;
-            eprintln!("{name}: logged in as {id}");
+            note!("{name}: logged in as {id}");
             return Ok(());
         }
         let login = self.as_configured(flags);
-        let tell = |line: &str| eprintln!("{line}");
+        let tell = |line: &str| note!("{line}");
         let got = if flags.headless {
             login.headless(&mut BufReader::new(tokio::io::stdin()), &tell).await
         } else {
@@ -121,9 +122,9 @@ impl Meant {
         let got = got.map_err(|error| failed(&error))?;
         let scopes =
             if got.scopes.is_empty() { String::new() } else { format!(" for {}", got.scopes.join(", ")) };
-        eprintln!("{name}: logged in at {}{scopes}", got.issuer);
+        note!("{name}: logged in at {}{scopes}", got.issuer);
         if !got.renewable {
-            eprintln!("  hint: there is no refresh token, so a new login is needed when this one ends");
+            note!("  hint: there is no refresh token, so a new login is needed when this one ends");
         }
         Ok(())
     }

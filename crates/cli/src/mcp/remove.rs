@@ -1,3 +1,4 @@
+use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, not_changed},
     failure::Failure,
@@ -18,7 +19,7 @@ pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
     let changes: Vec<Change> = flags.names.iter().cloned().map(Change::RemoveServer).collect();
     edit(&path, &changes, &Variables::of_process()).map_err(|error| not_changed(&error))?;
     for name in &flags.names {
-        eprintln!("removed {name} from {}", path.display());
+        note!("removed {name} from {}", path.display());
     }
     Ok(())
 }

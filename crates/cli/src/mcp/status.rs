@@ -1,10 +1,6 @@
 use super::session::{Session, hint};
-use crate::{
-    ExitCode,
-    config_flags::ConfigFlags,
-    failure::Failure,
-    table::{Table, print_json},
-};
+use crate::console::note;
+use crate::{ExitCode, config_flags::ConfigFlags, console::print_json, failure::Failure, table::Table};
 use afield_mcp::manager::{Manager, ServerState, Snapshot};
 use clap::Args;
 use serde_json::{Value, json};
@@ -30,8 +26,8 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failu
     let session = Session::open(config)?;
     let manager = session.manager(&flags.names)?;
     if manager.names().next().is_none() {
-        eprintln!("no MCP servers are configured in {}", config.location()?.path.display());
-        eprintln!("  hint: afield mcp add NAME URL, or afield mcp import to copy what other programs have");
+        note!("no MCP servers are configured in {}", config.location()?.path.display());
+        note!("  hint: afield mcp add NAME URL, or afield mcp import to copy what other programs have");
         return Ok(());
     }
     manager.settled().await;

@@ -1,9 +1,6 @@
 use super::{call, session::Session};
-use crate::{
-    config_flags::ConfigFlags,
-    failure::Failure,
-    table::{Table, print_json},
-};
+use crate::console::note;
+use crate::{config_flags::ConfigFlags, console::print_json, failure::Failure, table::Table};
 use clap::Args;
 use rmcp::model::Tool;
 use serde_json::{Value, json};
@@ -30,7 +27,7 @@ pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failu
         return print_json(&json!({ "tools": tools }));
     }
     if tools.is_empty() {
-        eprintln!("{} has no tools", flags.name);
+        note!("{} has no tools", flags.name);
         return Ok(());
     }
     let mut table = Table::new(&["NAME", "ARGUMENTS", "DESCRIPTION"]);

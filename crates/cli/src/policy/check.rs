@@ -1,4 +1,6 @@
-use crate::{ExitCode, failure::Failure, request::failure, serve::Places, start::print, table::print_json};
+use crate::{
+    ExitCode, console::print, console::print_json, failure::Failure, request::failure, serve::Places,
+};
 use afield_egress::{CaPolicy, Decision, Egress, EgressConfig, Explanation, Verdict};
 use serde_json::json;
 use std::{fmt::Write, path::PathBuf};
@@ -32,7 +34,7 @@ pub(super) async fn check(
     let explained = explained.map_err(|error| failure(&error, &asked.url))?;
     match asked.json {
         true => print_json(&as_json(&asked, &explained))?,
-        false => print(as_text(&asked, &explained).as_bytes())?,
+        false => print(as_text(&asked, &explained))?,
     }
     Ok(if decision(&explained.verdict).0 { ExitCode::Success } else { ExitCode::PolicyDenied })
 }

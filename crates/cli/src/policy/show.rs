@@ -1,4 +1,4 @@
-use crate::{failure::Failure, serve::Places, start::print, table::print_json};
+use crate::{console::print, console::print_json, failure::Failure, serve::Places};
 use afield_config::Serving;
 use afield_egress::{Policy, Rule};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(super) fn show(
             let _ = writeln!(text, "\n{what}: {}", names.join(", "));
         }
     }
-    print(text.as_bytes())
+    print(text)
 }
 
 fn lines(policy: &Policy) -> String {

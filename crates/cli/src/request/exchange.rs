@@ -9,10 +9,9 @@ use super::{
     verbose::Story,
     write_out::Facts,
 };
-use crate::{ExitCode, failure::Failure};
+use crate::{ExitCode, console::Stream, failure::Failure};
 use afield_exchange::{Error, Head, OnInformational, Request, RequestBody};
 use std::{
-    io::IsTerminal,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Instant,
 };
@@ -58,8 +57,7 @@ pub(crate) async fn perform(
     let read_failure = ReadFailure::default();
     let started = Instant::now();
     let transfer = outcome.transfer.clone();
-    let body_is_seen =
-        plan.output.target != Target::Stdout { anyway: false } || !std::io::stdout().is_terminal();
+    let body_is_seen = plan.output.target != Target::Stdout { anyway: false } || !Stream::Out.is_terminal();
     let _progress = (plan.report.progress && body_is_seen).then(|| Progress::start(transfer.clone()));
     let url = plan.request.url.clone();
     let informational = Informational::default();

@@ -102,8 +102,15 @@ fn hint(error: &Error) -> Option<&'static str> {
             "is something listening there? With --executor, `there` is as seen from the executor"
         }
         (Kind::Dns, _) => "is the name spelled right? With --executor, it is resolved where the executor is",
+        (Kind::Tls, Some("expired")) => "only whoever runs the origin can renew its certificate",
+        (Kind::Tls, Some("not_yet_valid")) => "is the clock right where the request leaves from?",
+        (Kind::Tls, Some("wrong_name")) => "address the origin by a name that its certificate is for",
+        (Kind::Tls, Some("no_certificate")) => {
+            "the origin wants a client certificate: an executor shows one by `[[upstreams]]` in its configuration"
+        }
         (Kind::Tls, reason) if tls(reason) == ExitCode::Certificate => {
-            "--ca FILE trusts another authority, where the request leaves from"
+            "--ca FILE trusts another authority where the request leaves from here; an executor trusts what its own \
+             configuration says: `ca` in [serve], or in one of [[upstreams]]"
         }
         (Kind::Timeout, Some(detail::TOTAL)) => "--max-time sets the time for the whole exchange",
         (Kind::Timeout, Some(detail::IDLE)) => "--idle-timeout sets the longest silence",

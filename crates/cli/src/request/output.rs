@@ -1,11 +1,14 @@
 use super::plan::Target;
-use crate::{ExitCode, failure::Failure};
+use crate::{
+    ExitCode,
+    console::{Cleaner, stdout_file},
+    failure::Failure,
+};
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     fs::File,
-    io::{self, Write, stdout},
-    os::fd::AsFd,
+    io::{self, Write},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,16 +30,15 @@ impl Sink {
         let (report, thread) = oneshot::channel();
         std::thread::spawn(move || {
             let result = (|| {
-                let mut file = None;
+                let mut output = None;
                 while let Some(piece) = queue.blocking_recv() {
-                    if file.is_none() {
-                        file = Some(open_file(&target)?);
-                    }
-                    if let Some(file) = &mut file {
-                        write_all(file, &piece)?;
-                    }
+                    let output = match &mut output {
+                        Some(output) => output,
+                        none => none.insert(Output::open(&target)?),
+                    };
+                    output.write(&piece)?;
                 }
-                Ok(())
+                output.map_or(Ok(()), Output::finish)
             })();
             let result = result.map_err(|error: io::Error| cannot_write(&target, &error));
             drop(queue);
@@ -87,10 +89,36 @@ fn cannot_write(target: &Target, error: &io::Error) -> Failure {
     }
 }
 
-fn open_file(target: &Target) -> io::Result<File> {
-    match target {
-        Target::Stdout { .. } => Ok(File::from(stdout().as_fd().try_clone_to_owned()?)),
-        Target::File(path) => File::create(path),
+/// A target that is open, and what cleans a peer's bytes on it, where a terminal shows them.
+struct Output {
+    file: File,
+    cleaner: Option<Cleaner>,
+}
+
+impl Output {
+    fn open(target: &Target) -> io::Result<Self> {
+        let (file, cleaner) = match target {
+            Target::Stdout { anyway } => {
+                let (file, cleaner) = stdout_file()?;
+                (file, cleaner.filter(|_| !anyway))
+            }
+            Target::File(path) => (File::create(path)?, None),
+        };
+        Ok(Self { file, cleaner })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.cleaner {
+            Some(cleaner) => write_all(&mut self.file, &cleaner.push(bytes)),
+            None => write_all(&mut self.file, bytes),
+        }
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        match &mut self.cleaner {
+            Some(cleaner) => write_all(&mut self.file, &cleaner.finish()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -110,19 +138,21 @@ fn write_all(file: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes something small that is whole: a head, a summary.
-pub(crate) fn write_whole(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
-    open_file(target)
-        .and_then(|mut file| write_all(&mut file, bytes))
+/// Writes a head that is whole. A terminal is shown it cleaned, also where it would be shown a body anyway.
+pub(crate) fn write_head(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
+    let shown = match target {
+        Target::Stdout { .. } => &Target::Stdout { anyway: false },
+        Target::File(_) => target,
+    };
+    Output::open(shown)
+        .and_then(|mut output| output.write(bytes).and_then(|()| output.finish()))
         .map_err(|error| cannot_write(target, &error))
 }
 
-/// Adds something small to what [`write_whole`] wrote.
-pub(crate) fn append(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
-    let file = match target {
-        Target::Stdout { .. } => open_file(target),
-        Target::File(path) => File::options().append(true).create(true).open(path),
-    };
+/// Adds fields to a head that [`write_head`] wrote: trailers.
+pub(crate) fn append_to_head(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
+    let Target::File(path) = target else { return write_head(target, bytes) };
+    let file = File::options().append(true).create(true).open(path);
     file.and_then(|mut file| write_all(&mut file, bytes)).map_err(|error| cannot_write(target, &error))
 }
 

@@ -1,6 +1,5 @@
-use crate::terminal::Terminal;
+use crate::console::{Stream, draw};
 use std::{
-    io::{Write, stderr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -44,7 +43,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Draws a bar for `transfer` if stderr is a terminal. The first is drawn after a moment: a short transfer has none.
     pub fn start(transfer: Arc<Transfer>) -> Self {
-        let terminal = Terminal::of(&stderr());
+        let terminal = Stream::Err.terminal();
         if !terminal.is_terminal {
             return Self { stop: None, thread: None };
         }
@@ -55,10 +54,10 @@ impl Progress {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(TICK) {
                 let line = line(&transfer, started.elapsed(), terminal.width - 1);
                 drawn |= !line.is_empty();
-                let _ = write!(stderr(), "\r{line}\x1b[K");
+                let _ = draw(Stream::Err, format!("\r{line}\x1b[K"));
             }
             if drawn {
-                let _ = write!(stderr(), "\r\x1b[K");
+                let _ = draw(Stream::Err, "\r\x1b[K");
             }
         });
         Self { stop: Some(stop), thread: Some(thread) }

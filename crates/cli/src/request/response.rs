@@ -7,10 +7,10 @@ use super::{
     progress::Transfer,
     verbose::Story,
 };
-use crate::{ExitCode, failure::Failure};
+use crate::{ExitCode, console::Stream, failure::Failure};
 use afield_exchange::{Error, Head, Response, ResponseBody};
 use bytes::Bytes;
-use std::{io::IsTerminal, sync::atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 /// Binary data is looked for in this many bytes, as in curl.
 const LOOKED_AT: u64 = 2000;
@@ -25,7 +25,7 @@ pub(super) async fn write(
 ) -> Result<ExitCode, Stopped> {
     let Response { head, mut body } = response;
     if let Some(target) = &plan.dump_head {
-        output::write_whole(target, &heads)?;
+        output::write_head(target, &heads)?;
     }
     let failed = head.status >= 400 && plan.on_http_error != OnHttpError::Nothing;
     if failed && plan.on_http_error == OnHttpError::FailWithoutBody {
@@ -62,7 +62,7 @@ pub(super) async fn write(
     story.end(transfer.downloaded.load(Ordering::Relaxed), pieces);
     story.trailers(&trailers);
     if let Some(target) = plan.dump_head.as_ref().filter(|_| !trailers.is_empty()) {
-        output::append(target, &fields_text(&trailers))?;
+        output::append_to_head(target, &fields_text(&trailers))?;
     }
     if failed { Err(http_error(&head).into()) } else { Ok(ExitCode::Success) }
 }
@@ -105,7 +105,7 @@ impl Writer {
             Some(limit) => Decoder::of(head, limit)?,
             None => None,
         };
-        let to_terminal = plan.target == Target::Stdout { anyway: false } && std::io::stdout().is_terminal();
+        let to_terminal = plan.target == Target::Stdout { anyway: false } && Stream::Out.is_terminal();
         let look_at = if to_terminal { LOOKED_AT } else { 0 };
         Ok(Self { decoder, sink: Sink::open(plan.target.clone()), look_at })
     }

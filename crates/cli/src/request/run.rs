@@ -1,13 +1,17 @@
 use super::{
     client::Client,
     exchange::{self, Outcome},
-    output,
     plan::{Plan, Target},
     verbose::Story,
     write_out::{Facts, Format},
 };
-use crate::{ExitCode, failure::Failure, signals::Signals};
-use std::{io::Write, time::Instant};
+use crate::{
+    ExitCode,
+    console::{Stream, draw, note},
+    failure::Failure,
+    signals::Signals,
+};
+use std::time::Instant;
 
 /// Carries out the plan, prints what is to be printed, and answers with the exit code.
 pub(crate) async fn run(mut plan: Plan, signals: Signals) -> ExitCode {
@@ -53,7 +57,7 @@ pub(crate) async fn run(mut plan: Plan, signals: Signals) -> ExitCode {
     if let Err(failure) = &result {
         // What was begun with Ctrl-C needs no explanation.
         if errors && code != ExitCode::Interrupted {
-            crate::start::report(failure);
+            crate::console::report(failure);
         }
         outcome.facts.error = Some(failure.message.to_string());
     }
@@ -73,12 +77,11 @@ fn interrupted(code: ExitCode) -> Failure {
 
 /// Prints `--write-out`. That it cannot be printed changes nothing about how the request ended.
 fn print(format: &Format, facts: &Facts) {
-    let printed = format.print(facts);
+    // Nobody need read it.
+    let printed = format.print(facts, Stream::is_terminal);
     for name in &printed.unknown {
-        let _ = writeln!(std::io::stderr(), "afield: unknown --write-out variable: '{name}'");
+        note!("afield: unknown --write-out variable: '{name}'");
     }
-    if !printed.stdout.is_empty() {
-        let _ = output::write_whole(&Target::Stdout { anyway: true }, &printed.stdout);
-    }
-    let _ = std::io::stderr().write_all(&printed.stderr);
+    let _ = draw(Stream::Out, &printed.stdout);
+    let _ = draw(Stream::Err, &printed.stderr);
 }

@@ -2,12 +2,9 @@ use super::{
     head_text::{status_line, version},
     plan::{BodyPlan, Plan},
 };
-use crate::place::Place;
+use crate::{console, place::Place};
 use afield_exchange::{Error, Head, Header, redacted_url};
-use std::{
-    io::Write,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// The story that `--verbose` tells on stderr: `*` what happens where, `>` what is sent, `<` what comes back.
 ///
@@ -94,7 +91,7 @@ impl Story {
 
     fn raw(&self, text: &str) {
         if self.told {
-            let _ = std::io::stderr().write_all(text.as_bytes());
+            console::tell(text);
         }
     }
 }
@@ -163,9 +160,9 @@ fn redacted_query(url: &str) -> String {
     }
 }
 
-/// Text for a terminal: no control characters, and no bytes that are not UTF-8.
+/// Text for a line. (What a terminal might act upon is the console's to clean.)
 fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    String::from_utf8_lossy(bytes).replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
@@ -191,12 +188,8 @@ mod tests {
             assert_eq!(lines, format!("> {name}: <6 bytes, not shown>\n"));
         }
         let mut lines = String::new();
-        push_headers(
-            &mut lines,
-            "<",
-            &[Header::new("WWW-Authenticate", "Basic"), Header::new("a", "b\u{1b}")],
-        );
-        assert_eq!(lines, "< WWW-Authenticate: Basic\n< a: b·\n");
+        push_headers(&mut lines, "<", &[Header::new("WWW-Authenticate", "Basic"), Header::new("a", "b\nc")]);
+        assert_eq!(lines, "< WWW-Authenticate: Basic\n< a: b c\n");
     }
 
     /// Proves that a URL is shown without userinfo, query values and fragment, wherever it stands.

@@ -1,5 +1,8 @@
 use super::{data, source::Source};
-use crate::failure::Failure;
+use crate::{
+    console::{Cleaner, Stream, clean_json},
+    failure::Failure,
+};
 use afield_exchange::{Head, HttpVersion, Timings};
 use std::{fmt::Write, path::PathBuf, time::Duration};
 use url::Url;
@@ -88,8 +91,19 @@ impl Format {
         }
     }
 
-    /// Replaces `%{name}`, `%header{name}`, `%%`, `\n`, `\r` and `\t`.
-    pub fn print(&self, facts: &Facts) -> Printed {
+    /// Replaces `%{name}`, `%header{name}`, `%%`, `\n`, `\r` and `\t`. What comes from elsewhere is cleaned for a stream that is
+    /// a terminal; what the format itself says is the user's own.
+    pub fn print(&self, facts: &Facts, is_terminal: impl Fn(Stream) -> bool) -> Printed {
+        let cleaned =
+            |to_stderr, bytes: &[u8]| match is_terminal(if to_stderr { Stream::Err } else { Stream::Out }) {
+                true => Cleaner::whole(bytes),
+                false => bytes.to_vec(),
+            };
+        let json =
+            |to_stderr, json: String| match is_terminal(if to_stderr { Stream::Err } else { Stream::Out }) {
+                true => clean_json(&json).into_owned(),
+                false => json,
+            };
         let mut printed = Printed::default();
         let mut to_stderr = false;
         let mut rest = self.0.as_str();
@@ -102,17 +116,22 @@ impl Format {
                     "stdout" => to_stderr = false,
                     "onerror" if facts.exit_code == 0 => return printed,
                     "onerror" => {}
-                    "json" => put(&mut printed, to_stderr, facts.json().as_bytes()),
-                    "header_json" => put(&mut printed, to_stderr, facts.header_json().as_bytes()),
+                    "json" => put(&mut printed, to_stderr, json(to_stderr, facts.json()).as_bytes()),
+                    "header_json" => {
+                        put(&mut printed, to_stderr, json(to_stderr, facts.header_json()).as_bytes());
+                    }
                     name => match facts.value(name) {
-                        Some(value) => put(&mut printed, to_stderr, value.plain().as_bytes()),
+                        Some(value) => {
+                            put(&mut printed, to_stderr, &cleaned(to_stderr, value.plain().as_bytes()));
+                        }
                         None => printed.unknown.push(name.to_owned()),
                     },
                 }
                 after
             } else if let Some((name, after)) = braced(from, "%header{") {
                 let header = facts.head.as_ref().and_then(|head| head.header(name));
-                put(&mut printed, to_stderr, header.map_or(&[], |header| &header.value));
+                let value = header.map_or(&[][..], |header| &header.value);
+                put(&mut printed, to_stderr, &cleaned(to_stderr, value));
                 after
             } else {
                 let (bytes, length): (&[u8], usize) = match from.as_bytes() {
@@ -267,7 +286,7 @@ mod tests {
     use afield_exchange::Header;
 
     fn printed(format: &str, facts: &Facts) -> Printed {
-        Format(format.to_owned()).print(facts)
+        Format(format.to_owned()).print(facts, |_| false)
     }
 
     fn facts() -> Facts {
@@ -278,6 +297,22 @@ mod tests {
             total: Duration::from_millis(1500),
             ..Facts::default()
         }
+    }
+
+    /// Proves that what comes from elsewhere is cleaned for the stream that is a terminal, and for no other, and that what the
+    /// format says of itself is not (case 163).
+    #[test]
+    fn write_out_cleans_values_on_a_terminal() {
+        let mut facts = facts();
+        facts.head = Some(Head::new(200, vec![Header::new("x", "\u{9b}2J\u{202e}")]));
+        facts.error = Some("\u{1b}[2J".into());
+        let format = "\u{1b}[1m%header{x}%{errormsg}%{header_json}%{stderr}%header{x}";
+        let printed = Format(format.to_owned()).print(&facts, |stream| stream == Stream::Out);
+        assert_eq!(
+            String::from_utf8(printed.stdout).unwrap(),
+            "\u{1b}[1m\\x9b2J\\u{202e}\\x1b[2J{\"x\":[\"\\u009b2J\\u202e\"]}"
+        );
+        assert_eq!(String::from_utf8(printed.stderr).unwrap(), "\u{9b}2J\u{202e}");
     }
 
     /// Proves how variables, escapes and unknown names are printed.

@@ -1,3 +1,4 @@
+use super::owned;
 use crate::{ExitCode, failure::Failure, token::Token};
 use afield_config as file;
 use afield_executor::{Config, Reloader};
@@ -143,21 +144,47 @@ impl AccessFlags {
         }
     }
 
-    /// Everything that keeps an executor from letting anybody in as these say. Reads every file.
-    pub fn failures(&self) -> Vec<Failure> {
+    /// Everything that keeps an executor from letting anybody in as these say, and what is worth a word. Reads every file.
+    pub fn check(&self) -> (Vec<Failure>, Vec<String>) {
         let scratch = Reloader::new();
         let bearer = [self.tokens(&scratch).map(|found| found.map(|tokens| tokens as _)), self.jwt(&scratch)];
         let has_bearer =
             bearer.iter().any(|found: &Result<Option<Arc<dyn Authenticate>>, _>| !matches!(found, Ok(None)));
         let mut failures: Vec<Failure> = bearer.into_iter().filter_map(Result::err).collect();
         failures.extend(self.proxies().err());
-        match self.certificates(has_bearer) {
-            Ok(certificates) => failures.extend(self.tls(certificates, &scratch).err()),
+        let tls = match self.certificates(has_bearer) {
+            Ok(certificates) => self.tls(certificates, &scratch),
             Err(failure) => {
-                failures.extend([Some(failure), self.tls(None, &scratch).err()].into_iter().flatten())
+                failures.push(failure);
+                self.tls(None, &scratch)
+            }
+        };
+        let mut warnings = Vec::new();
+        match tls {
+            Ok(tls) => warnings.extend(tls.and_then(|tls| tls.warning())),
+            Err(failure) => failures.push(failure),
+        }
+        for file in self.files() {
+            match owned::check(&file) {
+                Ok(warning) => warnings.extend(warning),
+                Err(why) => failures.push(usage(why)),
             }
         }
-        failures
+        (failures, warnings)
+    }
+
+    /// The files on which it depends who is let in.
+    fn files(&self) -> Vec<PathBuf> {
+        let single = [
+            &self.token_file,
+            &self.jwt_secret_file,
+            &self.jwt_jwks,
+            &self.tls_certificate,
+            &self.tls_key,
+            &self.tls_client_ca,
+            &self.tls_client_names,
+        ];
+        single.into_iter().flatten().chain(&self.jwt_public_key).cloned().collect()
     }
 
     /// The digests that are given one by one.
@@ -169,6 +196,9 @@ impl AccessFlags {
 
     /// Sets what they mean, and registers the files to be read again. Returns the tokens, if there are any.
     pub fn apply(self, config: &mut Config) -> Result<Option<Arc<Tokens>>, Failure> {
+        for file in self.files() {
+            owned::check(&file).map_err(usage)?;
+        }
         let tokens = self.tokens(&config.reloader)?;
         let bearer = tokens.clone().map(|tokens| tokens as Arc<dyn Authenticate>);
         let bearer = either([bearer, self.jwt(&config.reloader)?].into_iter().flatten().collect());
@@ -313,8 +343,11 @@ impl AccessFlags {
         };
         let tls = Arc::new(ServerTls::new(certificate, key, clients).map_err(unusable)?);
         let again = tls.clone();
-        reloader
-            .watch("TLS certificate", tls.files(), move || again.reload().map_err(|error| error.to_string()));
+        reloader.watch("TLS certificate", tls.files(), move || {
+            let read = again.reload().map_err(|error| error.to_string());
+            again.warning().into_iter().for_each(|warning| tracing::warn!("{warning}"));
+            read
+        });
         Ok(Some(tls))
     }
 }

@@ -1,4 +1,4 @@
-use crate::{ExitCode, failure::Failure, request::Size};
+use crate::{ExitCode, console, failure::Failure, request::Size};
 use afield_config as file;
 use afield_config::AuditSink;
 use afield_executor::{Audit, AuditLog, FileSink, NoAudit, TracingAudit};
@@ -56,7 +56,7 @@ impl AuditFlags {
         let log = match sink {
             AuditSink::Log => return Ok(Noting { audit: Arc::new(TracingAudit), log: None }),
             AuditSink::Off => return Ok(Noting { audit: Arc::new(NoAudit), log: None }),
-            AuditSink::Stderr => AuditLog::to_stderr(),
+            AuditSink::Stderr => AuditLog::to_writer(console::json_sink()),
             AuditSink::Journald => AuditLog::to_journald(),
             AuditSink::File => {
                 let path = path.ok_or_else(|| usage("--audit file needs --audit-path FILE".to_owned()))?;

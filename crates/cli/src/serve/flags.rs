@@ -36,6 +36,11 @@ pub(crate) struct Flags {
     #[arg(long, env = "AFIELD_POLICY", value_name = "PRESET")]
     pub policy: Option<String>,
 
+    /// Answer /livez and /readyz here, for load balancers and monitors that have neither certificate nor token: an address
+    /// and port of loopback (port 0 picks one, which the log tells), or `unix:PATH`.
+    #[arg(long, env = "AFIELD_ADMIN", value_name = "ADDRESS:PORT|unix:PATH")]
+    pub admin: Option<String>,
+
     #[command(flatten)]
     pub audit: AuditFlags,
 
@@ -61,6 +66,7 @@ mod tests {
     const KEYS: &[(&str, &str)] = &[
         ("listen", "serve.listen"),
         ("grace", "serve.grace"),
+        ("admin", "serve.admin"),
         ("allow-host", "serve.allowed_hosts"),
         ("ca", "serve.ca"),
         ("policy", "policy.preset"),

@@ -2,7 +2,7 @@ use super::{flags::Flags, limits::Setting, names::Names, places::Places};
 use crate::{ExitCode, config_flags::unusable, failure::Failure};
 use afield_config::Serving;
 use afield_egress::{CaPolicy, Preset};
-use afield_executor::{AuditLog, Config, Listen};
+use afield_executor::{AdminListen, AuditLog, Config, Listen};
 use afield_transport::Tokens;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,6 +12,8 @@ pub(super) struct Plan {
     /// Tokens whose digests can be changed while it runs.
     pub tokens: Option<Arc<Tokens>>,
     pub audit: Option<Arc<AuditLog>>,
+    /// What is worth a word.
+    pub warnings: Vec<String>,
 }
 
 /// What the flags mean, completed with what a file says.
@@ -32,6 +34,8 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
         audit: noting.audit,
         ..default
     };
+    let admin_typed = flags.admin.filter(|typed| !typed.is_empty());
+    config.admin = admin(admin_typed.as_deref().or(said.serve.admin.as_ref().map(|text| text.as_str())))?;
     said.limits.apply(&mut config.egress.limits);
     for text in flags.limit.iter().filter(|text| !text.is_empty()) {
         let setting: Setting = text
@@ -45,8 +49,9 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
     }
     let Places { policy, secrets, upstreams } = places;
     (config.egress.policy, config.egress.secrets, config.egress.upstreams) = (policy, secrets, upstreams);
+    let warnings = access.check().1;
     let tokens = access.apply(&mut config)?;
-    Ok(Plan { config, tokens, audit: noting.log })
+    Ok(Plan { config, tokens, audit: noting.log, warnings })
 }
 
 /// The preset that is meant by a flag.
@@ -56,6 +61,21 @@ pub(crate) fn preset(typed: Option<&str>) -> Result<Option<Preset>, Failure> {
     known.into_iter().find(|preset| preset.as_str() == typed).map(Some).ok_or_else(|| {
         let why = format!("--policy {typed:?} is not known: write standard, public-only or allow-list");
         Failure::new(ExitCode::ServeUsage, why)
+    })
+}
+
+/// An address and a port, or `unix:` and a path.
+pub(super) fn admin(typed: Option<&str>) -> Result<Option<AdminListen>, Failure> {
+    let Some(typed) = typed else { return Ok(None) };
+    if let Some(path) = typed.strip_prefix("unix:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
+        return Ok(Some(AdminListen::Unix(path.into())).filter(|_| !path.is_empty()));
+    }
+    let address = typed.strip_prefix("http://").unwrap_or(typed).trim_end_matches('/');
+    let address =
+        address.strip_prefix("localhost:").map_or(address.to_owned(), |port| format!("127.0.0.1:{port}"));
+    address.parse().map(|address| Some(AdminListen::Tcp(address))).map_err(|_| {
+        Failure::new(ExitCode::ServeUsage, format!("the admin listener cannot be at {typed:?}"))
+            .with_hint("write 127.0.0.1:7419, or unix:/run/afield-admin.sock")
     })
 }
 

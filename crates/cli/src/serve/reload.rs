@@ -1,4 +1,4 @@
-use super::{flags::Flags, names::Names, places::Places, plan::preset};
+use super::{flags::Flags, names::Names, owned, places::Places, plan::preset};
 use afield_config::{Config, Serving, Variables};
 use afield_egress::Egress;
 use afield_transport::Tokens;
@@ -8,8 +8,10 @@ use std::{path::PathBuf, sync::Arc};
 pub(super) struct Again {
     pub file: PathBuf,
     pub flags: Flags,
-    /// What holds now.
+    /// What was last read.
     pub said: Serving,
+    /// What it was started with: what needs a restart to count holds as that says.
+    pub running: Serving,
     pub egress: Egress,
     /// By which names principals are known. Who comes in is decided at the start.
     pub names: Names,
@@ -23,6 +25,7 @@ impl Again {
     ///
     /// Everything that is wrong with it.
     pub fn read(&mut self) -> Result<(), String> {
+        owned::check(&self.file)?.into_iter().for_each(|warning| tracing::warn!("{warning}"));
         let config =
             Config::load(Some(&self.file), &Variables::of_process()).map_err(|error| one_line(&error))?;
         let new = config.serving;
@@ -39,7 +42,7 @@ impl Again {
             tokens.replace(digests).map_err(|error| error.to_string())?;
         }
         self.egress.reload(&places.policy, places.secrets, &places.upstreams);
-        for key in needs_restart(&self.said, &new, self.tokens.is_some()) {
+        for key in needs_restart(&self.running, &new, self.tokens.is_some()) {
             tracing::warn!("`{key}` in the configuration has changed: that needs a restart");
         }
         self.said = new;
@@ -48,10 +51,11 @@ impl Again {
 }
 
 /// The keys whose change does not count before a restart.
-fn needs_restart(old: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'static str> {
-    let (before, after) = (&old.serve, &new.serve);
+fn needs_restart(running: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'static str> {
+    let (before, after) = (&running.serve, &new.serve);
     let changed = [
         ("serve.listen", before.listen != after.listen),
+        ("serve.admin", before.admin != after.admin),
         ("serve.grace", before.grace != after.grace),
         ("serve.allowed_hosts", before.allowed_hosts != after.allowed_hosts),
         ("serve.ca", before.ca != after.ca),
@@ -65,9 +69,9 @@ fn needs_restart(old: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'static
         ("serve.token_sha256", !has_tokens && before.token_sha256 != after.token_sha256),
         ("serve.jwt", before.jwt != after.jwt),
         ("serve.client_certificates", before.client_certificates != after.client_certificates),
-        ("limits", old.limits != new.limits),
-        ("audit", old.audit != new.audit),
-        ("log", old.log != new.log),
+        ("limits", running.limits != new.limits),
+        ("audit", running.audit != new.audit),
+        ("log", running.log != new.log),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }

@@ -1,7 +1,7 @@
-use crate::{ExitCode, failure::Failure};
+use crate::{ExitCode, console::print, failure::Failure};
 use afield_transport::{Principal, PrincipalKind, TokenDigest, mint_jwt, new_token};
 use clap::{Args, Subcommand};
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Make tokens for executors.
 #[derive(Debug, Args)]
@@ -55,9 +55,7 @@ pub(crate) fn run(flags: TokenFlags) -> Result<(), Failure> {
             token.map_err(|why| Failure::usage(format!("cannot use {file}: {why}")))? + "\n"
         }
     };
-    let mut out = std::io::stdout();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error| Failure::new(ExitCode::Write, format!("cannot write the token: {error}")))
+    print(text)
 }
 
 fn new(name: &str) -> Result<String, Failure> {

@@ -2,32 +2,13 @@
 
 use crate::support::{
     afield, code, end, file,
+    gateway::gateway,
     home::{log_in, works},
     run, serve, signal, text,
 };
-use afield_testkit::{Origin, oauth::Site, within};
+use afield_testkit::{Origin, oauth::Site};
 use rustix::process::Signal;
-use std::{path::Path, process::Stdio};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Child,
-};
-
-/// Starts a gateway on a free port, and says its URL and the lines that follow, as far as `lines` of them.
-async fn gateway(home: &Path, arguments: &[&str], lines: usize) -> (Child, String, Vec<String>) {
-    let mut command = afield(&["gateway", "--listen", "127.0.0.1:0", "--log", "off"]);
-    command.env("HOME", home).args(arguments).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = async || within("a line", said.next_line()).await.unwrap().expect("it says where it is");
-    let url = next().await;
-    let mut rest = Vec::new();
-    for _ in 0..lines {
-        rest.push(next().await);
-    }
-    (child, url, rest)
-}
 
 /// The body, and the status before it.
 async fn get(url: &str) -> (String, String) {

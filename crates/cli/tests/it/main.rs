@@ -4,12 +4,14 @@
 
 mod abuse;
 mod access;
+mod browser;
 mod canary;
 mod case_117;
 mod chaos;
 mod configuration;
 mod demo;
 mod dialects;
+mod edges;
 mod failures;
 mod gateway;
 mod login;
@@ -24,4 +26,5 @@ mod serve;
 mod shares;
 mod stdio;
 mod support;
+mod terminal;
 mod way_back;

@@ -1,6 +1,9 @@
 //! Runs the binary, an executor, and curl.
 
+pub mod browser;
+pub mod gateway;
 pub mod home;
+pub mod terminal;
 
 use afield_testkit::{PATIENCE, within};
 use std::{

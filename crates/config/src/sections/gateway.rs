@@ -20,6 +20,10 @@ pub struct Gateway {
     pub token: Option<Credential>,
     /// Routes besides those of the servers: a name, and the URL it stands for.
     pub routes: BTreeMap<String, Url>,
+    /// Hosts of their own for routes and servers, by their names.
+    pub route_hosts: BTreeMap<String, String>,
+    /// Listeners of their own for routes and servers, by their names.
+    pub route_listen: BTreeMap<String, SocketAddr>,
     /// Where routes and forwarded requests leave from, as it was written.
     pub executor: String,
     pub(super) placement: Result<Placement, Problem>,
@@ -46,6 +50,8 @@ impl Default for Gateway {
             allowed_hosts: Vec::new(),
             token: None,
             routes: BTreeMap::new(),
+            route_hosts: BTreeMap::new(),
+            route_listen: BTreeMap::new(),
             executor: LOCAL.to_owned(),
             placement: Ok(Placement::Local),
         }
@@ -98,6 +104,20 @@ pub(super) static TABLE: Table = Table {
             default: "none",
             meaning: "Routes besides those of the servers, each a name and the URL it stands for: `{ docs = \"http://docs.internal/mcp\" }`.",
         },
+        Key {
+            name: "route_host",
+            aliases: &[],
+            kind: Kind::Map,
+            default: "none",
+            meaning: "Hosts that are a route's or a server's own, in place of a path: `{ docs = \"docs.localhost\" }`. To browsers it is an origin of its own then.",
+        },
+        Key {
+            name: "route_listen",
+            aliases: &[],
+            kind: Kind::Map,
+            default: "none",
+            meaning: "Listeners that are a route's or a server's own, in place of a path: `{ docs = \"127.0.0.1:7413\" }`.",
+        },
     ],
 };
 
@@ -108,6 +128,8 @@ pub(super) fn read(section: &Section<'_>, executors: &BTreeMap<String, Arc<Execu
         allowed_hosts: super::host_names::read(section, "allowed_hosts"),
         token: super::executor::credential(section, "token_file", "token_env"),
         routes: routes(section),
+        route_hosts: route_hosts(section),
+        route_listen: route_listen(section),
         executor,
         placement,
     }
@@ -116,13 +138,58 @@ pub(super) fn read(section: &Section<'_>, executors: &BTreeMap<String, Arc<Execu
 fn listen(section: &Section<'_>) -> Option<SocketAddr> {
     let text = section.text("listen")?;
     let entry = section.entry("listen")?;
-    let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-    let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    let address = text.parse();
-    if address.is_err() {
+    let address = address(text);
+    if address.is_none() {
         section.refuse(entry, "this is not an address and a port", "write \"127.0.0.1:7412\"");
     }
-    address.ok()
+    address
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().ok()
+}
+
+fn route_hosts(section: &Section<'_>) -> BTreeMap<String, String> {
+    let is_host = |host: &str| {
+        !host.is_empty()
+            && host != "localhost"
+            && host.parse::<std::net::IpAddr>().is_err()
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    let host = |text: &str| is_host(text).then(|| text.to_owned());
+    own(
+        section,
+        "route_host",
+        host,
+        "this is not the name of a host",
+        "write a name alone, as \"docs.localhost\"",
+    )
+}
+
+fn route_listen(section: &Section<'_>) -> BTreeMap<String, SocketAddr> {
+    own(section, "route_listen", address, "this is not an address and a port", "write \"127.0.0.1:7413\"")
+}
+
+fn own<T>(
+    section: &Section<'_>,
+    key: &str,
+    read: impl Fn(&str) -> Option<T>,
+    what: &str,
+    fix: &'static str,
+) -> BTreeMap<String, T> {
+    let mut all = BTreeMap::new();
+    for (entry, text) in section.map(key) {
+        match read(text) {
+            Some(value) => drop(all.insert(entry.key.clone(), value)),
+            None => {
+                let path = format!("{}.{}", section.path_of(key), entry.key);
+                section.reader.refuse(&entry.node.span, &path, what.to_owned(), fix);
+            }
+        }
+    }
+    all
 }
 
 fn routes(section: &Section<'_>) -> BTreeMap<String, Url> {

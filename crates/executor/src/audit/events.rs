@@ -31,6 +31,15 @@ pub struct Caller<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuditEvent<'a> {
+    /// The executor has begun to serve.
+    Started {
+        /// Where: `ws://ADDRESS`, `wss://ADDRESS`, `unix:PATH` or `stdio`.
+        at: &'a str,
+        /// How orchestrators are let in, in a word or two.
+        authentication: &'a str,
+    },
+    /// It has stopped: it serves nobody any more.
+    Stopped,
     /// A connection was not let in.
     Refused {
         /// Who it came from.
@@ -91,13 +100,17 @@ impl Audit for NoAudit {
 }
 
 /// Writes each event but requests as one event of `tracing`, with the target `afield::audit` and the fields `event`, `peer`,
-/// `principal`, `reason`, `status`, `what` and `error`, as far as it has them.
+/// `principal`, `reason`, `status`, `at`, `authentication`, `what` and `error`, as far as it has them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingAudit;
 
 impl Audit for TracingAudit {
     fn record(&self, event: &AuditEvent<'_>) {
         match event {
+            AuditEvent::Started { at, authentication } => {
+                tracing::info!(target: "afield::audit", event = "started", at, authentication);
+            }
+            AuditEvent::Stopped => tracing::info!(target: "afield::audit", event = "stopped"),
             AuditEvent::Refused { peer, reason, status, came } => {
                 tracing::info!(target: "afield::audit", event = "refused", %peer, reason, status, came);
             }

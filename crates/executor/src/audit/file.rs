@@ -1,9 +1,9 @@
 use super::log::Sink;
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::PathBuf,
 };
 
@@ -52,8 +52,22 @@ impl FileSink {
 
 fn open(path: &PathBuf) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    let bytes = file.metadata()?.len();
-    Ok((file, bytes))
+    let metadata = file.metadata()?;
+    // A file that was there may be readable by others, as a shell makes it. A group's access may be meant, and is said.
+    let mode = metadata.permissions().mode() & 0o777;
+    if metadata.is_file() && mode & 0o077 != 0 {
+        let name = path.display();
+        if mode & 0o007 == 0 {
+            tracing::warn!("the audit's file {name} can be read by a group (its mode is {mode:o})");
+        } else if let Err(error) = file.set_permissions(Permissions::from_mode(0o600)) {
+            tracing::warn!(%error, "the audit's file {name} can be read by others (its mode is {mode:o}), and that cannot be changed");
+        } else {
+            tracing::warn!(
+                "the audit's file {name} could be read by others (its mode was {mode:o}): now by its owner alone"
+            );
+        }
+    }
+    Ok((file, metadata.len()))
 }
 
 impl Sink for FileSink {
@@ -85,7 +99,6 @@ impl Sink for FileSink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     /// Proves that a full file gives way to a new one, that no line is divided or lost on the way, that older files are kept up
     /// to their number, and that nobody else can read them.
@@ -103,6 +116,24 @@ mod tests {
         assert_eq!(read("audit.2"), "line 4\nline 5\n");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
         assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    /// Proves that a file which was there and which others could read is its owner's alone from then on, and that what a group
+    /// was let is not taken (case 146).
+    #[test]
+    fn audit_file_readable_by_others_becomes_its_owners() {
+        let directory = tempfile::tempdir().unwrap();
+        for (before, after) in
+            [(0o644, 0o600), (0o666, 0o600), (0o604, 0o600), (0o640, 0o640), (0o600, 0o600)]
+        {
+            let path = directory.path().join(format!("{before:o}"));
+            std::fs::write(&path, "before\n").unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(before)).unwrap();
+            let mut sink = FileSink::open(path.clone(), 0, 0).unwrap();
+            sink.write(b"1\n").unwrap();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, after, "{before:o}");
+        }
     }
 
     /// Proves that a file which was moved away is made anew when it is opened again, and that what was there is added to.

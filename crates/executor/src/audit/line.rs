@@ -40,6 +40,12 @@ struct Line<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lines: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authentication: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +80,14 @@ enum Outcome {
 /// The line of an event that has just happened, with its end.
 pub(super) fn line(event: &AuditEvent<'_>) -> Vec<u8> {
     let line = match *event {
+        AuditEvent::Started { at, authentication } => Line {
+            event: "started",
+            at: Some(at),
+            authentication: Some(authentication),
+            version: Some(env!("CARGO_PKG_VERSION")),
+            ..Line::default()
+        },
+        AuditEvent::Stopped => Line { event: "stopped", ..Line::default() },
         AuditEvent::Refused { peer, reason, status, came } => Line {
             event: "refused",
             peer: Some(peer.to_string()),
@@ -192,6 +206,17 @@ mod tests {
         assert_eq!(value["principal"], "a\n\u{1b}[2J\"b");
         assert!(value["request"].as_str().unwrap().len() <= LONGEST_NAME);
         assert_eq!(value["outcome"], "overloaded");
+    }
+
+    /// Proves that the executor's start says where and how it lets in (case 189).
+    #[test]
+    fn audit_start_says_where_and_how() {
+        let event = AuditEvent::Started { at: "ws://127.0.0.1:7411", authentication: "token" };
+        let value: serde_json::Value = serde_json::from_slice(&line(&event)).unwrap();
+        assert_eq!((&value["event"], &value["at"]), (&"started".into(), &"ws://127.0.0.1:7411".into()));
+        assert_eq!(value["authentication"], "token");
+        let value: serde_json::Value = serde_json::from_slice(&line(&AuditEvent::Stopped)).unwrap();
+        assert_eq!(value["event"], "stopped");
     }
 
     /// Proves that a refused connection says who and why.

@@ -1,5 +1,5 @@
 use super::{
-    Audit, AuditEvent, FileSink,
+    Audit, AuditEvent, FileSink, TracingAudit,
     journal::Journal,
     line::{line, lost},
 };
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often a sink that has lost lines is tried again when there is nothing new to say.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Writes each event as a line of JSON to standard error, a file or the system's journal.
+/// Writes each event as a line of JSON to a writer, a file or the system's journal.
 ///
 /// It never blocks whoever records: lines wait in a queue of 8,192 for a thread that writes them. Lines that do not fit,
 /// and lines that the sink does not take, are lost and counted; the count is a line of its own (`"event":"lost"`) as soon
@@ -49,11 +49,12 @@ enum Job {
     Finish(SyncSender<()>),
 }
 
-struct Stderr;
+/// Anything that takes bytes: standard error, say.
+struct Plain<W>(W);
 
-impl Sink for Stderr {
+impl<W: Write + Send + 'static> Sink for Plain<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        io::stderr().write_all(line)
+        self.0.write_all(line).and_then(|()| self.0.flush())
     }
 }
 
@@ -71,9 +72,9 @@ impl Sink for LateJournal {
 }
 
 impl AuditLog {
-    /// To standard error.
-    pub fn to_stderr() -> Self {
-        Self::start(Stderr, QUEUED)
+    /// To anything that takes bytes, such as standard error. It may block: it is written from a thread of its own.
+    pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
+        Self::start(Plain(writer), QUEUED)
     }
 
     /// To a file.
@@ -122,13 +123,11 @@ impl AuditLog {
 
 impl Audit for AuditLog {
     fn record(&self, event: &AuditEvent<'_>) {
-        if let AuditEvent::Reloaded { what, error: Some(error) } = event {
-            // Who waits for a change to count looks at the log.
-            tracing::error!(what, error, "reading again has failed, and everything stays as it was");
-        }
         if self.jobs.try_send(Job::Line(line(event))).is_err() {
             self.lose();
         }
+        // Who looks for a connection, or waits for a change to count, looks at the log.
+        TracingAudit.record(event);
     }
 
     fn wants_requests(&self) -> bool {

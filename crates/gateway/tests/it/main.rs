@@ -6,6 +6,7 @@ mod access;
 mod as_it_is;
 mod authorize;
 mod bodies;
+mod browser;
 mod drain;
 mod errors;
 mod faithful;

@@ -345,7 +345,7 @@ mod tests {
             assert!(Tokens::new(Vec::new(), Some(file.clone())).is_err(), "none to start with");
             std::fs::write(&file, &line).unwrap();
             tokens.reload().unwrap();
-            assert_eq!(ask(&tokens, Some("ann")), Ok(Principal::new("ann")));
+            assert_eq!(ask(&tokens, Some("ann")), Ok(Principal::token("ann")));
         }
     }
 

@@ -166,10 +166,16 @@ fn certificate(source: &io::Error) -> Option<String> {
         }
         CertificateError::NotValidForNameContext { presented, .. } => format!(
             "the executor's certificate is for other names ({}): address the executor by one of those, or pin the certificate",
-            presented.iter().take(8).cloned().collect::<Vec<_>>().join(", ").escape_debug()
+            names(presented).escape_debug()
         ),
         _ => return None,
     })
+}
+
+/// The names, without the words that rustls has for their kinds: `DnsName("a")`.
+fn names(presented: &[String]) -> String {
+    let bare = presented.iter().take(8).map(|name| name.split('"').nth(1).unwrap_or(name));
+    bare.collect::<Vec<_>>().join(", ")
 }
 
 /// What to do. What the executor itself says holds that already, but for its caller's part.

@@ -9,6 +9,8 @@ use std::{path::PathBuf, time::Duration};
 pub struct Serve {
     /// Where orchestrators connect.
     pub listen: Option<Located<String>>,
+    /// Where `/livez` and `/readyz` are answered without saying who asks.
+    pub admin: Option<Located<String>>,
     /// How long active requests may take once it is told to stop.
     pub grace: Option<Duration>,
     /// Names by which it may be addressed.
@@ -74,6 +76,12 @@ pub(super) static TABLE: Table = Table {
             Kind::Text,
             "`\"ws://127.0.0.1:7411\"`",
             "`ws://ADDRESS:PORT`, `wss://ADDRESS:PORT`, `unix:PATH`, or `stdio`.",
+        ),
+        Key::new(
+            "admin",
+            Kind::Text,
+            "none",
+            "Where `/livez` and `/readyz` are answered too, for load balancers that have neither certificate nor token: `ADDRESS:PORT` of loopback, or `unix:PATH`.",
         ),
         Key::new(
             "grace",
@@ -184,6 +192,7 @@ pub(super) fn read(section: &Section<'_>) -> Serve {
     }
     Serve {
         listen: section.located_text("listen"),
+        admin: section.located_text("admin"),
         grace: section.duration("grace", true),
         allowed_hosts: super::super::host_names::read(section, "allowed_hosts"),
         ca: section.path_value("ca"),

@@ -7,7 +7,7 @@ pub use caller::{Answer, Caller, Ending};
 use afield_client::{HttpClient, Local, Remote, RemoteConfig};
 use afield_egress::{EgressConfig, OwnListeners};
 use afield_executor::{Executor, Listen};
-use afield_gateway::{Config, Gateway, Route};
+use afield_gateway::{Config, Gateway, Handle, Route};
 use std::{net::SocketAddr, sync::Arc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ pub const PLACES: [Place; 2] = [Place::Here, Place::Executor];
 pub struct Running {
     pub address: SocketAddr,
     pub stop: CancellationToken,
+    pub handle: Handle,
     running: JoinHandle<()>,
     _executor: JoinSet<()>,
 }
@@ -92,6 +93,7 @@ impl Setup {
         let stop = CancellationToken::new();
         Running {
             address: gateway.local_addr(),
+            handle: gateway.handle(),
             running: tokio::spawn(gateway.run(stop.clone())),
             stop,
             _executor: executor,
