@@ -18,6 +18,7 @@ mod own_host;
 mod principals;
 mod properties;
 mod proxies;
+mod real_origins;
 mod redirects;
 mod requests;
 mod ruled_out;

@@ -17,8 +17,10 @@
 
 mod codex;
 mod install;
+mod origins;
 mod unavailable;
 
 pub use codex::{Codex, ExecServer, codex};
 pub use install::{npm, pip};
+pub use origins::RealOrigin;
 pub use unavailable::Unavailable;
