@@ -79,6 +79,8 @@ exit_codes! {
     TooLarge = 63,
     /// What `afield serve` or `afield gateway` was told makes no sense or is refused, such as an address that others can reach (`EX_USAGE`).
     ServeUsage = 64,
+    /// A redirect asks for the request body once more, and it cannot be read again: it came from a pipe.
+    Rewind = 65,
     /// `afield serve` or `afield gateway` could not start: its address is taken, or may not be used.
     ServeUnavailable = 69,
     /// `afield serve --listen stdio` or `afield stdio` owed answers when its input ended, and they could not be written whole (`EX_IOERR`).

@@ -6,7 +6,7 @@ use futures_core::Stream;
 use std::{
     fs::File,
     io::{self, Read, Seek},
-    os::fd::AsFd,
+    os::{fd::AsFd, unix::fs::FileExt},
     pin::Pin,
     sync::{Arc, OnceLock, atomic::Ordering},
     task::{Context, Poll, ready},
@@ -26,18 +26,18 @@ pub(crate) type ReadFailure = Arc<OnceLock<Failure>>;
 
 /// Opens the body and starts to read it.
 pub(crate) async fn open(
-    plan: BodyPlan,
+    plan: &BodyPlan,
     transfer: &Arc<Transfer>,
     failure: &ReadFailure,
 ) -> Result<RequestBody, Failure> {
     let (source, measured) = match plan {
         BodyPlan::Empty => return Ok(RequestBody::Empty),
-        BodyPlan::Bytes(bytes) => return Ok(RequestBody::Bytes(bytes.into())),
-        BodyPlan::Source { source, measured } => (source, measured),
+        BodyPlan::Bytes(bytes) => return Ok(RequestBody::Bytes(bytes.clone())),
+        BodyPlan::Source { source, measured } => (source.clone(), *measured),
     };
-    let (file, length) = open_file(&source).map_err(|error| cannot_read(&source, &error))?;
-    let length = length.filter(|_| measured);
-    let mut pieces = spawn_reader(file, length);
+    let input = Input::open(&source).map_err(|error| cannot_read(&source, &error))?;
+    let length = input.length().filter(|_| measured);
+    let mut pieces = spawn_reader(input, length);
     let mut first = Vec::new();
     let mut size = 0;
     while measured && length.is_none_or(|length| length <= READ_FIRST as u64) && size <= READ_FIRST {
@@ -67,26 +67,62 @@ fn cannot_read(source: &Source, error: &io::Error) -> Failure {
     Failure::new(ExitCode::Read, format!("cannot read {source}: {error}"))
 }
 
-/// The file, and how many bytes are left in it, if it is a regular one.
-fn open_file(source: &Source) -> io::Result<(File, Option<u64>)> {
-    let mut file = match source {
-        Source::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
-        Source::File(path) => File::open(path)?,
-    };
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
+/// Whether the body can be produced a second time, which takes a regular file.
+pub(crate) fn can_be_read_again(plan: &BodyPlan) -> bool {
+    match plan {
+        BodyPlan::Empty | BodyPlan::Bytes(_) => true,
+        BodyPlan::Source { source, .. } => matches!(Input::open(source), Ok(Input::Regular { .. })),
     }
-    let length = match metadata.is_file() {
-        true => Some(metadata.len().saturating_sub(file.stream_position()?)),
-        false => None,
-    };
-    Ok((file, length))
+}
+
+/// What a body is read from.
+enum Input {
+    /// A regular file: read by position, so that reading it once more, also as standard input, begins where it did before.
+    Regular { file: File, at: u64, left: u64 },
+    /// What can be read once.
+    Passing(File),
+}
+
+impl Input {
+    fn open(source: &Source) -> io::Result<Self> {
+        let mut file = match source {
+            Source::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            Source::File(path) => File::open(path)?,
+        };
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !metadata.is_file() {
+            return Ok(Self::Passing(file));
+        }
+        let at = file.stream_position()?;
+        Ok(Self::Regular { file, at, left: metadata.len().saturating_sub(at) })
+    }
+
+    /// How many bytes are left, where that is known.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Regular { left, .. } => Some(*left),
+            Self::Passing(_) => None,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Regular { file, at, .. } => {
+                let read = file.read_at(buffer, *at)?;
+                *at += read as u64;
+                Ok(read)
+            }
+            Self::Passing(file) => file.read(buffer),
+        }
+    }
 }
 
 /// Reads on a thread of its own, so that a source that blocks holds up nothing else. The thread ends with the receiver
 /// or, blocked, with the process.
-fn spawn_reader(mut file: File, length: Option<u64>) -> mpsc::Receiver<io::Result<Bytes>> {
+fn spawn_reader(mut input: Input, length: Option<u64>) -> mpsc::Receiver<io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     thread::spawn(move || {
         // What is appended while a file is sent is not part of the announced length.
@@ -94,7 +130,7 @@ fn spawn_reader(mut file: File, length: Option<u64>) -> mpsc::Receiver<io::Resul
         let mut buffer = vec![0; PIECE];
         while left > 0 {
             let room = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
-            let piece = match file.read(&mut buffer[..room]) {
+            let piece = match input.read(&mut buffer[..room]) {
                 Ok(0) => return,
                 Ok(read) => {
                     left -= read as u64;
@@ -148,7 +184,7 @@ mod tests {
 
     async fn opened(path: std::path::PathBuf, measured: bool) -> RequestBody {
         let plan = BodyPlan::Source { source: Source::File(path), measured };
-        open(plan, &Arc::default(), &Arc::default()).await.unwrap()
+        open(&plan, &Arc::default(), &Arc::default()).await.unwrap()
     }
 
     /// Proves that a small file is announced and repeatable, a large one announced and streamed, and that one which is
@@ -177,7 +213,7 @@ mod tests {
     async fn an_unreadable_file_is_a_read_failure() {
         for path in ["/nonexistent/file", "/"] {
             let plan = BodyPlan::Source { source: Source::File(path.into()), measured: true };
-            let failure = open(plan, &Arc::default(), &Arc::default()).await.unwrap_err();
+            let failure = open(&plan, &Arc::default(), &Arc::default()).await.unwrap_err();
             assert_eq!(failure.code, ExitCode::Read);
             assert!(failure.message.contains(path), "{}", failure.message);
         }

@@ -13,6 +13,7 @@ use crate::{
 };
 use afield_exchange::{Header, RedirectPolicy, VersionPreference};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use std::{path::PathBuf, time::Duration};
 
 /// What an `afield request` is to do: nothing in it depends on how it was typed.
@@ -45,7 +46,7 @@ pub(crate) struct RequestPlan {
 #[derive(Debug)]
 pub(crate) enum BodyPlan {
     Empty,
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// Read while it is sent. `measured`: a small one is read first, so that its length is announced.
     Source {
         source: Source,
@@ -107,7 +108,7 @@ impl Plan {
             match data::assemble(&flags.pieces)? {
                 Data::Bytes(bytes) if flags.get => url = url::with_query(&url, &bytes)?,
                 Data::Source(source) if flags.get => url = url::with_query(&url, &data::read(&source)?)?,
-                Data::Bytes(bytes) => body = BodyPlan::Bytes(bytes),
+                Data::Bytes(bytes) => body = BodyPlan::Bytes(bytes.into()),
                 Data::Source(source) => body = BodyPlan::Source { source, measured: true },
             }
         }

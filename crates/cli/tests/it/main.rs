@@ -21,6 +21,7 @@ mod output;
 mod own_host;
 mod parity;
 mod protocol_check;
+mod redirected_bodies;
 mod secrets;
 mod serve;
 mod shares;

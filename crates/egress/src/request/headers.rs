@@ -29,7 +29,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    fn keeps(self, name: &HeaderName, field: &Header) -> bool {
+    pub(crate) fn keeps(self, name: &HeaderName, field: &Header) -> bool {
         let describes_content = name.as_str().starts_with("content-");
         let harmless = describes_content
             || name == header::USER_AGENT

@@ -10,7 +10,7 @@ mod source;
 mod value;
 
 pub use declared::{Attachment, Secret, SecretError};
-pub(crate) use redact::{carries, redacted, redacted_name};
+pub(crate) use redact::{MARK, carries, redacted, redacted_name};
 pub(crate) use source::Held;
 pub use source::SecretSource;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use std::ops::Range;
 
-const MARK: &[u8] = b"[redacted]";
+pub(crate) const MARK: &[u8] = b"[redacted]";
 
 /// How often percent-encoding is undone: once is usual, twice happens when a URL is put into another's query.
 const DECODED: usize = 3;
