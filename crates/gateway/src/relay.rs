@@ -11,12 +11,13 @@ use crate::{
     shared::Shared,
     socket::Socket,
     target::{self, Target},
-    upload,
+    upload::{self, Upload},
 };
 use afield_client::HttpClient;
 use afield_exchange::{Error, Header, RedirectPolicy, Request, Response};
 use http::{StatusCode, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 
 /// Answers a request, with whatever there is to be said. Dropping the future cancels the exchange.
 pub(crate) async fn answer(
@@ -24,7 +25,9 @@ pub(crate) async fn answer(
     socket: &Socket,
     entrance: &Entrance,
     request: http::Request<Incoming>,
+    leftovers: mpsc::Sender<Incoming>,
 ) -> http::Response<Body> {
+    let request = request.map(|body| (body, leftovers));
     match relay(shared, socket, entrance, request).await {
         Ok(answer) => answer,
         Err(refusal) => {
@@ -39,9 +42,10 @@ async fn relay(
     shared: &Shared,
     socket: &Socket,
     entrance: &Entrance,
-    request: http::Request<Incoming>,
+    request: http::Request<(Incoming, mpsc::Sender<Incoming>)>,
 ) -> Result<http::Response<Body>, Refusal> {
-    let (parts, body) = request.into_parts();
+    let (parts, (body, leftovers)) = request.into_parts();
+    let upload = Upload::new(body, headers::expects_continue(&parts.headers), leftovers);
     let live = shared.live();
     let (client, route, url) = match target::of(&parts, entrance, &live)? {
         Target::Index => return Ok(index::index(&live.routes, live.proxy.is_some())),
@@ -56,7 +60,7 @@ async fn relay(
         version: parts.version,
         trailers: headers::wants_trailers(&parts.headers),
     };
-    let (body, trailers) = upload::take(body, headers::expects_continue(&parts.headers)).await?;
+    let (body, trailers) = upload::take(upload).await?;
     let request = Request {
         headers: fields(&parts, route),
         body,

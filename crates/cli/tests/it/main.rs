@@ -11,6 +11,7 @@ mod chaos;
 mod configuration;
 mod demo;
 mod dialects;
+mod early_refusals;
 mod edges;
 mod failures;
 mod gateway;
