@@ -8,6 +8,7 @@ mod closing;
 mod concurrency;
 mod connecting;
 mod deadlines;
+mod grpc;
 mod losing;
 mod misbehaviour;
 mod parity;
