@@ -70,14 +70,14 @@ impl OwnHost {
         };
         let judged = [self.0.port, target.port].map(verdict);
         let denied = judged.iter().flatten().find(|judged| judged.is_firm && !judged.decision.allowed);
-        let denied = denied.or_else(|| match &judged {
+        let by_both = match &judged {
             [Some(named), Some(connected)] if !named.decision.allowed && !connected.decision.allowed => {
                 Some(named)
             }
             _ => None,
-        });
+        };
         let allowed = judged.iter().flatten().find(|judged| judged.decision.allowed);
-        denied.or(allowed).map_or_else(
+        denied.or(by_both).or(allowed).map_or_else(
             || Decision { allowed: true, rule: "host".to_owned() },
             |judged| judged.decision.clone(),
         )
