@@ -191,7 +191,8 @@ async fn upload_that_breaks_its_rules_is_blamed_on_the_caller() {
     let origin = Origin::start().await;
     let (mut peer, _) = begin(&executor).await;
     let full = pattern::bytes(0, WINDOW);
-    let cases: [(Value, Vec<(u8, u64, &[u8])>, &str, &str); 6] = [
+    type Messages<'a> = Vec<(u8, u64, &'a [u8])>;
+    let cases: [(Value, Messages<'_>, &str, &str); 6] = [
         (
             json!(null),
             vec![(0, 0, &full), (0, WINDOW as u64, b"x")],

@@ -117,10 +117,9 @@ fn client_decode_refuses_lists_for_objects() {
     assert!(connected(r#"["s",null,null,null,null,null]"#).is_err());
     let info = serde_json::to_string(&session()).unwrap();
     assert!(connected(&info).unwrap().environment_info.is_some());
-    for (of, by) in [(r#"{"name":"sh","path":"/bin/sh"}"#, r#"["sh","/bin/sh"]"#)] {
-        assert!(info.contains(of), "{info}");
-        assert!(connected(&info.replace(of, by)).unwrap().environment_info.is_none());
-    }
+    let (of, by) = (r#"{"name":"sh","path":"/bin/sh"}"#, r#"["sh","/bin/sh"]"#);
+    assert!(info.contains(of), "{info}");
+    assert!(connected(&info.replace(of, by)).unwrap().environment_info.is_none());
     let data = r#"{"code":-32603,"message":"m","data":["timeout","origin","safe",null,null,null]}"#;
     assert_eq!(serde_json::from_str::<RpcError>(data).unwrap().data, None);
     let data =
