@@ -27,7 +27,9 @@ use std::{
 use tokio::task::JoinSet;
 
 /// What may be asked for, and what answers. More can join.
-const PAGES: &[(&str, fn(&Inner) -> Page)] = &[("/livez", live), ("/readyz", ready)];
+type Render = fn(&Inner) -> Page;
+
+const PAGES: &[(&str, Render)] = &[("/livez", live), ("/readyz", ready)];
 
 /// Connections at one time; more wait to be accepted.
 const CONNECTIONS: usize = 64;

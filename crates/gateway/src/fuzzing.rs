@@ -28,7 +28,7 @@ pub fn performed_for(request: http::Request<()>, base: &str) -> Option<String> {
     let route = |name: &str| Route::new(name, base, client.clone()).expect("the base is a server's URL");
     let own = route("host").host("host.localhost").expect("it is the name of a host");
     let config = Config { routes: vec![route("path"), own], ..Config::default() };
-    let live = Live::new(config).ok().expect("the configuration is right");
+    let live = Live::new(config).unwrap_or_else(|_| unreachable!("the configuration is right"));
     let (parts, ()) = request.into_parts();
     match target::of(&parts, &Entrance::Main, &live) {
         Ok(target::Target::Route(_, url)) => Some(url),

@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, TcpSocket},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinSet,
 };
 
@@ -42,7 +42,13 @@ pub struct Server {
     address: SocketAddr,
     counts: watch::Sender<Counts>,
     gate: watch::Sender<bool>,
-    life: Option<JoinSet<()>>,
+    life: Option<Life>,
+}
+
+/// What ends with the server: dropping `stop` ends it, and `over` is over when every connection is closed.
+struct Life {
+    stop: oneshot::Sender<()>,
+    over: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -82,8 +88,9 @@ impl Server {
 
     /// Ends it with everything that is under way. Its port refuses connections.
     pub async fn kill(&mut self) {
-        if let Some(mut life) = self.life.take() {
-            life.shutdown().await;
+        if let Some(Life { stop, mut over }) = self.life.take() {
+            drop(stop);
+            over.join_next().await;
         }
     }
 
@@ -96,16 +103,29 @@ impl Server {
         let listener = socket.listen(1024).expect("a test's server gets proper requests, and its ports");
         self.address = listener.local_addr().expect("a test's server gets proper requests, and its ports");
         let (counts, gate) = (self.counts.clone(), self.gate.clone());
-        let mut life = JoinSet::new();
-        life.spawn(accept(listener, counts, gate));
-        self.life = Some(life);
+        let (stop, stopped) = oneshot::channel();
+        let mut over = JoinSet::new();
+        over.spawn(accept(listener, counts, gate, stopped));
+        self.life = Some(Life { stop, over });
     }
 }
 
-async fn accept(listener: TcpListener, counts: watch::Sender<Counts>, gate: watch::Sender<bool>) {
+async fn accept(
+    listener: TcpListener,
+    counts: watch::Sender<Counts>,
+    gate: watch::Sender<bool>,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let sessions = Arc::new(Sessions::default());
     let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => break,
+            },
+            _ = &mut stopped => break,
+        };
         let (sessions, counts, gate) = (sessions.clone(), counts.clone(), gate.clone());
         let answer = service_fn(move |request| {
             let (sessions, counts, gate) = (sessions.clone(), counts.clone(), gate.subscribe());
@@ -115,6 +135,9 @@ async fn accept(listener: TcpListener, counts: watch::Sender<Counts>, gate: watc
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
         });
     }
+    drop(listener);
+    // A server that is dead has no connection that still takes a request.
+    connections.shutdown().await;
 }
 
 async fn respond(

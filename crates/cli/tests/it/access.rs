@@ -256,7 +256,8 @@ async fn case_86_running_out_of_descriptors_is_survived() {
     for _ in 0..100 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
-    executor.stderr().wait_line("cannot accept connections for now").await;
+    // The limits were lowered to what there is, so that descriptors are left for whoever says who it is.
+    executor.stderr().wait_line("too many connections").await;
     // They are still there: whoever says who it is gets their place.
     assert_eq!(status(&url, None, &[]).await, Ok("200".into()));
     drop(silent);

@@ -38,10 +38,15 @@ pub enum ConnectError {
     Refused(String),
     /// Another executor answered than the one that has the session, as happens behind a load balancer.
     #[error(
-        "another executor answered than the one that has the session, and knows nothing of it ({0}): behind a load \
+        "another executor answered than the one that has the session, and knows nothing of it ({message}): behind a load \
          balancer, have it keep a client with one executor; an executor that was started again has forgotten its sessions"
     )]
-    AnotherExecutor(String),
+    AnotherExecutor {
+        /// What it said.
+        message: String,
+        /// Which it is, if it says so.
+        instance: Option<String>,
+    },
     /// The executor takes no further session for now: it is full, or about to stop.
     #[error("the executor takes no session now: {0}")]
     Busy(String),
@@ -68,7 +73,9 @@ impl ConnectError {
         match error.kind() {
             Kind::Overloaded => Self::Busy(message),
             Kind::Unauthorized => Self::Unauthorized(message),
-            _ if held_by.is_some() && instance.as_deref() != held_by => Self::AnotherExecutor(message),
+            _ if held_by.is_some() && instance.as_deref() != held_by => {
+                Self::AnotherExecutor { message, instance }
+            }
             _ => Self::Refused(message),
         }
     }
@@ -91,7 +98,7 @@ impl ConnectError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Dial(error) => blame_for_dialling(error),
-            Self::Busy(_) | Self::AnotherExecutor(_) => Blame::Operator,
+            Self::Busy(_) | Self::AnotherExecutor { .. } => Blame::Operator,
             Self::Refused(_) => Blame::Executor,
             Self::Command { .. } | Self::Roots(_) | Self::Unauthorized(_) | Self::Evicted => Blame::Caller,
             Self::Ended(Closed { reason: CloseReason::Peer { code: Some(4401), .. }, .. }) => Blame::Caller,

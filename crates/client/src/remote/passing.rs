@@ -37,7 +37,9 @@ pub(super) enum Aim {
 pub(super) fn is_passing(error: &ConnectError, aim: Aim) -> bool {
     match error {
         ConnectError::Dial(error) => dialling_is_passing(error, aim),
-        ConnectError::Busy(_) | ConnectError::AnotherExecutor(_) | ConnectError::CommandEnded { .. } => true,
+        ConnectError::Busy(_) | ConnectError::AnotherExecutor { .. } | ConnectError::CommandEnded { .. } => {
+            true
+        }
         ConnectError::Ended(closed) => !is_final_before_answer(closed),
         // A first connection has used up its time; a file that is being replaced is there again in a moment.
         ConnectError::Timeout(_) | ConnectError::Roots(_) | ConnectError::Command { .. } => aim != Aim::Begin,
@@ -164,7 +166,7 @@ mod tests {
             (ConnectError::Ended(closed(4401)), false, false),
             (ConnectError::Timeout(Duration::ZERO), false, true),
             (ConnectError::Busy(String::new()), true, true),
-            (ConnectError::AnotherExecutor(String::new()), true, true),
+            (ConnectError::AnotherExecutor { message: String::new(), instance: None }, true, true),
             (ConnectError::Unauthorized(String::new()), false, false),
             (ConnectError::Refused(String::new()), false, false),
         ];

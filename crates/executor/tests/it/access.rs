@@ -38,6 +38,8 @@ impl Audit for Told {
             AuditEvent::Admitted { principal, .. } => format!("admitted {}", principal.name()),
             AuditEvent::Ended { principal, reason, .. } => format!("ended {} {reason}", principal.name()),
             AuditEvent::Reloaded { what, error } => format!("reloaded {what} {}", error.is_none()),
+            // Of the executor, not of who comes in.
+            AuditEvent::Started { .. } | AuditEvent::Stopped => return,
             other => format!("{other:?}"),
         };
         let _ = self.0.lock().unwrap().send(line);

@@ -58,7 +58,9 @@ async fn a_server_sees_the_requests_of_rmcps_own_client() {
         ("x-empty", b""),
         ("content-type", b"application/json; charset=utf-8"),
     ]);
-    let theirs = seen(&reference(), &custom).await;
+    let mut theirs = seen(&reference(), &custom).await;
+    // reqwest adds this where nothing is accepted by name, as to a session that ends.
+    theirs.iter_mut().for_each(|lines| lines.retain(|line| line != "accept: */*"));
     assert!(theirs[1].iter().any(|line| line == "x-bytes: caf\\xe9 \\xff"), "{theirs:?}");
     for (place, transport) in places.each() {
         assert_eq!(seen(transport, &custom).await, theirs, "{place}");
