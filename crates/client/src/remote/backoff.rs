@@ -21,8 +21,13 @@ impl Backoff {
         let doublings = self.attempts;
         self.attempts = doublings.saturating_add(1);
         let full = FIRST.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LONGEST);
-        full / 2 + full.mul_f64(f64::from(random()) / f64::from(u32::MAX)) / 2
+        jittered(full)
     }
+}
+
+/// Between half and all of this time, so that clients who wait together do not come together.
+pub(crate) fn jittered(full: Duration) -> Duration {
+    full / 2 + full.mul_f64(f64::from(random()) / f64::from(u32::MAX)) / 2
 }
 
 fn random() -> u32 {

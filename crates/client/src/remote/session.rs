@@ -1,5 +1,5 @@
 use super::{
-    backoff::Backoff,
+    backoff::{Backoff, jittered},
     config::{Endpoint, RemoteConfig},
     connect::after,
     driver::{Driver, End},
@@ -26,8 +26,8 @@ const NEXT_EXECUTOR: Duration = Duration::from_secs(1);
 
 /// How often and for how long one and the same other executor answers, and nobody else, until it is taken for the one that
 /// had the session, started again: no balancer chooses it each time of so many by chance.
-const SAME_ANSWERS: u32 = 8;
-const SAME_ANSWERS_FOR: Duration = Duration::from_secs(8);
+const SAME_ANSWERS: u32 = 12;
+const SAME_ANSWERS_FOR: Duration = Duration::from_secs(12);
 
 /// The other executors that have answered on one way back.
 struct Others {
@@ -201,7 +201,8 @@ impl Session {
                 if others.have_replaced_it(instance.as_deref(), Instant::now()) {
                     return Err(format!("{why}; {error}"));
                 }
-                wait = wait.min(NEXT_EXECUTOR);
+                // In step with another client, a balancer that takes turns would give both the wrong one for ever.
+                wait = wait.min(jittered(NEXT_EXECUTOR));
                 // What begins now need not wait for the executor that has this session.
                 self.shared.lock().astray = true;
             }
@@ -291,14 +292,14 @@ mod tests {
         let replaced = |others: &mut Others, seconds| {
             others.have_replaced_it(Some("b"), now + Duration::from_secs(seconds))
         };
-        for second in 0..8 {
+        for second in 0..12 {
             assert!(!replaced(&mut others, second));
         }
         assert!(!others.have_replaced_it(Some("c"), now), "another one: they are several");
-        for second in 10..18 {
+        for second in 20..32 {
             assert!(!replaced(&mut others, second));
         }
-        assert!(replaced(&mut others, 18));
+        assert!(replaced(&mut others, 32));
         assert!(
             !others.have_replaced_it(None, now + Duration::from_secs(60)),
             "one that does not say which it is"
