@@ -4,7 +4,7 @@
 //! resolves names, vets every address, connects, sends, follows redirects through the same door, and hands back the
 //! answer as bytes. The protocol is spoken by hyper's and h2's connections; making, keeping and closing them is done here.
 //!
-//! One request is read from top to bottom in [`egress`](mod@egress), `exchange` (redirects), `attempt` (one hop), `connect`, and `http1` or
+//! One request is read from top to bottom in `egress`, `exchange` (redirects), `attempt` (one hop), `connect`, and `http1` or
 //! `http2`.
 //!
 //! Promises:
