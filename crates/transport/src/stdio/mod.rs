@@ -20,7 +20,11 @@ use tokio::io::{AsyncRead, AsyncWrite, Join, Stdin, Stdout, join};
 ///
 /// Once `initialize` was answered with a dialect that has binary messages, both ends call [`Connection::begin_frames`], and
 /// from the next byte on WebSocket frames (RFC 6455, section 5) go both ways, with all they have.
-pub struct Stdio<R, W>(Mode<R, W>);
+pub struct Stdio<R, W>(
+    Mode<R, W>,
+    /// Bytes that the lines received, once they are over: the count goes on.
+    u64,
+);
 
 enum Mode<R, W> {
     Lines(Lines<R, W>),
@@ -55,7 +59,7 @@ where
 {
     /// A connection that reads `input`, writes `output`, and takes messages of at most `message_bytes` bytes.
     pub fn new(input: R, output: W, message_bytes: usize) -> Self {
-        Self(Mode::Lines(Lines::new(input, output, message_bytes)))
+        Self(Mode::Lines(Lines::new(input, output, message_bytes)), 0)
     }
 
     /// Takes a connection in lines apart, between two messages, for whoever carries what follows without understanding it.
@@ -68,6 +72,7 @@ where
 
     fn frame(&mut self, role: Role) {
         if let Mode::Lines(lines) = std::mem::replace(&mut self.0, Mode::Between) {
+            self.1 = lines.bytes_received();
             let parts = lines.into_parts();
             let io = join(parts.input, parts.output);
             let frames =
@@ -155,7 +160,7 @@ where
         match &self.0 {
             Mode::Lines(lines) => lines.unfinished_bytes(),
             Mode::Frames(frames) => frames.unfinished_bytes(),
-            Mode::Between => 0,
+            Mode::Between => self.1,
         }
     }
 
@@ -163,7 +168,7 @@ where
         match &self.0 {
             Mode::Lines(lines) => lines.unwritten_bytes(),
             Mode::Frames(frames) => frames.unwritten_bytes(),
-            Mode::Between => 0,
+            Mode::Between => self.1,
         }
     }
 
@@ -174,8 +179,8 @@ where
     fn bytes_received(&self) -> u64 {
         match &self.0 {
             Mode::Lines(lines) => lines.bytes_received(),
-            Mode::Frames(frames) => frames.bytes_received(),
-            Mode::Between => 0,
+            Mode::Frames(frames) => self.1 + frames.bytes_received(),
+            Mode::Between => self.1,
         }
     }
 }
