@@ -160,7 +160,7 @@ where
         match &self.0 {
             Mode::Lines(lines) => lines.unfinished_bytes(),
             Mode::Frames(frames) => frames.unfinished_bytes(),
-            Mode::Between => self.1,
+            Mode::Between => 0,
         }
     }
 
@@ -168,7 +168,7 @@ where
         match &self.0 {
             Mode::Lines(lines) => lines.unwritten_bytes(),
             Mode::Frames(frames) => frames.unwritten_bytes(),
-            Mode::Between => self.1,
+            Mode::Between => 0,
         }
     }
 
