@@ -154,7 +154,7 @@ pub trait Connection: Send + Unpin + 'static {
         false
     }
 
-    /// Every byte read so far, framing and control frames included. A peer for whom it grows is alive.
+    /// Every byte read so far, framing and control frames included. A peer for whom it grows is alive. It never falls.
     fn bytes_received(&self) -> u64;
 
     /// Waits for the next thing received. Cancel safe.

@@ -172,3 +172,25 @@ async fn frames_follow_the_answer() {
     let unmasked: Vec<u8> = (0..2).map(|at| said[15 + at] ^ said[11 + at]).collect();
     assert_eq!(unmasked, b"{}");
 }
+
+/// Proves that the count of received bytes, by which a peer is known to be alive, never falls when lines become frames, at
+/// either end, with and without bytes that came in one read with the last line.
+#[tokio::test]
+async fn received_bytes_count_on_when_frames_begin() {
+    for read_ahead in [&b""[..], b"\x82\x03abc"] {
+        for role in [Role::Server, Role::Client] {
+            let (mut stdio, mut peer) = pipes(1000);
+            peer.write_all(&[b"{\"id\":1}\n", read_ahead].concat()).await.unwrap();
+            soon(stdio.receive()).await.unwrap();
+            let in_lines = stdio.bytes_received();
+            assert!(in_lines >= 9);
+            stdio.begin_frames(role);
+            soon(stdio.send_all(text("{}"))).await.unwrap();
+            let begun = stdio.bytes_received();
+            assert!(begun >= in_lines, "{begun} after {in_lines}");
+            drop(peer);
+            let _ = end_of(&mut stdio).await;
+            assert!(stdio.bytes_received() >= begun);
+        }
+    }
+}
