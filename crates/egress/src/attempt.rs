@@ -247,23 +247,28 @@ impl Attempt<'_> {
         hop: &Hop,
     ) -> Result<Lease, Error> {
         let Supply { pool, origin, version, may_reuse, .. } = *supply;
-        let door = &self.view.door;
-        let destination = self.target.destination(self.method);
         if version != Version::Http1
             && let Some(connection) = pool.share(origin)
         {
-            door.vet_pooled(&destination, connection.asked(), hop)?;
-            return Ok(Lease::Http2(connection));
+            return self.shared(connection, hop);
         }
         if version != Version::Http2
             && may_reuse
             && let Some(connection) = pool.take(origin)
         {
-            door.vet_pooled(&destination, connection.asked(), hop)?;
+            let destination = self.target.destination(self.method);
+            self.view.door.vet_pooled(&destination, connection.asked(), hop)?;
             return Ok(Lease::Http1(connection, false));
         }
         let deadlines = *self.deadlines;
         deadlines.connecting(self.new_lease(supply, admitted, hop), hop).await
+    }
+
+    /// A connection that was made for another request of the same principal, by whatever name that one was led there.
+    fn shared(&self, connection: http2::Connection, hop: &Hop) -> Result<Lease, Error> {
+        let destination = self.target.destination(self.method);
+        self.view.door.vet_pooled(&destination, connection.asked(), hop)?;
+        Ok(Lease::Http2(connection))
     }
 
     /// Where the origin is known to speak HTTP/2, one connection is made at a time: others wait for it, and share it.
@@ -279,12 +284,13 @@ impl Attempt<'_> {
             return self.make(supply, admitted, hop).await;
         }
         if let Some(connection) = pool.crowd(origin) {
-            return Ok(Lease::Http2(connection));
+            return self.shared(connection, hop);
         }
         let making = pool.making(origin);
         let _making = making.lock().await;
-        if let Some(connection) = pool.share(origin) {
-            return Ok(Lease::Http2(connection));
+        // Others have made some meanwhile: there may be room on them, or no more of them.
+        if let Some(connection) = pool.share(origin).or_else(|| pool.crowd(origin)) {
+            return self.shared(connection, hop);
         }
         self.make(supply, admitted, hop).await
     }
@@ -324,10 +330,10 @@ impl Attempt<'_> {
             };
         }
         if let Some(other) = pool.share(origin) {
-            return Ok(Lease::Http2(other));
+            return self.shared(other, hop);
         }
         match http2::Connection::open(connected, self.limits).await {
-            Ok(connection) => Ok(Lease::Http2(pool.offer(origin, connection))),
+            Ok(connection) => self.shared(pool.offer(origin, connection), hop),
             Err(error) => Err(failure::head(&error, hop).error),
         }
     }

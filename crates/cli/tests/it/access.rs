@@ -240,26 +240,50 @@ async fn case_82_what_is_not_safe_or_makes_no_sense_is_refused() {
     assert_eq!(code(&taken), 69, "{}", text(&taken.stderr));
 }
 
-/// Proves that an executor that has run out of descriptors backs off and goes on serving: those who have said nothing give
-/// way to those who do, and it is as before when they are gone.
+/// Proves that an executor that has run out of descriptors, as when its limit is lowered while it runs, backs off and goes on
+/// serving: those who have said nothing give way to those who do, and it is as before when they are gone.
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn case_86_running_out_of_descriptors_is_survived() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let mut command = Command::new(env!("CARGO_BIN_EXE_afield"));
+    let arguments =
+        ["serve", "--listen", "ws://127.0.0.1:0", "--log", "warn", "--limit", "handshakeMs=60000"];
+    command.env_clear().args(arguments);
+    let executor = Process::start(command).unwrap();
+    let url = executor.stdout().wait_line("ws://").await;
+    assert_eq!(status(&url, None, &[]).await, Ok("200".into()));
+    let pid = Pid::from_raw(executor.pid().try_into().unwrap());
+    let few = Rlimit { current: Some(48), maximum: Some(48) };
+    prlimit(pid, Resource::Nofile, few).unwrap();
+    crowded(&executor, &url, "cannot accept connections for now").await;
+}
+
+/// Proves that an executor that may have few descriptors lowers its limits to what there is, so that some are left for whoever
+/// says who it is.
+#[tokio::test]
+async fn few_descriptors_lower_the_limits() {
     let mut command = Command::new("sh");
     let start =
         "ulimit -n 48; exec \"$0\" serve --listen ws://127.0.0.1:0 --log warn --limit handshakeMs=60000";
     command.env_clear().args(["-c", start, env!("CARGO_BIN_EXE_afield")]);
     let executor = Process::start(command).unwrap();
     let url = executor.stdout().wait_line("ws://").await;
-    let address = url.strip_prefix("ws://").unwrap();
     assert_eq!(status(&url, None, &[]).await, Ok("200".into()));
+    executor.stderr().wait_line("limits are lower than they were set").await;
+    crowded(&executor, &url, "too many connections").await;
+}
+
+/// A hundred who say nothing, until the executor says this; then one who says who it is, and one when they have gone.
+async fn crowded(executor: &Process, url: &str, says: &str) {
+    let address = url.strip_prefix("ws://").unwrap();
     let mut silent = Vec::new();
     for _ in 0..100 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
-    // The limits were lowered to what there is, so that descriptors are left for whoever says who it is.
-    executor.stderr().wait_line("too many connections").await;
+    executor.stderr().wait_line(says).await;
     // They are still there: whoever says who it is gets their place.
-    assert_eq!(status(&url, None, &[]).await, Ok("200".into()));
+    assert_eq!(status(url, None, &[]).await, Ok("200".into()));
     drop(silent);
     let mut one = TcpStream::connect(address).await.unwrap();
     let mut answer = Vec::new();

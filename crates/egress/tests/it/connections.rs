@@ -233,6 +233,33 @@ async fn used_up_streams_open_another_connection() {
     assert_eq!((error.kind(), error.detail(), origin.accepted()), (Kind::Timeout, Some(detail::TOTAL), 16));
 }
 
+/// Proves that many requests at once for an origin with few streams make no more connections than there may be, and that all are
+/// answered (case 127).
+#[tokio::test]
+async fn burst_over_few_streams_stays_bounded() {
+    let ca = Ca::new();
+    let tls = ca.issue(&["127.0.0.1"]).server().alpn(["h2"]).build();
+    let opening =
+        Script::new().expect_text(PREFACE).send(settings(&[(3, 1)])).send(settings_ack()).expect_bytes(9);
+    // Each stream is answered as it comes, one at a time on each connection.
+    let script = (0..64u8).fold(opening, |script, at| {
+        let stream = 2 * at + 1;
+        script.expect_text(format!("\x05\0\0\0{}", char::from(stream))).send(headers(
+            u32::from(stream),
+            STATUS_200,
+            true,
+        ))
+    });
+    let origin = RawOrigin::builder().otherwise(script.hang()).tls(tls).start().await.unwrap();
+    let world = World::with(|config| config.ca = CaPolicy::Pem(ca.pem().into_bytes().into()));
+    world.get(origin.url("/")).await.unwrap();
+    let calls = (0..60).map(|_| world.get(origin.url("/")));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().head.status, 200);
+    }
+    assert!(origin.accepted() <= 16, "{} connections", origin.accepted());
+}
+
 /// A literal field of HTTP/2 with its name, not indexed (RFC 7541, section 6.2.2).
 fn literal(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| {
