@@ -107,6 +107,8 @@ exit_codes! {
     McpFailed = 109,
     /// The executor does not keep the protocol (`afield protocol-check`).
     ProtocolBroken = 110,
+    /// `afield mcp logout` removed the tokens here, and the authorization server could not be told to take them back.
+    NotRevoked = 111,
     /// A defect in afield or in the executor. Please report it.
     Internal = 120,
     /// Interrupted by Ctrl-C (SIGINT); the request was cancelled through to the origin.

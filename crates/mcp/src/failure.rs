@@ -1,6 +1,9 @@
 //! Where on the way to a server something fails, and what to do about it.
 
-use crate::{EventTooLarge, TransportError, login::AuthorizeError};
+use crate::{
+    EventTooLarge, TransportError,
+    login::{AuthorizeError, Authorizer, Challenge, LoginError},
+};
 use afield_exchange::{Blame, Error, Kind, Phase, Retry, detail};
 use rmcp::{
     service::{ClientInitializeError, ServiceError},
@@ -84,6 +87,7 @@ pub struct Failure {
     pub retry: Retry,
     executed: bool,
     login_needed: bool,
+    blame: Option<Blame>,
 }
 
 impl Failure {
@@ -94,7 +98,15 @@ impl Failure {
             Retry::Unknown => true,
             Retry::No => !matches!(stage, Stage::Config | Stage::Policy),
         };
-        Self { stage, message: message.into(), hint: hint.into(), retry, executed, login_needed: false }
+        Self {
+            stage,
+            message: message.into(),
+            hint: hint.into(),
+            retry,
+            executed,
+            login_needed: false,
+            blame: None,
+        }
     }
 
     /// What the configuration says cannot be used.
@@ -107,9 +119,42 @@ impl Failure {
         Self { login_needed: true, ..Self::new(Stage::Auth, message, hint, Retry::Safe) }
     }
 
+    /// The same, if it is a server's refusal of a login that is known to be over: that is then said in place of it.
+    pub(crate) async fn explained(mut self, authorizer: Option<&Authorizer>) -> Self {
+        if let (true, Some(authorizer)) = (self.login_needed, authorizer)
+            && let Some(needed) = authorizer.over().await
+        {
+            (self.message, self.hint) = (needed.to_string(), "afield mcp login NAME".to_owned());
+        }
+        self
+    }
+
+    /// The token is good, and a scope is missing. The next login asks for it.
+    pub(crate) fn scope(challenge: &Challenge) -> Self {
+        let told = match (&challenge.scope, &challenge.error_description) {
+            (Some(scope), _) => format!(" ({scope})"),
+            (None, Some(description)) => format!(": {description}"),
+            (None, None) => " (the server does not say which)".to_owned(),
+        };
+        let told: String = told.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+        Self::login(format!("the token lacks a scope{told}"), "afield mcp login NAME")
+    }
+
     /// Whether somebody has to log in.
     pub fn is_login_needed(&self) -> bool {
         self.login_needed
+    }
+
+    /// Who has to act, where that is not told by the stage.
+    pub fn blame(&self) -> Option<Blame> {
+        self.blame
+    }
+
+    /// The same of a server with this name: its hint is a command that can be pasted.
+    #[must_use]
+    pub fn of_server(mut self, name: &str) -> Self {
+        self.hint = self.hint.replace("mcp login NAME", &format!("mcp login {name}"));
+        self
     }
 
     /// Whether what was asked for may have been executed all the same.
@@ -150,13 +195,9 @@ impl Failure {
                 "the server asks for a login",
                 "afield mcp login NAME, or give it a token in `headers_from_env`",
             ),
-            StreamableHttpError::InsufficientScope(error) => Self::login(
-                format!(
-                    "the token lacks a scope ({})",
-                    error.get_required_scope().unwrap_or("the server does not say which")
-                ),
-                "afield mcp login NAME --scopes SCOPE",
-            ),
+            StreamableHttpError::InsufficientScope(error) => {
+                Self::scope(&Challenge::parse(&error.www_authenticate_header).unwrap_or_default())
+            }
             StreamableHttpError::SessionExpired => {
                 Self::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe)
             }
@@ -257,9 +298,17 @@ fn stream(error: &SseError) -> Failure {
 
 /// There is no token. It is asked for before a message is sent, and after one was refused for want of it: neither way was the
 /// message executed.
-fn authorization(error: &AuthorizeError) -> Failure {
-    match error {
+fn authorization(told: &AuthorizeError) -> Failure {
+    match told {
         AuthorizeError::LoginNeeded(needed) => Failure::login(needed.to_string(), "afield mcp login NAME"),
+        AuthorizeError::Failed(error) | AuthorizeError::Client(error) => {
+            let hint = error.hint().or_else(|| match error {
+                LoginError::Exchange { error, .. } => Some(hint(error).to_owned()),
+                _ => None,
+            });
+            let failure = Failure::new(Stage::Auth, told.to_string(), hint.unwrap_or_default(), Retry::Safe);
+            Failure { blame: Some(error.blame()), ..failure }
+        }
         other => Failure::new(Stage::Auth, other.to_string(), "", Retry::Safe),
     }
 }

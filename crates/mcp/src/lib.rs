@@ -44,6 +44,7 @@ mod error;
 mod failure;
 mod get;
 pub mod login;
+mod lost;
 pub mod manager;
 mod media_type;
 mod oauth;

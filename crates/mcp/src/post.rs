@@ -2,7 +2,7 @@ use crate::{
     HttpTransport, TransportError,
     answer::Answer,
     body::{self, Unread},
-    challenge, discover,
+    challenge, discover, lost,
     media_type::{EVENT_STREAM, JSON},
     request::{Draft, SESSION_ID},
     sse::{self, Lineage},
@@ -70,7 +70,9 @@ pub(crate) async fn post(
     }
     match answer.status() {
         StatusCode::ACCEPTED | StatusCode::NO_CONTENT => Ok(StreamableHttpPostResponse::Accepted),
-        StatusCode::NOT_FOUND if asked.session_id.is_some() => Err(StreamableHttpError::SessionExpired),
+        StatusCode::NOT_FOUND | StatusCode::GONE if asked.session_id.is_some() => {
+            Err(StreamableHttpError::SessionExpired)
+        }
         status if status.is_success() => accepted(transport, answer, asked).await,
         _ => refused(answer, &asked).await,
     }
@@ -106,6 +108,9 @@ async fn accepted(
         let limit = asked.limits.max_json_response_size;
         let body =
             body::whole(answer.body, length, limit).await.map_err(|unread| unread.into_failure(limit))?;
+        if asked.session_id.is_some() && body.len() <= lost::LONGEST && lost::says(StatusCode::OK, &body) {
+            return Err(StreamableHttpError::SessionExpired);
+        }
         return match serde_json::from_slice::<ServerJsonRpcMessage>(&body) {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, new_session)),
             Err(error) if !asked.reply_due => {
@@ -139,6 +144,9 @@ async fn refused(answer: Answer, asked: &Asked) -> Result<StreamableHttpPostResp
         let new_session = session(&answer);
         let (length, most) = (answer.length(), asked.limits.max_json_response_size);
         match body::whole(answer.body, length, most).await {
+            Ok(body) if asked.session_id.is_some() && lost::says(status, &body) => {
+                return Err(StreamableHttpError::SessionExpired);
+            }
             Ok(body) => {
                 let whole = String::from_utf8_lossy(&body);
                 if let Ok(reply @ ServerJsonRpcMessage::Error(_)) = serde_json::from_str(&whole) {
@@ -157,6 +165,9 @@ async fn refused(answer: Answer, asked: &Asked) -> Result<StreamableHttpPostResp
         }
     } else {
         match body::prefix(answer.body, limit).await {
+            Ok(body) if asked.session_id.is_some() && lost::says(status, &body) => {
+                return Err(StreamableHttpError::SessionExpired);
+            }
             Ok(body) => String::from_utf8_lossy(&body).into_owned(),
             Err(_) => unreadable(limit),
         }

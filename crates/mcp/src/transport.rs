@@ -114,6 +114,10 @@ impl HttpTransport {
         self
     }
 
+    pub(crate) fn authorizer(&self) -> Option<&Authorizer> {
+        self.authorizer.as_ref()
+    }
+
     pub(crate) fn client(&self) -> &dyn HttpClient {
         &*self.client
     }

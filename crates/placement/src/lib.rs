@@ -28,7 +28,7 @@ mod placements;
 mod remote_config;
 mod server;
 
-pub use authorizer::{NoAuthorizer, client_settings};
+pub use authorizer::{NoAuthorizer, beforehand, client_credentials, client_settings};
 pub use executor::ExecutorClient;
 pub use placements::{Placements, Unplaced};
 pub use remote_config::remote_config;

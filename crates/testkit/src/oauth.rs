@@ -51,6 +51,22 @@ pub struct Behaviour {
     pub spent: Option<Hook>,
     /// Metadata fields that take the place of others.
     pub metadata: Value,
+    /// What other paths are answered with: a status, where it leads if it is a redirect, and a body.
+    pub instead: HashMap<String, (u16, Option<String>, String)>,
+    /// Where `/mcp` says that its metadata is.
+    pub place: Option<String>,
+    /// Has `/mcp` refuse a `GET` for its method, before anything else.
+    pub posts_only: bool,
+    /// Refuses whoever says what a token is for.
+    pub refuses_resource: bool,
+    /// Members of the answer to a registration that take the place of others.
+    pub registration: Value,
+    /// Members of token answers that take the place of others.
+    pub token: Value,
+    /// The scopes that `/mcp` says it knows.
+    pub supported: Vec<&'static str>,
+    /// Lets a 403 say which scope is missing.
+    pub names_scope: bool,
     /// What `/mcp` says that it is, in place of its URL.
     pub resource: Option<String>,
 }
@@ -68,6 +84,14 @@ impl Default for Behaviour {
             refuses_all: false,
             spent: None,
             metadata: json!({}),
+            instead: HashMap::new(),
+            place: None,
+            posts_only: false,
+            refuses_resource: false,
+            registration: json!({}),
+            token: json!({}),
+            supported: vec!["read"],
+            names_scope: true,
             resource: None,
         }
     }
@@ -226,7 +250,15 @@ async fn answer(
         fields.insert("authorization".into(), authorization);
     }
     state.log.push((path.clone(), fields.clone()));
+    if let Some((status, location, body)) = state.behaviour.instead.get(&path) {
+        let mut builder = Response::builder().status(*status).header("content-type", "application/json");
+        if let Some(location) = location {
+            builder = builder.header("location", location);
+        }
+        return Ok(builder.body(Full::new(body.clone().into())).unwrap());
+    }
     Ok(match path.as_str() {
+        "/mcp" if state.behaviour.posts_only && head.method == "GET" => plain(StatusCode::METHOD_NOT_ALLOWED),
         "/mcp" | "/elsewhere" => {
             state.authorizations.push(authorization.clone());
             mcp(&state, &base, authorization, &text)
@@ -235,7 +267,7 @@ async fn answer(
             let resource = state.behaviour.resource.clone().unwrap_or_else(|| format!("{base}/mcp"));
             json_answer(
                 200,
-                &json!({"resource": resource, "authorization_servers": [base], "scopes_supported": ["read"]}),
+                &json!({"resource": resource, "authorization_servers": [base], "scopes_supported": state.behaviour.supported}),
             )
         }
         "/.well-known/oauth-authorization-server" => json_answer(200, &metadata(&state, &base)),
@@ -253,7 +285,8 @@ async fn answer(
 }
 
 fn mcp(state: &State, base: &str, authorization: Option<String>, text: &str) -> Answer {
-    let metadata = format!("resource_metadata=\"{base}/.well-known/oauth-protected-resource/mcp\"");
+    let place = state.behaviour.place.as_deref().unwrap_or("/.well-known/oauth-protected-resource/mcp");
+    let metadata = format!("resource_metadata=\"{base}{place}\"");
     let refused = |status: u16, more: &str| {
         let challenge = format!("Bearer {metadata}{more}");
         let builder = Response::builder().status(status).header("www-authenticate", challenge);
@@ -267,7 +300,10 @@ fn mcp(state: &State, base: &str, authorization: Option<String>, text: &str) -> 
     if let Some(scope) =
         state.behaviour.wants_scope.filter(|wanted| !scopes.split(' ').any(|scope| scope == *wanted))
     {
-        return refused(403, &format!(", error=\"insufficient_scope\", scope=\"{scope}\""));
+        return match state.behaviour.names_scope {
+            true => refused(403, &format!(", error=\"insufficient_scope\", scope=\"{scope}\"")),
+            false => refused(403, ", error=\"insufficient_scope\""),
+        };
     }
     let message: Value = serde_json::from_str(text).unwrap_or_default();
     json_answer(200, &json!({"jsonrpc": "2.0", "id": message["id"], "result": {}}))
@@ -301,6 +337,9 @@ fn register(state: &mut State, text: &str) -> Answer {
         client["client_secret_expires_at"] = 0.into();
     }
     state.clients.insert(id, client.clone());
+    for (name, value) in state.behaviour.registration.as_object().unwrap() {
+        client[name] = value.clone();
+    }
     json_answer(201, &client)
 }
 
@@ -310,7 +349,9 @@ fn authorize(state: &mut State, base: &str, fields: Form) -> Answer {
     assert!(fields["state"].len() >= 32);
     let mut target = url::Url::parse(&fields["redirect_uri"]).unwrap();
     assert_eq!(target.host_str(), Some("127.0.0.1"));
-    if let Some(error) = state.behaviour.denies {
+    if state.behaviour.refuses_resource && fields.contains_key("resource") {
+        target.query_pairs_mut().append_pair("error", "invalid_target");
+    } else if let Some(error) = state.behaviour.denies {
         target.query_pairs_mut().append_pair("error", error);
     } else {
         state.count += 1;
@@ -350,7 +391,11 @@ fn token(state: &mut State, base: &str, fields: &Form) -> Answer {
         return give(state, None, "read", 3600, false);
     }
     let Some(client) = client(state, fields) else { return refusal("invalid_client") };
-    assert_eq!(fields["resource"], format!("{base}/mcp"));
+    match state.behaviour.refuses_resource {
+        true if fields.contains_key("resource") => return refusal("invalid_target"),
+        true => {}
+        false => assert_eq!(fields["resource"], format!("{base}/mcp")),
+    }
     match grant {
         "authorization_code" => {
             let Some(asked) = state.codes.remove(&fields["code"]) else { return refusal("invalid_grant") };
@@ -358,7 +403,7 @@ fn token(state: &mut State, base: &str, fields: &Form) -> Answer {
             let fits = challenge == asked["code_challenge"]
                 && fields["redirect_uri"] == asked["redirect_uri"]
                 && asked["client_id"] == client
-                && asked["resource"] == fields["resource"];
+                && asked.get("resource") == fields.get("resource");
             if !fits {
                 return refusal("invalid_grant");
             }
@@ -408,6 +453,9 @@ fn give(state: &mut State, family: Option<u64>, scope: &str, lasts: u64, refresh
         let token = format!("canary-refresh-{count}");
         given["refresh_token"] = token.as_str().into();
         state.refresh.insert(token, (family, false));
+    }
+    for (name, value) in state.behaviour.token.as_object().unwrap() {
+        given[name] = value.clone();
     }
     json_answer(200, &given)
 }

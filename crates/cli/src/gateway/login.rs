@@ -4,10 +4,8 @@ use afield_client::HttpClient;
 use afield_config::OAuth;
 use afield_exchange::{Blame, Error, Head, Kind, Retry};
 use afield_gateway::{Authorize, Authorizing, Secret};
-use afield_mcp::login::{
-    AuthorizeError, Authorizer, Bearer, Challenge, ClientCredentials, ClientProof, Server, TokenStore,
-    Verdict,
-};
+use afield_mcp::login::{AuthorizeError, Authorizer, Bearer, Challenge, Server, TokenStore, Verdict};
+use afield_placement::client_credentials;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The logins of the routes.
@@ -58,19 +56,11 @@ fn authorizer(
     client: Arc<dyn HttpClient>,
 ) -> Result<Authorizer, String> {
     let settings = settings(oauth)?;
-    if !oauth.client_credentials {
-        return Ok(Authorizer::new(client, server, store, settings));
-    }
-    let (Some(id), Some(secret)) = (settings.id, settings.secret) else {
-        return Err("client_credentials need client_id and a client secret".to_owned());
-    };
-    let credentials = ClientCredentials {
-        id,
-        proof: ClientProof::Secret(secret),
-        scopes: oauth.scopes.clone(),
-        resource: oauth.resource.as_ref().map(|url| url.as_str().to_owned()),
-    };
-    Ok(Authorizer::for_client(client, server, store, credentials))
+    let credentials = client_credentials(oauth, &settings).map_err(|error| error.to_string())?;
+    Ok(match credentials {
+        Some(credentials) => Authorizer::for_client(client, server, store, credentials),
+        None => Authorizer::new(client, server, store, settings),
+    })
 }
 
 /// The login of one route.
@@ -94,7 +84,11 @@ impl Login {
 
     fn failed(&self, error: &AuthorizeError) -> Error {
         let message = format!("no token for the server {:?}: {error}", self.name);
-        Error::new(Kind::Unauthorized, Blame::Operator, Retry::Safe, message)
+        let blame = match error {
+            AuthorizeError::Failed(error) | AuthorizeError::Client(error) => error.blame(),
+            _ => Blame::Operator,
+        };
+        Error::new(Kind::Unauthorized, blame, Retry::Safe, message)
     }
 }
 

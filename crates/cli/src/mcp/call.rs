@@ -93,7 +93,9 @@ pub(super) fn failed(name: &str, error: &CallError) -> Failure {
         // Where something has to be done first, that stands in the hint.
         told.verdict = match (error.may_have_been_executed(), failure.stage) {
             (true, _) => Some((blame(failure.stage), Retry::Unknown)),
-            (false, Stage::Config | Stage::Policy | Stage::Auth) => None,
+            (false, Stage::Config | Stage::Policy) => None,
+            (false, Stage::Auth) if failure.is_login_needed() => None,
+            (false, _) if failure.blame().is_some() => failure.blame().map(|blame| (blame, Retry::Safe)),
             (false, _) => Some((blame(failure.stage), Retry::Safe)),
         };
         return told;

@@ -14,7 +14,7 @@ pub(super) struct Flags {
 pub(super) async fn run(config: &ConfigFlags, flags: &Flags, signals: &Signals) -> Result<(), Failure> {
     let session = Session::open(config)?;
     let (_, server) = session.server(&flags.name)?;
-    let relay = Relay::new(server.url, server.transport);
+    let relay = Relay::new(server.url, server.transport).with_name(flags.name.as_str());
     let done = relay.run(tokio::io::stdin(), JsonOutput::new(), signals.token()).await;
     if let Some(authorizer) = server.authorizer {
         authorizer.settle().await;

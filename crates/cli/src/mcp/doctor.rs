@@ -66,7 +66,7 @@ fn report(config: &Config, snapshot: &Snapshot) -> Vec<(Stage, Found)> {
     let stages = Stage::ALL.into_iter().map(|stage| {
         let found = match failure {
             Some(failure) if failure.stage == stage => {
-                Found::Failed(failure.message.clone(), hint(&snapshot.name, &failure.hint))
+                Found::Failed(failure.message.clone(), hint(&snapshot.name, failure))
             }
             // Auth comes last, and is asked for in the course of HTTP.
             Some(failure)

@@ -4,9 +4,10 @@ use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, request::Clie
 use afield_client::HttpClient;
 use afield_config::{McpServer, OAuth, Variables};
 use afield_mcp::login::{
-    Authorizer, ClientCredentials, ClientProof, ClientSettings, LoggedOut, Login, LoginError, Server,
-    SystemBrowser, TokenStore, logout,
+    AuthorizeError, Authorizer, ClientSettings, LoggedOut, Login, LoginError, Server, SystemBrowser,
+    TokenStore, forget, logout,
 };
+use afield_placement::{beforehand, client_credentials};
 use clap::Args;
 use std::sync::Arc;
 use tokio::io::BufReader;
@@ -55,21 +56,44 @@ pub(super) async fn login(config: &ConfigFlags, flags: &Flags) -> Result<(), Fai
 }
 
 pub(super) async fn out(config: &ConfigFlags, flags: &LogoutFlags) -> Result<(), Failure> {
-    let meant = Meant::find(config, &flags.name).await?;
+    let name = &flags.name;
+    let kept = |error: &LoginError| failed(name, error);
+    let meant = match Meant::find(config, name).await {
+        Ok(meant) => meant,
+        // What is stored here is removed whoever can be reached.
+        Err(failure) => {
+            let loaded = config.load()?;
+            let Ok(server) = loaded.mcp_server(name) else { return Err(failure) };
+            if server.sets_authorization() {
+                return Err(failure);
+            }
+            let server = identity(server, &server.environment)?;
+            let store = TokenStore::of_the_user().map_err(|error| kept(&error.into()))?;
+            return match forget(&server, &store).await.map_err(|error| kept(&error))? {
+                true => Err(still_good(name, &failure.message)),
+                false => Err(failure),
+            };
+        }
+    };
     let done = logout(&*meant.http, &meant.server, &meant.store, &meant.settings).await;
     meant.client.close().await;
-    let name = &flags.name;
-    match done.map_err(|error| failed(name, &error))? {
+    match done.map_err(|error| kept(&error))? {
         LoggedOut::NothingThere => note!("{name}: nobody was logged in"),
         LoggedOut::Revoked => note!("{name}: logged out, and the tokens were taken back"),
         LoggedOut::RemovedHere => note!(
             "{name}: logged out here; the authorization server cannot take tokens back, so they are good until they end"
         ),
-        LoggedOut::NotRevoked(error) => {
-            note!("{name}: logged out here, but the tokens are still good: {error}")
-        }
+        LoggedOut::NotRevoked(error) => return Err(still_good(name, &error.to_string())),
     }
     Ok(())
+}
+
+fn still_good(name: &str, why: &str) -> Failure {
+    let told = format!(
+        "{name}: logged out here, but the tokens were not taken back and are good until they end: {why}"
+    );
+    Failure::new(ExitCode::NotRevoked, told)
+        .with_hint("whoever runs the authorization server can take them back; nothing is left of them here")
 }
 
 impl Meant {
@@ -95,20 +119,22 @@ impl Meant {
 
     async fn login(&self, flags: &Flags) -> Result<(), Failure> {
         let (name, failed) = (&flags.name, |error: &LoginError| failed(&flags.name, error));
-        if let (true, Some(id), Some(secret)) =
-            (self.oauth.client_credentials, &self.settings.id, &self.settings.secret)
-        {
-            let client = ClientCredentials {
-                id: id.clone(),
-                proof: ClientProof::Secret(secret.clone()),
-                scopes: self.oauth.scopes.clone(),
-                resource: self.oauth.resource.as_ref().map(ToString::to_string),
-            };
+        let credentials = client_credentials(&self.oauth, &self.settings);
+        let credentials =
+            credentials.map_err(|why| Failure::new(ExitCode::Config, format!("{name}: {why}")))?;
+        if let Some(client) = credentials {
+            let id = client.id.clone();
             let parts = (self.http.clone(), self.server.clone(), self.store.clone());
             let authorizer = Authorizer::for_client(parts.0, parts.1, parts.2, client);
             let got = authorizer.bearer().await;
             authorizer.settle().await;
-            got.map_err(|error| Failure::new(ExitCode::LoginFailed, format!("{name}: {error}")))?;
+            got.map_err(|error| {
+                let told = Failure::new(ExitCode::LoginFailed, format!("{name}: {error}"));
+                match &error {
+                    AuthorizeError::Client(cause) => hinted(told, cause),
+                    _ => told,
+                }
+            })?;
             note!("{name}: logged in as {id}");
             return Ok(());
         }
@@ -140,10 +166,7 @@ impl Meant {
         if let Some(port) = flags.port.or(self.oauth.redirect_port) {
             login = login.with_port(port);
         }
-        if let Some(resource) = &self.oauth.resource {
-            login = login.with_resource(resource.as_str());
-        }
-        login
+        login.with_beforehand(beforehand(&self.oauth))
     }
 }
 
@@ -157,5 +180,12 @@ pub(crate) fn settings(oauth: &OAuth) -> Result<ClientSettings, String> {
 }
 
 fn failed(name: &str, error: &LoginError) -> Failure {
-    Failure::new(ExitCode::LoginFailed, format!("{name}: {error}"))
+    hinted(Failure::new(ExitCode::LoginFailed, format!("{name}: {error}")), error)
+}
+
+fn hinted(failure: Failure, error: &LoginError) -> Failure {
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
 }

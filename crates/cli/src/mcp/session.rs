@@ -87,7 +87,7 @@ pub(super) fn of_stage(name: &str, failure: &afield_mcp::Failure) -> Failure {
     let told = Failure::new(code, format!("{name}: {}: {}", failure.stage, failure.message));
     match failure.hint.is_empty() {
         true => told,
-        false => told.with_hint(hint(name, &failure.hint)),
+        false => told.with_hint(hint(name, failure)),
     }
 }
 
@@ -103,6 +103,6 @@ pub(super) fn blame(stage: Stage) -> Blame {
 }
 
 /// What to do, about this server.
-pub(super) fn hint(name: &str, hint: &str) -> String {
-    hint.replace("mcp login NAME", &format!("mcp login {name}"))
+pub(super) fn hint(name: &str, failure: &afield_mcp::Failure) -> String {
+    failure.clone().of_server(name).hint
 }

@@ -87,7 +87,7 @@ fn detail(snapshot: &Snapshot, state: &ServerState) -> String {
     let Some(failure) = state.failure() else { return String::new() };
     match failure.hint.as_str() {
         "" => format!("{}: {}", failure.stage, failure.message),
-        text => format!("{}: {} ({})", failure.stage, failure.message, hint(&snapshot.name, text)),
+        _ => format!("{}: {} ({})", failure.stage, failure.message, hint(&snapshot.name, failure)),
     }
 }
 

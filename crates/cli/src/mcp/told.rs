@@ -8,7 +8,7 @@ pub(super) fn failure(name: &str, failure: &Failure) -> Value {
     json!({
         "stage": failure.stage.name(),
         "message": failure.message,
-        "hint": hint(name, &failure.hint),
+        "hint": hint(name, failure),
         "mayHaveBeenExecuted": failure.may_have_been_executed(),
     })
 }

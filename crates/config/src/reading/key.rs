@@ -34,6 +34,10 @@ pub enum Kind {
     Text,
     /// A URL.
     Url,
+    /// A URL, or `false` for none.
+    UrlOrFalse,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// A file, relative to the configuration file's folder; `~/` is the home folder.
     Path,
     /// `true` or `false`.
@@ -68,6 +72,8 @@ impl Kind {
         match self {
             Self::Text => "text",
             Self::Url => "URL",
+            Self::UrlOrFalse => "URL, or `false`",
+            Self::Word(_) => "word",
             Self::Path => "file",
             Self::Boolean => "true or false",
             Self::Integer(..) => "whole number",
@@ -98,6 +104,8 @@ impl Kind {
         match self {
             Self::Text => "write it in quotes",
             Self::Url => "write a URL in quotes",
+            Self::UrlOrFalse => "write a URL in quotes, or false without them",
+            Self::Word(_) => "write one of its words in quotes",
             Self::Path => "write a file name in quotes",
             Self::Boolean => "write true or false, without quotes",
             Self::Integer(..) => "write a whole number, without quotes",
@@ -117,7 +125,17 @@ impl Kind {
     pub(crate) fn mismatch(self, node: &Node) -> Option<(String, String)> {
         let all_texts = |nodes: &[Node]| nodes.iter().all(|node| node.as_text().is_some());
         let fits = match (self, &node.value) {
-            (Self::Text | Self::Url | Self::Path | Self::Duration | Self::TextOrTexts, Value::Text(_))
+            (
+                Self::Text
+                | Self::Url
+                | Self::UrlOrFalse
+                | Self::Word(_)
+                | Self::Path
+                | Self::Duration
+                | Self::TextOrTexts,
+                Value::Text(_),
+            )
+            | (Self::UrlOrFalse, Value::Boolean(false))
             | (Self::Boolean, Value::Boolean(_))
             | (Self::Integer(..) | Self::Size | Self::Ports, Value::Integer(_))
             | (Self::Size | Self::Ports, Value::Text(_))

@@ -109,6 +109,22 @@ impl<'a> Section<'a> {
         Some(text)
     }
 
+    /// One of the words of its kind.
+    pub fn word(&self, name: &str) -> Option<&'static str> {
+        let text = self.text(name)?;
+        let Some(Kind::Word(words)) = self.table.key(name).map(|key| key.kind) else { return None };
+        let found = words.iter().find(|word| **word == text).copied();
+        if let (None, Some(entry)) = (found, self.entry(name)) {
+            self.refuse(entry, "this is none of its words", format!("known here are {}", words.join(", ")));
+        }
+        found
+    }
+
+    /// Whether this key says `false`, where it could hold something else.
+    pub fn is_false(&self, name: &str) -> bool {
+        self.entry(name).is_some_and(|entry| matches!(entry.node.value, Value::Boolean(false)))
+    }
+
     pub fn boolean(&self, name: &str) -> Option<bool> {
         match self.entry(name)?.node.value {
             Value::Boolean(boolean) => Some(boolean),

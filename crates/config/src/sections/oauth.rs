@@ -17,8 +17,14 @@ pub struct OAuth {
     pub redirect_port: Option<u16>,
     /// Ask for a token with the client's own credentials, without a person (RFC 6749, section 4.4).
     pub client_credentials: bool,
+    /// How the client proves its secret, by the name that metadata has for it. Default: as the authorization server says.
+    pub token_endpoint_auth_method: Option<&'static str>,
+    /// The authorization server's issuer. Default: the one that the server names.
+    pub issuer: Option<Url>,
     /// The resource to ask a token for (RFC 8707). Default: the server's URL, as its metadata has it.
     pub resource: Option<Url>,
+    /// Not to say what a token is for: some authorization servers refuse to be told.
+    pub without_resource: bool,
     /// The URL at which the client's metadata document stands, for servers that take one in place of a registration.
     pub client_metadata_url: Option<Url>,
 }
@@ -72,9 +78,23 @@ pub(super) static TABLE: Table = Table {
         Key {
             name: "resource",
             aliases: &[],
-            kind: Kind::Url,
+            kind: Kind::UrlOrFalse,
             default: "the server's URL",
-            meaning: "The resource that the token is for.",
+            meaning: "The resource that the token is for; `false` says nothing of it, for authorization servers that refuse to be told.",
+        },
+        Key {
+            name: "issuer",
+            aliases: &[],
+            kind: Kind::Url,
+            default: "what the server names",
+            meaning: "The authorization server, where the server names it wrongly or not at all.",
+        },
+        Key {
+            name: "token_endpoint_auth_method",
+            aliases: &[],
+            kind: Kind::Word(&["client_secret_basic", "client_secret_post", "none"]),
+            default: "as the authorization server says",
+            meaning: "How the client proves that it is the client: by its secret in the `Authorization` field (`client_secret_basic`), in the form (`client_secret_post`), or not at all (`none`).",
         },
         Key {
             name: "client_metadata_url",
@@ -111,7 +131,13 @@ pub(super) fn read(section: &Section<'_>) -> OAuth {
         scopes,
         redirect_port,
         client_credentials,
-        resource: section.url("resource", &["https", "http"]),
+        token_endpoint_auth_method: section.word("token_endpoint_auth_method"),
+        issuer: section.url("issuer", &["https", "http"]),
+        without_resource: section.is_false("resource"),
+        resource: section
+            .entry("resource")
+            .and_then(|entry| entry.node.as_text())
+            .and_then(|_| section.url("resource", &["https", "http"])),
         client_metadata_url: section.url("client_metadata_url", &["https"]),
     }
 }

@@ -61,7 +61,16 @@ impl Inner {
     }
 
     pub(super) fn login_needed(&self, reason: impl Into<String>) -> LoginNeeded {
-        LoginNeeded { server: self.server.to_string(), reason: reason.into(), scopes: Vec::new() }
+        LoginNeeded {
+            server: self.server.to_string(),
+            reason: reason.into(),
+            scopes: Vec::new(),
+            ended: false,
+        }
+    }
+
+    pub(super) fn login_over(&self, reason: impl Into<String>) -> LoginNeeded {
+        LoginNeeded { ended: true, ..self.login_needed(reason) }
     }
 }
 
@@ -152,6 +161,12 @@ impl Authorizer {
         }
     }
 
+    /// Why the login that there was serves no more, if that is known.
+    pub(crate) async fn over(&self) -> Option<LoginNeeded> {
+        let stored = self.0.store.load(&self.0.server).await.ok()??;
+        stored.login_needed.map(|reason| self.0.login_over(reason))
+    }
+
     /// Waits for renewals under way to be stored. To be called before the program ends.
     ///
     /// Where the disk does not take the tokens, this tries once more and gives up.
@@ -174,7 +189,31 @@ impl Authorizer {
             true => "the token lacks a scope, and the server does not say which".to_owned(),
             false => format!("the token lacks a scope ({})", super::wire::shown(&scopes.join(" "), &[])),
         };
+        self.note(sent, &scopes).await;
         Ok(Verdict::GiveUp(LoginNeeded { scopes, ..self.0.login_needed(reason) }))
+    }
+
+    /// Has the next login ask for what was missing.
+    async fn note(&self, sent: &Bearer, missing: &[String]) {
+        let Inner { store, server, .. } = &*self.0;
+        let noted = async {
+            let _lock = store.lock(server).await?;
+            let Some(mut stored) = store.load(server).await? else { return Ok(()) };
+            let before = stored.lacking.clone();
+            let lacking = stored.lacking.get_or_insert_default();
+            lacking.extend(
+                missing.iter().filter(|scope| !before.iter().flatten().any(|known| known == *scope)).cloned(),
+            );
+            if &stored.access_token != sent.token() || stored.lacking == before {
+                return Ok(());
+            }
+            stored.generation += 1;
+            store.save(server, &stored).await
+        };
+        let noted: Result<(), super::StoreError> = noted.await;
+        if let Err(error) = noted {
+            tracing::debug!(%server, %error, "that a scope is missing could not be noted");
+        }
     }
 
     /// A good token that is not the one that was refused, from the one renewal that is under way.
@@ -218,7 +257,10 @@ impl Authorizer {
             let outcome = renew::renew(&inner, refused.as_ref()).await;
             drop(landing);
             let mut held = inner.held();
-            if matches!(&outcome, Err(AuthorizeError::Failed(_) | AuthorizeError::Store(_))) {
+            if matches!(
+                &outcome,
+                Err(AuthorizeError::Failed(_) | AuthorizeError::Client(_) | AuthorizeError::Store(_))
+            ) {
                 held.failed(&outcome);
             }
             drop(held);

@@ -30,7 +30,7 @@ impl fmt::Debug for Bearer {
 
 /// A person has to log in before the server can be used (again).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a login at {server} is needed: {reason}")]
+#[error("{}", self.text())]
 pub struct LoginNeeded {
     /// The server's URL, without its query.
     pub server: String,
@@ -38,6 +38,18 @@ pub struct LoginNeeded {
     pub reason: String,
     /// The scopes that were missing, if that is the reason.
     pub scopes: Vec<String>,
+    /// Whether there was a login that the authorization server does not renew any more.
+    pub ended: bool,
+}
+
+impl LoginNeeded {
+    fn text(&self) -> String {
+        let Self { server, reason, .. } = self;
+        match self.ended {
+            true => format!("the login at {server} is over: {reason}"),
+            false => format!("a login at {server} is needed: {reason}"),
+        }
+    }
 }
 
 /// Why there is no token to be had.
@@ -50,6 +62,9 @@ pub enum AuthorizeError {
     /// The token could not be renewed this time. What is stored still serves.
     #[error("the token could not be renewed: {0}")]
     Failed(#[from] LoginError),
+    /// The client's own credentials brought no token.
+    #[error("no token for the client itself: {0}")]
+    Client(LoginError),
     /// The tokens cannot be read or stored. No refresh token is spent as long as its successor could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -14,17 +14,21 @@ pub(crate) struct Credentials {
     pub(crate) issuer: String,
     pub(crate) token_endpoint: String,
     pub(crate) revocation_endpoint: Option<String>,
-    pub(crate) resource: String,
+    #[serde(default)]
+    pub(crate) resource: Option<String>,
     pub(crate) client: Client,
     pub(crate) scopes: Vec<String>,
     pub(crate) access_token: Secret,
-    /// Seconds since 1970.
+    /// Seconds since 1970, from before it was asked for: it may have been on its way for a while.
     pub(crate) received_at: u64,
     pub(crate) expires_in: Option<u64>,
     pub(crate) refresh_token: Option<Secret>,
     /// Why the refresh token serves no more, if so.
     #[serde(default)]
     pub(crate) login_needed: Option<String>,
+    /// The scopes that the server missed, if it did; none, if it did not say which.
+    #[serde(default)]
+    pub(crate) lacking: Option<Vec<String>>,
     /// Counts the tokens of this server: of two records, the higher is the later.
     #[serde(default)]
     pub(crate) generation: u64,
@@ -33,10 +37,10 @@ pub(crate) struct Credentials {
 impl Credentials {
     /// Takes in what a refresh gave. An answer without a refresh token or scopes keeps those there are
     /// (RFC 6749, section 6).
-    pub(crate) fn renewed(&self, tokens: Tokens, now: u64) -> Self {
+    pub(crate) fn renewed(&self, tokens: Tokens, asked_at: u64) -> Self {
         Self {
             access_token: tokens.access_token,
-            received_at: now,
+            received_at: asked_at,
             expires_in: tokens.expires_in,
             refresh_token: tokens.refresh_token.or_else(|| self.refresh_token.clone()),
             scopes: tokens.scopes.unwrap_or_else(|| self.scopes.clone()),

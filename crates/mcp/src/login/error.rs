@@ -1,5 +1,5 @@
 use super::store::StoreError;
-use afield_exchange::Error;
+use afield_exchange::{Blame, Error};
 use std::time::Duration;
 
 /// Why a login, a refresh or a logout failed. Names what was asked and what to do; never a token, a code or a secret.
@@ -39,6 +39,8 @@ pub enum LoginError {
         url: String,
         /// What is wrong with it.
         why: String,
+        /// What can be done about it, if there is something.
+        hint: String,
     },
     /// The authorization server said no, in OAuth's own words (RFC 6749, sections 4.1.2.1 and 5.2).
     #[error("{what} was refused: {code}{}", described(.description.as_deref()))]
@@ -98,6 +100,61 @@ impl LoginError {
         }
     }
 
+    /// What can be done about it here, if something can: names what to configure.
+    pub fn hint(&self) -> Option<String> {
+        let section = "in the server's section `oauth`";
+        match self {
+            Self::Document { hint, .. } if !hint.is_empty() => Some(hint.clone()),
+            Self::Document { what, .. } | Self::Status { what, .. } if what.contains("metadata") => {
+                Some(format!(
+                    "its operator has to mend it; where you know better, say {section}: `issuer = \"URL\"`"
+                ))
+            }
+            Self::NoAuthorizationServer(_) => {
+                Some(format!("where you know which it is, say {section}: `issuer = \"URL\"`"))
+            }
+            Self::Refused { code, description, .. } => {
+                let about = |word: &str| description.as_deref().is_some_and(|text| text.contains(word));
+                match code.as_str() {
+                    "invalid_target" => Some(refuses_resource(section)),
+                    "invalid_request" if about("resource") => Some(refuses_resource(section)),
+                    "invalid_client" | "unauthorized_client" => Some(format!(
+                        "{section}: see whether `client_id` and its secret (`client_secret_file`, `client_secret_env`) are \
+                         right, and name the way it was registered for: \
+                         `token_endpoint_auth_method = \"client_secret_post\"`, `\"client_secret_basic\"` or `\"none\"`"
+                    )),
+                    "invalid_scope" => Some(format!("ask for others: `scopes` {section}, or --scopes")),
+                    _ => None,
+                }
+            }
+            Self::NoRegistration { .. } => Some(format!(
+                "{section}: `client_id`, `redirect_port`, and `client_secret_file` or `client_secret_env`"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Who has to act.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Exchange { error, .. } => error.blame(),
+            Self::Status { .. } | Self::Document { .. } => Blame::Origin,
+            Self::Refused { code, .. }
+                if matches!(code.as_str(), "server_error" | "temporarily_unavailable") =>
+            {
+                Blame::Origin
+            }
+            _ => Blame::Caller,
+        }
+    }
+
+    pub(crate) fn with_hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Document { hint, .. } = &mut self {
+            *hint = text.into();
+        }
+        self
+    }
+
     /// Whether asking again later may help: the network, an overloaded server, a store that is locked.
     pub fn is_temporary(&self) -> bool {
         match self {
@@ -109,6 +166,12 @@ impl LoginError {
             _ => false,
         }
     }
+}
+
+fn refuses_resource(section: &str) -> String {
+    format!(
+        "where the authorization server does not want to be told what tokens are for, say {section}: `resource = false`"
+    )
 }
 
 fn described(description: Option<&str>) -> String {

@@ -1,5 +1,5 @@
 use super::{
-    Browser, Challenge, ClientSettings, LoginError, Secret, Server, TokenStore,
+    Beforehand, Browser, Challenge, ClientSettings, LoginError, Secret, Server, TokenStore,
     callback::{self, Callback},
     client::{self, Client},
     credentials::{Credentials, now},
@@ -29,7 +29,7 @@ pub struct Login {
     store: TokenStore,
     client: ClientSettings,
     scopes: Vec<String>,
-    resource: Option<String>,
+    beforehand: Beforehand,
     challenge: Option<Challenge>,
     port: Option<u16>,
     patience: Duration,
@@ -70,7 +70,7 @@ impl Login {
             store,
             client: ClientSettings::default(),
             scopes: Vec::new(),
-            resource: None,
+            beforehand: Beforehand::default(),
             challenge: None,
             port: None,
             patience: Duration::from_secs(300),
@@ -91,10 +91,10 @@ impl Login {
         self
     }
 
-    /// Asks for a token for this resource (RFC 8707). Default: what the server's metadata says it is, else its URL.
+    /// Goes by this where the server publishes something else, or nothing. Default: what the server publishes.
     #[must_use]
-    pub fn with_resource(mut self, resource: impl Into<String>) -> Self {
-        self.resource = Some(resource.into());
+    pub fn with_beforehand(mut self, beforehand: Beforehand) -> Self {
+        self.beforehand = beforehand;
         self
     }
 
@@ -209,17 +209,15 @@ impl Login {
                 None
             }
         };
-        let mut discovered = discover(http, &self.server, self.challenge.as_ref()).await?;
-        if let Some(resource) = &self.resource {
-            discovered.resource.clone_from(resource);
-        }
+        let discovered = discover(http, &self.server, self.challenge.as_ref(), &self.beforehand).await?;
         let metadata = &discovered.metadata;
         metadata.check_code_grant()?;
         let page = metadata.authorization()?;
         let stored = stored.filter(|stored| stored.issuer == metadata.issuer);
         let scopes = self.scopes(&discovered, stored.as_ref());
         let redirect_uri = format!("http://127.0.0.1:{port}{}", callback::PATH);
-        let known = stored.map(|stored| stored.client).filter(|client| client.serves(&redirect_uri, now()));
+        let known =
+            stored.map(|stored| stored.client).filter(|client| client.serves(&redirect_uri, &scopes, now()));
         let client = client::obtain(http, &self.client, metadata, &redirect_uri, &scopes, known).await?;
         let (verifier, state) = (random::text(), random::text());
         let mut url = page;
@@ -231,8 +229,10 @@ impl Login {
                 .append_pair("redirect_uri", &redirect_uri)
                 .append_pair("state", &state)
                 .append_pair("code_challenge", &random::s256(&verifier))
-                .append_pair("code_challenge_method", "S256")
-                .append_pair("resource", &discovered.resource);
+                .append_pair("code_challenge_method", "S256");
+            if let Some(resource) = &discovered.resource {
+                query.append_pair("resource", resource);
+            }
             if !scopes.is_empty() {
                 query.append_pair("scope", &scopes.join(" "));
             }
@@ -249,12 +249,18 @@ impl Login {
         Ok(Asked { discovered, client, scopes, redirect_uri, verifier: Secret::new(verifier), expected, url })
     }
 
-    /// What to ask for: what was said to ask for, else what the server wants; after a refusal for want of a scope, what
-    /// there was beside it; and what makes a refresh token likely.
+    /// What to ask for: what was said to ask for, else what the server wants; after a refusal for want of a scope, what was
+    /// missing and what there was beside it; and what makes a refresh token likely.
     fn scopes(&self, discovered: &Discovered, stored: Option<&Credentials>) -> Vec<String> {
         let mut scopes = if self.scopes.is_empty() { discovered.scopes.clone() } else { self.scopes.clone() };
-        if self.challenge.as_ref().is_some_and(Challenge::is_insufficient_scope) {
+        let lacking = stored.and_then(|stored| stored.lacking.as_ref());
+        if lacking.is_some() || self.challenge.as_ref().is_some_and(Challenge::is_insufficient_scope) {
             scopes.extend(stored.iter().flat_map(|stored| stored.scopes.iter().cloned()));
+        }
+        match lacking.map(Vec::as_slice) {
+            // The server did not say which: all that it knows.
+            Some([]) => scopes.extend(discovered.scopes.iter().cloned()),
+            lacking => scopes.extend(lacking.unwrap_or_default().iter().cloned()),
         }
         let offline = "offline_access";
         if !scopes.is_empty() && discovered.metadata.scopes_supported.iter().any(|scope| scope == offline) {
@@ -271,15 +277,16 @@ impl Login {
         let metadata = discovered.metadata;
         let endpoint = Url::parse(&metadata.token_endpoint)
             .map_err(|_| LoginError::Unsupported("the token endpoint is no URL".into()))?;
-        let fields = [
+        let mut fields = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
             ("redirect_uri", redirect_uri.as_str()),
             ("code_verifier", verifier.expose()),
-            ("resource", discovered.resource.as_str()),
         ];
+        fields.extend(discovered.resource.as_deref().map(|resource| ("resource", resource)));
         // Before the code is spent: a refresh in another process must not overwrite what comes.
         let lock = self.store.lock(&self.server).await?;
+        let asked_at = now();
         let tokens = token::ask(&*self.http, "a token", &endpoint, &client, &fields).await?;
         let generation =
             self.store.load(&self.server).await.ok().flatten().map_or(0, |stored| stored.generation);
@@ -293,10 +300,11 @@ impl Login {
             client: if client.registered { client } else { Client { secret: None, ..client } },
             scopes: tokens.scopes.unwrap_or(scopes),
             access_token: tokens.access_token,
-            received_at: now(),
+            received_at: asked_at,
             expires_in: tokens.expires_in,
             refresh_token: tokens.refresh_token,
             login_needed: None,
+            lacking: None,
             generation: generation + 1,
         };
         self.store.save(&self.server, &credentials).await?;

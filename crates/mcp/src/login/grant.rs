@@ -1,5 +1,5 @@
 use super::{
-    LoginError, Secret, SigningKey, assertion,
+    Beforehand, LoginError, Secret, SigningKey, assertion,
     client::{Client, ClientAuth},
     credentials::{Credentials, now},
     discovery::discover,
@@ -20,8 +20,10 @@ pub struct ClientCredentials {
     pub proof: ClientProof,
     /// The scopes to ask for; none asks for what the server's challenge says, else for what the client has.
     pub scopes: Vec<String>,
-    /// The resource to ask a token for (RFC 8707); none asks for what the server's metadata says it is, else its URL.
-    pub resource: Option<String>,
+    /// How it tells its secret; none for what the authorization server says that it takes.
+    pub auth: Option<ClientAuth>,
+    /// What is known where the server publishes something else, or nothing.
+    pub beforehand: Beforehand,
 }
 
 /// What proves that a program is the client it says it is.
@@ -41,13 +43,14 @@ impl ClientCredentials {
         server: &Server,
         generation: u64,
     ) -> Result<Credentials, LoginError> {
-        let discovered = discover(http, server, None).await?;
+        let discovered = discover(http, server, None, &self.beforehand).await?;
         let metadata = discovered.metadata;
         let endpoint = Url::parse(&metadata.token_endpoint)
             .map_err(|_| LoginError::Unsupported("the token endpoint is no URL".into()))?;
-        let resource = self.resource.clone().unwrap_or(discovered.resource);
+        let resource = discovered.resource;
+        let asked_at = now();
         let scopes = if self.scopes.is_empty() { discovered.scopes } else { self.scopes.clone() };
-        let tokens = self.ask(http, &metadata, &endpoint, &resource, &scopes).await?;
+        let tokens = self.ask(http, &metadata, &endpoint, resource.as_deref(), &scopes).await?;
         Ok(Credentials {
             server: server.url().to_string(),
             placement: server.placement().to_owned(),
@@ -58,11 +61,12 @@ impl ClientCredentials {
             client: self.client(ClientAuth::None, None),
             scopes: tokens.scopes.unwrap_or(scopes),
             access_token: tokens.access_token,
-            received_at: now(),
+            received_at: asked_at,
             expires_in: tokens.expires_in,
             // This grant is its own renewal (RFC 6749, section 4.4.3).
             refresh_token: None,
             login_needed: None,
+            lacking: None,
             generation,
         })
     }
@@ -72,17 +76,18 @@ impl ClientCredentials {
         http: &dyn HttpClient,
         metadata: &Metadata,
         endpoint: &Url,
-        resource: &str,
+        resource: Option<&str>,
         scopes: &[String],
     ) -> Result<Tokens, LoginError> {
         let scope = scopes.join(" ");
-        let mut fields = vec![("grant_type", "client_credentials"), ("resource", resource)];
+        let mut fields = vec![("grant_type", "client_credentials")];
+        fields.extend(resource.map(|resource| ("resource", resource)));
         if !scope.is_empty() {
             fields.push(("scope", &scope));
         }
         let assertion;
         let client = match &self.proof {
-            ClientProof::Secret(secret) => Client::configured(&self.id, Some(secret), metadata),
+            ClientProof::Secret(secret) => Client::configured(&self.id, Some(secret), self.auth, metadata),
             ClientProof::Key(key) => {
                 check(metadata, key)?;
                 assertion = key.assertion(&self.id, &metadata.issuer, now())?;
@@ -102,6 +107,7 @@ impl ClientCredentials {
             registered: false,
             redirect_uri: None,
             secret_expires_at: 0,
+            scopes: None,
         }
     }
 }

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 const FRESH: Duration = Duration::from_secs(60);
 /// How long after a failure nothing is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a token that could not be renewed ahead of its end serves before that is tried again.
+const REST: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(super) struct Held {
@@ -24,6 +26,8 @@ pub(super) struct Held {
     /// The token that was fetched because one was refused, and when.
     forced: Option<(Secret, Instant)>,
     failed: Option<(Instant, Outcome)>,
+    /// When renewing ahead of time last failed.
+    rested: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -45,7 +49,8 @@ impl Held {
     pub(super) fn good(&self, refused: Option<&Secret>) -> Option<Bearer> {
         let token = self.token.as_ref().filter(|token| Some(&token.secret) != refused)?;
         let vigour = token.lifetime.at(now(), Instant::now());
-        (vigour == Vigour::Good).then(|| Bearer::new(token.secret.clone()))
+        let rests = vigour == Vigour::Waning && self.rested.is_some_and(|at| at.elapsed() < REST);
+        (vigour == Vigour::Good || rests).then(|| Bearer::new(token.secret.clone()))
     }
 
     /// Takes over a token from the store or from the server, and says how much life is in it.
@@ -62,6 +67,11 @@ impl Held {
         (Bearer::new(secret), lifetime.at(wall, monotonic))
     }
 
+    /// Renewing ahead of time failed, and the token goes on serving.
+    pub(super) fn rest(&mut self) {
+        self.rested = Some(Instant::now());
+    }
+
     pub(super) fn forget(&mut self) {
         self.token = None;
     }
@@ -70,10 +80,14 @@ impl Held {
         self.forced = Some((bearer.token().clone(), Instant::now()));
     }
 
-    /// Whether this token was fetched just now because another one was refused.
+    /// Whether this token was fetched just now because another one was refused, and can be no older than it thinks: what
+    /// lives for seconds may well have ended for the server.
     pub(super) fn is_fresh(&self, token: &Secret) -> bool {
+        let life =
+            self.token.as_ref().filter(|held| &held.secret == token).and_then(|held| held.lifetime.whole());
+        let fresh = life.map_or(FRESH, |life| FRESH.min(life / 2).max(PAUSE));
         let forced = self.forced.as_ref();
-        forced.is_some_and(|(forced, at)| forced == token && at.elapsed() < FRESH)
+        forced.is_some_and(|(forced, at)| forced == token && at.elapsed() < fresh)
     }
 
     pub(super) fn failed(&mut self, outcome: &Outcome) {

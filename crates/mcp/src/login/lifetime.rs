@@ -13,6 +13,7 @@ struct Ends {
     wall: u64,
     monotonic: Instant,
     ahead: u64,
+    whole: u64,
 }
 
 /// How much life there is in a token.
@@ -38,9 +39,15 @@ impl Lifetime {
                 wall: wall + left,
                 monotonic: monotonic + Duration::from_secs(left),
                 ahead: AHEAD.min(seconds / 4),
+                whole: seconds,
             }
         });
         Self(ends)
+    }
+
+    /// How long it was to live from the beginning.
+    pub(crate) fn whole(&self) -> Option<Duration> {
+        self.0.map(|ends| Duration::from_secs(ends.whole))
     }
 
     pub(crate) fn at(&self, wall: u64, monotonic: Instant) -> Vigour {

@@ -1,9 +1,6 @@
 use super::{
-    ClientSettings, LoginError, Secret, Server, TokenStore,
-    client::{Client, ClientAuth},
-    credentials::Credentials,
-    guard::Guarded,
-    token, wire,
+    ClientSettings, LoginError, Secret, Server, TokenStore, credentials::Credentials, guard::Guarded, token,
+    wire,
 };
 use afield_client::HttpClient;
 use url::Url;
@@ -55,6 +52,16 @@ pub async fn logout(
     })
 }
 
+/// Forgets a login without telling anybody: for where its authorization server cannot be reached. Says whether there was one.
+///
+/// # Errors
+///
+/// The store cannot be used, and the tokens are still there.
+pub async fn forget(server: &Server, store: &TokenStore) -> Result<bool, LoginError> {
+    let _lock = store.lock(server).await?;
+    Ok(store.remove(server).await?)
+}
+
 /// Has the refresh token taken back, and with it what came of it (RFC 7009, section 2.1); without one, the access token.
 async fn revoke(
     http: &dyn HttpClient,
@@ -64,13 +71,7 @@ async fn revoke(
     let Some(endpoint) = stored.revocation_endpoint.as_deref().and_then(|url| Url::parse(url).ok()) else {
         return Ok(false);
     };
-    let configured = settings.secret.clone().filter(|_| settings.id.as_ref() == Some(&stored.client.id));
-    let secret = stored.client.secret.clone().or(configured);
-    let auth = match stored.client.auth {
-        ClientAuth::None if secret.is_some() => ClientAuth::ClientSecretBasic,
-        auth => auth,
-    };
-    let client = Client { secret, auth, ..stored.client.clone() };
+    let client = stored.client.as_configured(settings);
     let (token, hint) = match &stored.refresh_token {
         Some(token) => (token, "refresh_token"),
         None => (&stored.access_token, "access_token"),
@@ -78,6 +79,12 @@ async fn revoke(
     let mut fields = vec![("token", token.expose()), ("token_type_hint", hint)];
     let authorization = token::authenticate(&client, &mut fields);
     let secrets = [token.expose(), client.secret.as_ref().map_or("", Secret::expose)];
-    let reply = wire::form(http, WHAT, &endpoint, &fields, authorization).await?;
+    let mut reply = wire::form(http, WHAT, &endpoint, &fields, authorization.clone()).await?;
+    if reply.head.status == 400 && !fields.iter().any(|(name, _)| *name == "client_secret") {
+        // The Python SDK's wants the field of everybody, if there is nothing in it.
+        fields.push(("client_secret", ""));
+        let again = wire::form(http, WHAT, &endpoint, &fields, authorization).await?;
+        reply = if again.is_success() { again } else { reply };
+    }
     if reply.is_success() { Ok(true) } else { Err(token::refusal(WHAT, &endpoint, &reply, &secrets)) }
 }

@@ -86,28 +86,39 @@ pub(crate) async fn of(
     server: &Server,
     issuer: &Url,
 ) -> Result<Option<Metadata>, LoginError> {
+    // What is wrong in one place is no reason not to look in the next; but it is told if there is nothing.
+    let mut wrong = None;
     for url in candidates(issuer) {
-        let reply = wire::document(client, WHAT, &url).await?;
-        if reply.head.status >= 500 {
-            return Err(wire::status(WHAT, &url, &reply));
-        }
-        if reply.head.status == 200 && is_object(&reply.body) {
-            return read(server, issuer, &url, &reply.body).map(Some);
+        let found = match wire::document(client, WHAT, &url).await {
+            Ok(reply) if reply.head.status == 200 && is_object(&reply.body) => {
+                read(server, issuer, &url, &reply.body)
+            }
+            Ok(reply) if reply.head.status >= 500 => Err(wire::status(WHAT, &url, &reply)),
+            Ok(_) => continue,
+            Err(error @ LoginError::Document { .. }) => Err(error),
+            Err(error) => return Err(error),
+        };
+        match found {
+            Ok(metadata) => return Ok(Some(metadata)),
+            Err(error) => drop(wrong.get_or_insert(error)),
         }
     }
-    Ok(None)
+    wrong.map_or(Ok(None), Err)
 }
 
 fn read(server: &Server, issuer: &Url, at: &Url, body: &[u8]) -> Result<Metadata, LoginError> {
-    let metadata: Metadata =
-        serde_json::from_slice(body).map_err(|error| unusable(WHAT, at, error.to_string()))?;
+    let metadata: Metadata = wire::read(body).map_err(|error| unusable(WHAT, at, error.to_string()))?;
     if !same(&metadata.issuer, issuer.as_str()) {
         let why = format!(
             "its issuer is `{}`, and it was asked for that of `{}` (RFC 8414, section 3.3)",
             wire::shown(&metadata.issuer, &[]),
             afield_exchange::redacted_url(issuer.as_str()),
         );
-        return Err(unusable(WHAT, at, why));
+        let hint = format!(
+            "if that is the authorization server's own word, say so in the server's section `oauth`: `issuer = {:?}`",
+            wire::shown(&metadata.issuer, &[])
+        );
+        return Err(unusable(WHAT, at, why).with_hint(hint));
     }
     let endpoints = [
         Some(&metadata.token_endpoint),
@@ -140,10 +151,13 @@ fn candidates(issuer: &Url) -> Vec<Url> {
     places
 }
 
-/// Whether two identifiers are the same, but for the slash that stands for an empty path.
-fn same(one: &str, other: &str) -> bool {
+/// Whether two identifiers are the same, but for a slash at the end of their path: many write one in one place and none in
+/// another, and no two authorization servers differ by it.
+pub(crate) fn same(one: &str, other: &str) -> bool {
     let bare = |text: &str| match Url::parse(text) {
-        Ok(url) if url.path() == "/" && url.query().is_none() => text.trim_end_matches('/').to_owned(),
+        Ok(url) if url.query().is_none() && url.fragment().is_none() => {
+            text.strip_suffix('/').unwrap_or(text).to_owned()
+        }
         _ => text.to_owned(),
     };
     bare(one) == bare(other)
@@ -179,13 +193,15 @@ mod tests {
         );
     }
 
-    /// Proves that metadata of another issuer is not taken, and that a trailing slash makes no other issuer of a host.
+    /// Proves that metadata of another issuer is not taken, and that a slash at the end makes no other issuer (case 172).
     #[test]
-    fn only_a_root_slash_may_differ_between_issuers() {
+    fn only_a_last_slash_may_differ_between_issuers() {
         assert!(same("https://auth", "https://auth/"));
         assert!(same("https://auth/t", "https://auth/t"));
+        assert!(same("https://auth/t", "https://auth/t/"));
         for (one, other) in [
-            ("https://auth/t", "https://auth/t/"),
+            ("https://auth/t", "https://auth/t//"),
+            ("https://auth/t", "https://auth/u"),
             ("https://auth", "https://auth.evil"),
             ("", "https://auth"),
             ("https://auth/?t=1", "https://auth/"),

@@ -1,6 +1,6 @@
 //! What comes back from the authorization server through the browser (RFC 6749, section 4.1.2; RFC 9207).
 
-use super::{LoginError, Secret, wire};
+use super::{LoginError, Secret, metadata, wire};
 use url::Url;
 
 /// What an answer must say to be the one that was asked for.
@@ -60,7 +60,7 @@ impl Expected {
             return Err(LoginError::Callback(why.into()));
         }
         match &issuer {
-            Some(issuer) if *issuer != self.issuer => {
+            Some(issuer) if !metadata::same(issuer, &self.issuer) => {
                 let why =
                     format!("the answer is {}'s, and {} was asked", wire::shown(issuer, &[]), self.issuer);
                 return Err(LoginError::Callback(why));

@@ -3,7 +3,7 @@
 use super::{
     AuthorizeError, Bearer, LoginError, Secret,
     authorizer::{Grant, Inner, Outcome},
-    client::{Client, ClientAuth},
+    client::Client,
     credentials::{Credentials, now},
     lifetime::Vigour,
     store::Lock,
@@ -26,7 +26,9 @@ pub(super) async fn renew(inner: &Arc<Inner>, refused: Option<&Secret>) -> Outco
                 if let Some(bearer) = usable(inner, stored, refused) {
                     return Ok(Some(bearer));
                 }
-                hopeless(inner, stored)?;
+                if hopeless(inner, stored, refused)? {
+                    return Ok(Some(inner.held().adopt(stored).0));
+                }
             }
             None if matches!(inner.grant, Grant::Login(_)) => {
                 inner.held().forget();
@@ -49,7 +51,8 @@ pub(super) async fn renew(inner: &Arc<Inner>, refused: Option<&Secret>) -> Outco
     let outcome = match (&inner.grant, stored) {
         (Grant::ClientCredentials(client), stored) => {
             let generation = stored.map_or(0, |stored| stored.generation) + 1;
-            let credentials = client.obtain(&*inner.http, &inner.server, generation).await?;
+            let obtained = client.obtain(&*inner.http, &inner.server, generation).await;
+            let credentials = obtained.map_err(AuthorizeError::Client)?;
             if let Err(error) = inner.store.save(&inner.server, &credentials).await {
                 // Nothing is lost by it: the next process gets one of its own.
                 tracing::warn!(server = %inner.server, %error, "a token could not be stored");
@@ -61,7 +64,9 @@ pub(super) async fn renew(inner: &Arc<Inner>, refused: Option<&Secret>) -> Outco
             Ok(None)
         }
         (Grant::Login(_), Some(stored)) => {
-            hopeless(inner, &stored)?;
+            if hopeless(inner, &stored, refused)? {
+                return Ok(Some(inner.held().adopt(&stored).0));
+            }
             refresh(inner, stored, lock, refused).await
         }
     };
@@ -92,11 +97,14 @@ fn usable(inner: &Inner, stored: &Credentials, refused: Option<&Secret>) -> Opti
     (vigour == Vigour::Good).then_some(bearer)
 }
 
-/// Fails where it is known that a refresh token was refused.
-fn hopeless(inner: &Inner, stored: &Credentials) -> Result<(), AuthorizeError> {
-    match &stored.login_needed {
-        Some(reason) => Err(inner.login_needed(reason.as_str()).into()),
-        None => Ok(()),
+/// Whether it is known that the refresh token was refused; the token that there is serves to its end. Fails where it has
+/// ended, or was refused itself.
+fn hopeless(inner: &Inner, stored: &Credentials, refused: Option<&Secret>) -> Result<bool, AuthorizeError> {
+    let Some(reason) = &stored.login_needed else { return Ok(false) };
+    let lives = refused.is_none() && inner.held().adopt(stored).1 != Vigour::Ended;
+    match lives {
+        true => Ok(true),
+        false => Err(inner.login_over(reason.as_str()).into()),
     }
 }
 
@@ -122,14 +130,12 @@ async fn refresh(inner: &Arc<Inner>, stored: Credentials, lock: Lock, refused: O
     };
     let endpoint = stored.token_endpoint()?;
     let client = client(inner, &stored.client);
-    let fields = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", refresh_token.expose()),
-        ("resource", stored.resource.as_str()),
-    ];
+    let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+    fields.extend(stored.resource.as_deref().map(|resource| ("resource", resource)));
+    let asked_at = now();
     match token::ask(&*inner.http, "a renewed token", &endpoint, &client, &fields).await {
         Ok(tokens) => {
-            let renewed = stored.renewed(tokens, now());
+            let renewed = stored.renewed(tokens, asked_at);
             if let Err(error) = ready.save(&renewed).await {
                 tracing::error!(
                     server = %inner.server, %error,
@@ -143,7 +149,7 @@ async fn refresh(inner: &Arc<Inner>, stored: Credentials, lock: Lock, refused: O
             Ok(Some(inner.held().adopt(&renewed).0))
         }
         Err(error) if is_final(&error, &client) => {
-            let reason = format!("the refresh token serves no more: {error}");
+            let reason = over(&error);
             let marked = Credentials {
                 login_needed: Some(reason.clone()),
                 generation: stored.generation + 1,
@@ -152,36 +158,44 @@ async fn refresh(inner: &Arc<Inner>, stored: Credentials, lock: Lock, refused: O
             if let Err(error) = ready.save(&marked).await {
                 tracing::warn!(server = %inner.server, %error, "that a login is needed could not be noted");
             }
-            still_good().map(Some).ok_or_else(|| inner.login_needed(reason).into())
+            still_good().map(Some).ok_or_else(|| inner.login_over(reason).into())
         }
-        Err(error) => {
-            tracing::warn!(server = %inner.server, %error, "the token could not be renewed");
-            still_good().map(Some).ok_or_else(|| error.into())
-        }
+        // Who gets the error says it.
+        Err(error) => still_good().map(Some).ok_or_else(|| error.into()).inspect(|_| {
+            inner.held().rest();
+            tracing::warn!(server = %inner.server, "a token could not be renewed ahead of its end");
+        }),
     }
 }
 
-/// The client of the login; the secret of one registered by hand is not in the store.
+/// Why there will be no other token without another login.
+fn over(error: &LoginError) -> String {
+    let LoginError::Refused { code, description, .. } = error else { return error.to_string() };
+    let said = description.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let why = match code.as_str() {
+        "invalid_grant" => "the authorization server took it back, or its time is up",
+        "invalid_client" | "unauthorized_client" => {
+            "the authorization server does not know the client any more"
+        }
+        _ => "the authorization server gives no more tokens for it",
+    };
+    format!("{why} ({code}{said})")
+}
+
+/// The client of the login.
 fn client(inner: &Inner, stored: &Client) -> Client {
-    let configured = match &inner.grant {
-        Grant::Login(settings) if settings.id.as_ref() == Some(&stored.id) => settings.secret.clone(),
-        _ => None,
-    };
-    let secret = configured.or_else(|| stored.secret.clone());
-    let auth = match (&secret, stored.auth) {
-        // It was given a secret since.
-        (Some(_), ClientAuth::None) if !stored.registered => ClientAuth::ClientSecretBasic,
-        (_, auth) => auth,
-    };
-    Client { secret, auth, ..stored.clone() }
+    match &inner.grant {
+        Grant::Login(settings) => stored.as_configured(settings),
+        Grant::ClientCredentials(_) => stored.clone(),
+    }
 }
 
 /// Whether the authorization server will never take this refresh token again (RFC 6749, section 5.2).
 fn is_final(error: &LoginError, client: &Client) -> bool {
     match error.code() {
-        Some("invalid_grant" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope") => true,
+        Some("invalid_grant" | "unsupported_grant_type" | "invalid_scope") => true,
         // The client afield registered is gone. One registered by hand may have a wrong secret here, which can be mended.
-        Some("invalid_client") => client.registered,
+        Some("invalid_client" | "unauthorized_client") => client.registered,
         _ => false,
     }
 }

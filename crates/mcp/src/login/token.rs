@@ -31,7 +31,7 @@ struct Given {
     #[serde(default)]
     refresh_token: Option<Secret>,
     #[serde(default)]
-    scope: Option<String>,
+    scope: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -65,9 +65,14 @@ pub(crate) async fn ask(
 pub(crate) fn authenticate<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Option<String> {
     match (client.auth, &client.secret) {
         (ClientAuth::ClientSecretBasic, Some(secret)) => {
-            let encoded =
-                |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+            // A space as `%20`: not everybody takes `+` for one here.
+            let encoded = |text: &str| {
+                let encoded = url::form_urlencoded::byte_serialize(text.as_bytes());
+                encoded.collect::<String>().replace('+', "%20")
+            };
             let pair = format!("{}:{}", encoded(&client.id), encoded(secret.expose()));
+            // Some look there first for whom they have to ask about, the Python SDK among them.
+            fields.push(("client_id", &client.id));
             return Some(format!("Basic {}", STANDARD.encode(pair)));
         }
         (ClientAuth::ClientSecretPost, Some(secret)) => {
@@ -103,8 +108,18 @@ pub(crate) fn read(
         access_token: given.access_token,
         refresh_token: given.refresh_token.filter(|token| !token.expose().is_empty()),
         expires_in: expires_in.map(|seconds| seconds.max(0.0) as u64),
-        scopes: given.scope.map(|scope| scope.split_ascii_whitespace().map(str::to_owned).collect()),
+        scopes: given.scope.as_ref().and_then(scopes),
     })
+}
+
+/// Scopes as the one text that they are to be, or as the list that some write.
+fn scopes(given: &serde_json::Value) -> Option<Vec<String>> {
+    let texts: Vec<&str> = match given {
+        serde_json::Value::String(text) => vec![text],
+        serde_json::Value::Array(texts) => texts.iter().map(|text| text.as_str()).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    Some(texts.iter().flat_map(|text| text.split_ascii_whitespace()).map(str::to_owned).collect())
 }
 
 /// The error that an answer is, in OAuth's words if it has any.

@@ -43,7 +43,8 @@ pub(crate) async fn document(
         let next = location.filter(|_| (300..400).contains(&reply.head.status));
         let Some(next) = next.and_then(|location| at.join(location).ok()) else { return Ok(reply) };
         if next.origin() != at.origin() {
-            return Err(unusable(what, &at, "it redirects to another origin"));
+            let why = format!("it redirects to another origin, {}", next.origin().ascii_serialization());
+            return Err(unusable(what, &at, why));
         }
         at = next;
     }
@@ -83,11 +84,16 @@ pub(crate) async fn json(
     send(client, what, request).await
 }
 
-/// The head of the answer to a `GET` as MCP makes it; the body is not read.
-pub(crate) async fn probe(client: &dyn HttpClient, url: &Url) -> Result<Head, LoginError> {
-    let mut request = Request::get(url.as_str())
+/// The head of the answer to a request as MCP makes it; the body is not read. A `GET`, or a `ping` that is posted: neither
+/// changes anything, and without a session a server refuses both.
+pub(crate) async fn probe(client: &dyn HttpClient, method: &str, url: &Url) -> Result<Head, LoginError> {
+    let mut request = Request::new(method, url.as_str())
         .header("accept", "text/event-stream, application/json")
         .header("mcp-protocol-version", PROTOCOL_VERSION);
+    if method == "POST" {
+        let ping = Bytes::from_static(br#"{"jsonrpc":"2.0","id":"ping","method":"ping"}"#);
+        request = request.header("content-type", "application/json").body(RequestBody::Bytes(ping));
+    }
     request.redirect = RedirectPolicy::Stop;
     request.head_timeout = Some(DEADLINE);
     let answer = client.stream(request).await;
@@ -115,9 +121,16 @@ fn failed(what: &'static str, url: &str, error: Error) -> LoginError {
     LoginError::Exchange { what, url: redacted_url(url), error }
 }
 
+/// Reads a JSON object. A member that is `null` is one that is not there.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let mut members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body)?;
+    members.retain(|_, value| !value.is_null());
+    serde_json::from_value(members.into())
+}
+
 /// A document that cannot be used.
 pub(crate) fn unusable(what: &'static str, url: &Url, why: impl Into<String>) -> LoginError {
-    LoginError::Document { what, url: redacted_url(url.as_str()), why: why.into() }
+    LoginError::Document { what, url: redacted_url(url.as_str()), why: why.into(), hint: String::new() }
 }
 
 /// A status that helps nobody.

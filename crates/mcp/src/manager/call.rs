@@ -32,7 +32,10 @@ pub(super) async fn call_tool(server: &Arc<Server>, calling: Calling) -> Result<
             Ok(ServerResult::CallToolResult(result)) => return Ok(result),
             Ok(ServerResult::InputRequiredResult(_)) => return Err(CallError::InputRequired),
             Ok(_) => Failure::new(crate::Stage::Mcp, "the answer is no result of a tool", "", Retry::Unknown),
-            Err(error) => failed(error, calling.timeout)?,
+            Err(error) => {
+                let authorizer = server.config().and_then(|config| config.authorizer.as_ref());
+                failed(error, calling.timeout)?.explained(authorizer).await
+            }
         };
         // What is wrong with the answer is not wrong with the session.
         if matches!(failure.stage, crate::Stage::Config | crate::Stage::Policy) || failure.retry == Retry::No

@@ -163,6 +163,7 @@ impl Server {
                     }
                 }
                 Err(failure) => {
+                    let failure = failure.explained(config.authorizer.as_ref()).await;
                     let next = began + backoff.next();
                     tracing::debug!(server = %config.name, stage = %failure.stage, %failure, "not connected");
                     self.fail(failure, next);

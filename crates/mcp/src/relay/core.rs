@@ -1,12 +1,13 @@
 use super::{
+    answer::Answered,
     fields::{self, Tools},
     message::{Kind, Message},
+    pace::Pace,
     session::Session,
 };
 use crate::{Failure, HttpTransport, Stage, answer::Answer, request::Draft};
 use afield_exchange::{Request, Retry};
 use bytes::Bytes;
-use http::StatusCode;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use std::{
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -27,6 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What all messages of a relay share.
 pub(super) struct Core {
     pub url: Arc<str>,
+    name: Option<Arc<str>>,
     pub transport: HttpTransport,
     output: mpsc::Sender<Vec<u8>>,
     pub tasks: TaskTracker,
@@ -35,13 +37,15 @@ pub(super) struct Core {
     tools: Mutex<Tools>,
     /// Requests under way by their ids, to be given up.
     begun: Mutex<HashMap<String, CancellationToken>>,
-    /// Who begins a new session holds this; the others wait for what comes of it.
-    renewing: tokio::sync::Mutex<()>,
+    /// Who begins a new session holds this; the others wait for what comes of it. This is the one place where sessions are
+    /// begun that the host did not ask for.
+    renewing: tokio::sync::Mutex<Pace>,
 }
 
 impl Core {
     pub fn new(
         url: Arc<str>,
+        name: Option<Arc<str>>,
         transport: HttpTransport,
         output: mpsc::Sender<Vec<u8>>,
         tasks: TaskTracker,
@@ -49,6 +53,7 @@ impl Core {
     ) -> Self {
         Self {
             url,
+            name,
             transport,
             output,
             tasks,
@@ -74,16 +79,19 @@ impl Core {
         let (mut pause, mut is_renewed) = (PAUSE, false);
         let failure = loop {
             let at = self.session().clone();
+            let may_be_lost = at.id.is_some() && !is_renewed && message.method() != Some("initialize");
             let failure = match self.post(&message, &at).await {
-                Ok(answer) if answer.status() == StatusCode::NOT_FOUND && at.id.is_some() && !is_renewed => {
-                    is_renewed = true;
-                    match self.renew(at.generation).await {
-                        Ok(()) => continue,
-                        // The message was refused, for want of a session.
-                        Err(failure) => failure.beforehand(),
+                Ok(answer) => match self.answer(&message, answer, &at, may_be_lost).await {
+                    Answered::Done => return,
+                    Answered::Lost => {
+                        is_renewed = true;
+                        match self.renew(at.generation, until).await {
+                            Ok(()) => continue,
+                            // The message was refused, for want of a session.
+                            Err(failure) => break failure.beforehand(),
+                        }
                     }
-                }
-                Ok(answer) => return self.answer(&message, answer, &at).await,
+                },
                 Err(failure) => failure,
             };
             let is_passing = failure.retry == Retry::Safe && failure.is_passing();
@@ -120,19 +128,49 @@ impl Core {
     }
 
     /// Begins a session in place of one that the server no longer knows, with the host's own `initialize`. Of all who ask
-    /// for it, one does.
-    pub async fn renew(self: &Arc<Self>, generation: u64) -> Result<(), Failure> {
-        let _renewing = self.renewing.lock().await;
+    /// for it, one does; and none where the last one did not last, before some time has passed. Fails rather than wait
+    /// beyond `until`.
+    pub async fn renew(self: &Arc<Self>, generation: u64, until: Instant) -> Result<(), Failure> {
+        let forgets = || {
+            let hint = "the server forgets its sessions: see its own log, and whether several of it stand behind one address";
+            Failure::new(
+                Stage::Mcp,
+                "the server no longer knows the session it has just begun",
+                hint,
+                Retry::Safe,
+            )
+        };
+        let Ok(mut pace) = timeout_at(until, self.renewing.lock()).await else { return Err(forgets()) };
         let at = self.session().clone();
         if at.generation != generation {
             return Ok(());
         }
+        let now = Instant::now();
+        let wait = pace.wait(now);
+        if now + wait > until {
+            return Err(forgets());
+        }
+        sleep(wait).await;
+        pace.begin(Instant::now());
+        let begun = timeout(PATIENCE, self.begin_anew(at)).await;
+        let silent =
+            || Failure::new(Stage::Mcp, "no new session: the server does not answer", "", Retry::Safe);
+        let session = begun.unwrap_or_else(|_| Err(silent()))?;
+        drop(pace);
+        if session.is_open {
+            self.listen(session).await;
+        }
+        Ok(())
+    }
+
+    /// A session in place of this one.
+    async fn begin_anew(self: &Arc<Self>, at: Session) -> Result<Session, Failure> {
         let lost = || Failure::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe);
         let initialize = at.initialize.clone().ok_or_else(lost)?;
         let answer = self.post(&initialize, &Session::default()).await?;
         let begun = self.begun_by(answer, &initialize).await?;
         let session = Session {
-            generation: generation + 1,
+            generation: at.generation + 1,
             is_open: at.is_open,
             initialize: Some(initialize),
             ..begun
@@ -145,10 +183,7 @@ impl Core {
         }
         tracing::info!("the server lost the session: there is a new one");
         *self.session() = session.clone();
-        if session.is_open {
-            self.listen(session).await;
-        }
-        Ok(())
+        Ok(session)
     }
 
     /// Gives a request up that its host cancels, where that is told by closing its stream. Says whether that is all.
@@ -173,6 +208,22 @@ impl Core {
         given_up
     }
 
+    /// Answers every request that is still under way, as nobody waits for its own answer any more.
+    pub async fn give_up(&self) {
+        let under_way: Vec<_> = self.requests().drain().collect();
+        for (id, given_up) in under_way {
+            given_up.cancel();
+            let failure =
+                Failure::new(Stage::Mcp, "there was no answer before the host ended", "", Retry::Unknown);
+            self.refuse(&[id], &failure).await;
+        }
+    }
+
+    /// Whether this is the id of a request under way.
+    pub fn is_under_way(&self, id: &str) -> bool {
+        self.requests().contains_key(id)
+    }
+
     pub fn finish(&self, id: Option<&str>) {
         if let Some(id) = id {
             self.requests().remove(id);
@@ -181,6 +232,10 @@ impl Core {
 
     /// Answers what is owed with an error.
     pub async fn refuse(&self, owed: &[String], failure: &Failure) {
+        let failure = &match &self.name {
+            Some(name) => failure.clone().of_server(name),
+            None => failure.clone(),
+        };
         if owed.is_empty() {
             tracing::warn!(stage = %failure.stage, %failure, "a message was not delivered");
         }

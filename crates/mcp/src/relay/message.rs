@@ -44,6 +44,22 @@ pub(super) struct Envelope<'a> {
     pub error: Option<&'a RawValue>,
 }
 
+impl Envelope<'_> {
+    /// Whether this is the answer to the request with this id, as it stands there.
+    pub fn answers(&self, owed: &str) -> bool {
+        let same = |id: &RawValue| {
+            id.get() == owed
+                || matches!((serde_json::from_str::<Value>(id.get()), serde_json::from_str::<Value>(owed)), (Ok(a), Ok(b)) if a == b)
+        };
+        self.method.is_none() && (self.result.is_some() != self.error.is_some()) && self.id.is_some_and(same)
+    }
+
+    /// Whether it is any message at all.
+    pub fn is_message(&self) -> bool {
+        self.method.is_some() || (self.id.is_some() && (self.result.is_some() != self.error.is_some()))
+    }
+}
+
 impl Message {
     /// What a line means.
     ///

@@ -9,6 +9,7 @@ mod core;
 mod fields;
 mod input;
 mod message;
+mod pace;
 mod session;
 mod stream;
 
@@ -24,10 +25,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long requests may go on once nobody asks any more.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long the end of the session may take.
-const GOODBYE: Duration = Duration::from_secs(3);
+/// How long requests may go on once nobody asks any more. With what follows, the relay ends within 10 s.
+const GRACE: Duration = Duration::from_secs(7);
+/// How long the end of the session may take, and writing what is left.
+const GOODBYE: Duration = Duration::from_millis(1_300);
 /// Messages that wait to be written, and notifications that wait to be sent.
 const QUEUE: usize = 256;
 /// Requests under way; more wait to be read.
@@ -49,15 +50,23 @@ const REQUESTS: usize = 1024;
 pub struct Relay {
     url: Arc<str>,
     transport: HttpTransport,
+    name: Option<Arc<str>>,
 }
 
 impl Relay {
     /// A relay to the server at this URL.
     pub fn new(url: impl Into<Arc<str>>, transport: HttpTransport) -> Self {
-        Self { url: url.into(), transport }
+        Self { url: url.into(), transport, name: None }
     }
 
-    /// Relays until `input` ends, then waits up to 10 s for the answers that are due; or until `stop`. Ends the session.
+    /// Says what to do as commands for the server of this name.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Relays until `input` ends, then waits for the answers that are due; it ends within 10 s; or until `stop`. Ends the session.
     ///
     /// Dropping the future cancels everything.
     ///
@@ -74,7 +83,7 @@ impl Relay {
         let tasks = TaskTracker::new();
         let ending = CancellationToken::new();
         let _ending = ending.clone().drop_guard();
-        let core = Arc::new(Core::new(self.url, self.transport, sender, tasks.clone(), ending));
+        let core = Arc::new(Core::new(self.url, self.name, self.transport, sender, tasks.clone(), ending));
         let relaying = async {
             let read = tokio::select! {
                 read = read(input, &core) => read,
@@ -97,20 +106,28 @@ impl Relay {
     }
 }
 
-/// Takes messages in until there are no more and their answers are there.
+/// A message, and what has to be over before it is sent.
+type Ordered = (Message, CancellationToken);
+
+/// Takes messages in until there are no more and their answers are there. Nothing that a server does keeps lines from being
+/// read: what has to wait waits by itself.
 async fn read(input: impl AsyncRead + Unpin, core: &Arc<Core>) -> io::Result<()> {
-    let (ordered, mut queue) = mpsc::channel::<Message>(QUEUE);
+    let (ordered, mut queue) = mpsc::channel::<Ordered>(QUEUE);
     let said = core.clone();
     let ordering = TaskTracker::new();
     // What is not answered is sent in order: one after the other.
     ordering.spawn(core.ending.clone().run_until_cancelled_owned(async move {
-        while let Some(message) = queue.recv().await {
+        while let Some((message, before)) = queue.recv().await {
+            before.cancelled().await;
             said.relay(message).await;
         }
     }));
     let room = Arc::new(Semaphore::new(REQUESTS));
     let requests = TaskTracker::new();
     let mut lines = Lines::new(BufReader::new(input));
+    // What begins the session: what comes after it may depend on it.
+    let mut before = CancellationToken::new();
+    before.cancel();
     while let Some(line) = lines.next().await? {
         let message = match Message::parse(line) {
             Ok(message) => message,
@@ -119,27 +136,38 @@ async fn read(input: impl AsyncRead + Unpin, core: &Arc<Core>) -> io::Result<()>
                 continue;
             }
         };
+        let begins = matches!(message.method(), Some("initialize" | "notifications/initialized"));
         match &message.kind {
-            // What comes after these may depend on them.
-            Kind::Request { method, .. } if method == "initialize" => core.relay(message).await,
-            Kind::Notification { method } if method == "notifications/initialized" => {
-                core.relay(message).await
-            }
             Kind::Notification { method } if method == "notifications/cancelled" && core.cancel(&message) => {
             }
-            Kind::Request { .. } | Kind::Batch { .. } => {
+            Kind::Notification { .. } if !begins => {
+                let _ = ordered.send((message, before.clone())).await;
+            }
+            _ => {
                 let permit = room.clone().acquire_owned().await.expect("it is never closed");
                 let given_up = core.begin(&message);
+                let earlier = match message.kind {
+                    // A server may wait for it in the middle of what is waited for.
+                    Kind::Response => None,
+                    _ => Some(before.clone()),
+                };
+                let over = begins.then(|| {
+                    before = CancellationToken::new();
+                    before.clone().drop_guard()
+                });
                 let core = core.clone();
                 requests.spawn(async move {
                     let id = message.id().map(str::to_owned);
-                    given_up.run_until_cancelled(core.relay(message)).await;
+                    let relaying = async {
+                        if let Some(earlier) = earlier {
+                            earlier.cancelled().await;
+                        }
+                        core.relay(message).await;
+                    };
+                    given_up.run_until_cancelled(relaying).await;
                     core.finish(id.as_deref());
-                    drop(permit);
+                    drop((permit, over));
                 });
-            }
-            Kind::Notification { .. } | Kind::Response => {
-                let _ = ordered.send(message).await;
             }
         }
     }
@@ -149,6 +177,7 @@ async fn read(input: impl AsyncRead + Unpin, core: &Arc<Core>) -> io::Result<()>
     let all = async { tokio::join!(requests.wait(), ordering.wait()) };
     if timeout(GRACE, all).await.is_err() {
         tracing::warn!("requests without an answer are given up");
+        let _ = timeout(GOODBYE, core.give_up()).await;
     }
     Ok(())
 }

@@ -1,7 +1,13 @@
-use super::{core::Core, message::Message, session::Session};
+use super::{
+    answer::{Answered, no_answer_to},
+    core::Core,
+    message::{Envelope, Message},
+    session::Session,
+};
 use crate::{
     Failure, Stage,
     answer::Answer,
+    lost,
     media_type::EVENT_STREAM,
     request::Draft,
     sse::{self, Lineage},
@@ -12,7 +18,7 @@ use futures_core::Stream;
 use http::StatusCode;
 use sse_stream::Sse;
 use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The largest event, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -20,6 +26,8 @@ const LARGEST: usize = 64 << 20;
 const OPENING: Duration = Duration::from_millis(500);
 /// How long to wait before a stream that broke is gone on with, unless the server says.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long a stream that keeps ending without a word is left alone at most, unless the server says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often going on with the answer to a request is tried in vain.
 const ATTEMPTS: u32 = 8;
 
@@ -29,7 +37,15 @@ type Events = Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>> + Send>>
 struct Reading {
     events: Events,
     last: Option<String>,
-    pause: Duration,
+    /// How long to wait at least, when it has ended: what the server says, but never less than the floor.
+    floor: Duration,
+    /// Whether anything came.
+    is_used: bool,
+}
+
+/// How long to wait after a stream that ended without a word, after the last such pause.
+fn longer(pause: Duration, floor: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE).max(floor)
 }
 
 /// Why a stream is not read any further.
@@ -38,6 +54,8 @@ enum End {
     Done,
     /// It ended, or broke.
     Broken,
+    /// The server does not know the session.
+    Lost,
 }
 
 impl Core {
@@ -47,31 +65,33 @@ impl Core {
         answer: Answer,
         message: &Message,
         at: &Session,
-    ) -> Result<(), Failure> {
-        let mut due = message.owed().len();
+        may_be_lost: bool,
+    ) -> Result<Answered, Failure> {
+        let mut due = Due { message, left: message.owed().len(), may_be_lost };
         let mut reading = self.reading(answer, None, at);
-        let mut attempts = 0;
+        let (mut attempts, mut pause) = (0, PAUSE);
         loop {
-            if let End::Done = self.read(&mut reading, Some((message, &mut due))).await {
-                return Ok(());
-            }
-            if due == 0 {
-                return Ok(());
+            match self.read(&mut reading, Some(&mut due)).await {
+                End::Done => return Ok(Answered::Done),
+                End::Lost => return Ok(Answered::Lost),
+                End::Broken if due.left == 0 => return Ok(Answered::Done),
+                End::Broken => {}
             }
             let lost = || Failure::new(Stage::Http, "the answer was lost on its way", "", Retry::Unknown);
             let Some(last) = reading.last.clone() else { return Err(lost()) };
+            pause = if reading.is_used { reading.floor } else { longer(pause, reading.floor) };
             loop {
-                sleep(reading.pause).await;
+                sleep(pause).await;
                 attempts += 1;
                 match self.get(at, Some(&last)).await {
                     Ok(answer) if answer.status().is_success() && answer.is(EVENT_STREAM) => {
-                        let pause = reading.pause;
-                        reading = Reading { pause, ..self.reading(answer, Some(last), at) };
+                        let floor = reading.floor;
+                        reading = Reading { floor, ..self.reading(answer, Some(last), at) };
                         break;
                     }
                     Ok(answer) if answer.status().is_client_error() => return Err(lost()),
                     _ if attempts >= ATTEMPTS => return Err(lost()),
-                    _ => reading.pause = (reading.pause * 2).min(Duration::from_secs(5)),
+                    _ => pause = longer(pause, reading.floor),
                 }
             }
             attempts = attempts.min(ATTEMPTS / 2);
@@ -82,7 +102,7 @@ impl Core {
     pub async fn first_answer(&self, answer: Answer, message: &Message) -> Result<Bytes, Failure> {
         let mut reading = self.reading(answer, None, &Session::default());
         while let Some(Ok(event)) = next(&mut reading.events).await {
-            if let Some(data) = event.data.filter(|data| self.look_at(message, data.as_bytes())) {
+            if let Some(data) = data_of(event).filter(|data| self.look_at(message, data.as_bytes())) {
                 return Ok(data.into());
             }
         }
@@ -104,7 +124,8 @@ impl Core {
 
     async fn keep_listening(self: Arc<Self>, at: Session, opened: tokio::sync::oneshot::Sender<()>) {
         let mut opened = Some(opened);
-        let (mut last, mut pause) = (None, PAUSE);
+        let (mut last, mut pause, mut floor) = (None, PAUSE, PAUSE);
+        let mut was_open = false;
         loop {
             let answer = self.get(&at, last.as_deref()).await;
             drop(opened.take());
@@ -112,21 +133,30 @@ impl Core {
                 return;
             }
             match answer {
-                Ok(answer) if answer.status() == StatusCode::NOT_FOUND && at.id.is_some() => {
+                // The session has just begun: there is no stream here, whatever the status.
+                Ok(answer) if !was_open && answer.status().is_client_error() => return,
+                Ok(answer)
+                    if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE)
+                        && at.id.is_some() =>
+                {
                     // Whoever sends a message may have noticed first.
                     match self.renew_soon(at.generation).await {
                         Ok(()) => return,
                         Err(failure) => tracing::debug!(%failure, "no new session yet"),
                     }
+                    pause = longer(pause, floor);
                 }
                 Ok(answer) if answer.status().is_success() && answer.is(EVENT_STREAM) => {
-                    let mut reading = Reading { pause: PAUSE, ..self.reading(answer, last.take(), &at) };
+                    was_open = true;
+                    let mut reading = Reading { floor, ..self.reading(answer, last.take(), &at) };
                     self.read(&mut reading, None).await;
-                    (last, pause) = (reading.last, reading.pause);
+                    floor = reading.floor;
+                    pause = if reading.is_used { floor } else { longer(pause, floor) };
+                    last = reading.last;
                 }
                 // It has none, or it is not for us.
                 Ok(answer) if answer.status().is_client_error() || answer.status().is_success() => return,
-                _ => pause = (pause * 2).min(Duration::from_secs(10)),
+                _ => pause = (pause * 2).min(Duration::from_secs(10)).max(floor),
             }
             sleep(pause).await;
         }
@@ -137,11 +167,11 @@ impl Core {
         self: &Arc<Self>,
         generation: u64,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + '_>> {
-        Box::pin(self.renew(generation))
+        Box::pin(self.renew(generation, Instant::now() + Duration::from_secs(120)))
     }
 
     /// Hands on events until the stream ends, or nothing more is due.
-    async fn read(&self, reading: &mut Reading, mut due: Option<(&Message, &mut usize)>) -> End {
+    async fn read(&self, reading: &mut Reading, mut due: Option<&mut Due<'_>>) -> End {
         while let Some(event) = next(&mut reading.events).await {
             let event = match event {
                 Ok(event) => event,
@@ -150,32 +180,76 @@ impl Core {
                     return End::Broken;
                 }
             };
-            if let Some(id) = event.id {
-                reading.last = Some(id);
+            if let Some(id) = &event.id {
+                reading.last = Some(id.clone());
             }
             if let Some(retry) = event.retry {
-                reading.pause = Duration::from_millis(retry.min(60_000));
+                reading.floor = Duration::from_millis(retry.min(60_000)).max(PAUSE);
             }
-            let is_message = matches!(event.event.as_deref(), None | Some("" | "message"));
-            let Some(data) = event.data.filter(|data| is_message && !data.trim().is_empty()) else {
-                continue;
-            };
-            let answers = due.as_ref().is_some_and(|(message, _)| self.look_at(message, data.as_bytes()));
-            self.write_text(data.into_bytes()).await;
-            if let (true, Some((_, due))) = (answers, &mut due) {
-                **due -= 1;
-                if **due == 0 {
-                    return End::Done;
-                }
+            let Some(data) = data_of(event) else { continue };
+            match self.take(data, &mut due).await {
+                Some(end) => return end,
+                None => reading.is_used = true,
             }
         }
         End::Broken
     }
 
+    /// Hands on what an event brought, if it is a message. Says whether that was the end of it.
+    async fn take(&self, data: String, due: &mut Option<&mut Due<'_>>) -> Option<End> {
+        if data.trim_start().starts_with('[') {
+            return self.take_several(data, due).await;
+        }
+        let Ok(said) = serde_json::from_str::<Envelope<'_>>(&data) else { return None };
+        if said.method.is_some() {
+            self.write_text(data.into_bytes()).await;
+            return None;
+        }
+        let Some(due) = due else {
+            let awaited = said.id.is_some_and(|id| self.is_under_way(id.get()));
+            if awaited && said.is_message() {
+                self.write_text(data.into_bytes()).await;
+            }
+            return None;
+        };
+        if due.may_be_lost && lost::says(StatusCode::OK, data.as_bytes()) {
+            return Some(End::Lost);
+        }
+        if self.look_at(due.message, data.as_bytes()) {
+            self.write_text(data.into_bytes()).await;
+            due.left -= 1;
+            return (due.left == 0).then_some(End::Done);
+        }
+        // It answers something, and nothing else can be asked on this stream.
+        if let (Some(id), true) = (due.message.id(), said.result.is_some() || said.error.is_some()) {
+            self.refuse(due.message.owed(), &no_answer_to(id, data.as_bytes())).await;
+            return Some(End::Done);
+        }
+        tracing::debug!("an event that is no message is left out");
+        None
+    }
+
+    /// Several messages in one, as one revision had it.
+    async fn take_several(&self, data: String, due: &mut Option<&mut Due<'_>>) -> Option<End> {
+        let all = serde_json::from_str::<Vec<Envelope<'_>>>(&data).ok()?;
+        if all.is_empty() || !all.iter().all(Envelope::is_message) {
+            return None;
+        }
+        let answered = |due: &Due<'_>| {
+            let owed = due.message.owed().iter();
+            owed.filter(|id| all.iter().any(|said| said.answers(id))).count()
+        };
+        let answered = due.as_ref().map_or(0, |due| answered(due));
+        self.write_text(data.into_bytes()).await;
+        let due = due.as_mut()?;
+        due.left = due.left.saturating_sub(answered);
+        (due.left == 0).then_some(End::Done)
+    }
+
     fn reading(&self, answer: Answer, last: Option<String>, at: &Session) -> Reading {
         let lineage = Lineage::new(self.url.clone(), at.id.clone(), last.clone());
         let events = sse::events(answer.body, LARGEST, lineage, self.transport.oversized().clone());
-        Reading { events, last, pause: PAUSE }
+        Reading { events, last, floor: PAUSE, is_used: false }
     }
 
     async fn get(&self, at: &Session, last: Option<&str>) -> Result<Answer, Failure> {
@@ -188,6 +262,19 @@ impl Core {
         }
         self.transport.send(request).await.map_err(|error| Failure::of_transport(&error))
     }
+}
+
+/// What is owed on a stream.
+struct Due<'a> {
+    message: &'a Message,
+    left: usize,
+    may_be_lost: bool,
+}
+
+/// What an event brings, if it can be a message: events of other names are of something else.
+fn data_of(event: Sse) -> Option<String> {
+    let is_message = matches!(event.event.as_deref(), None | Some("" | "message"));
+    event.data.filter(|data| is_message && !data.trim().is_empty())
 }
 
 async fn next(events: &mut Events) -> Option<Result<Sse, sse_stream::Error>> {

@@ -37,9 +37,13 @@ impl Stream for Events {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(parser) = &mut self.parser else { return Poll::Ready(None) };
         let next = match ready!(parser.as_mut().poll_next(cx)) {
-            Some(Ok(event)) => {
+            Some(Ok(mut event)) => {
                 if let Some(id) = &event.id {
                     self.lineage.seen(id);
+                }
+                // Events of other names are of something else than MCP, whatever they hold.
+                if !matches!(event.event.as_deref(), None | Some("" | "message")) {
+                    event.data = None;
                 }
                 return Poll::Ready(Some(Ok(event)));
             }

@@ -17,10 +17,12 @@
 
 mod codex;
 mod install;
+mod logins;
 mod origins;
 mod unavailable;
 
 pub use codex::{Codex, ExecServer, codex};
 pub use install::{npm, pip};
+pub use logins::RealLogin;
 pub use origins::RealOrigin;
 pub use unavailable::Unavailable;

@@ -164,6 +164,11 @@ impl RealOrigin {
         *self.ports.get(name).unwrap_or_else(|| panic!("no port is called {name}"))
     }
 
+    /// What a script serves that needs no folder.
+    pub(super) async fn of_script(command: Command) -> Result<Self, Unavailable> {
+        Self::start(command, directory()?).await
+    }
+
     /// Starts a script, which says its ports and `ready`, and ends when its input does.
     async fn start(command: Command, directory: TempDir) -> Result<Self, Unavailable> {
         let process = Process::start(command).map_err(failed)?;

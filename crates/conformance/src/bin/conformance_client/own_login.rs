@@ -31,6 +31,7 @@ pub async fn run(
         secret: wanted.context.client_secret.clone().map(Secret::new),
         metadata_url: Some(CLIENT_METADATA.to_owned()),
         name: "afield-conformance-client".to_owned(),
+        auth: None,
     };
     // An authorization server that changes does so between two sessions.
     let mut sessions = if wanted.scenario == "auth/authorization-server-migration" { 3 } else { 1 };

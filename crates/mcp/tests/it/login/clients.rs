@@ -2,8 +2,8 @@
 
 use super::{World, ping, sign_in, token};
 use afield_mcp::login::{
-    Authorizer, ClientCredentials, ClientProof, ClientSettings, LoggedOut, LoginState, Secret, SigningKey,
-    logout,
+    Authorizer, Beforehand, ClientCredentials, ClientProof, ClientSettings, LoggedOut, LoginState, Secret,
+    SigningKey, logout,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
@@ -117,7 +117,13 @@ async fn a_program_logs_in_by_itself() {
     ] {
         let world = World::start().await;
         world.site.set(|site| site.methods = vec![method]);
-        let client = ClientCredentials { id: "by-hand".into(), proof, scopes: Vec::new(), resource: None };
+        let client = ClientCredentials {
+            id: "by-hand".into(),
+            proof,
+            scopes: Vec::new(),
+            auth: None,
+            beforehand: Beforehand::default(),
+        };
         let start =
             || Authorizer::for_client(world.http.clone(), world.server(), world.store(), client.clone());
         for authorizer in [start(), start()] {

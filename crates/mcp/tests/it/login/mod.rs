@@ -7,7 +7,9 @@ mod flow;
 mod person;
 mod placement;
 mod processes;
+mod real;
 mod secrecy;
+mod servers;
 mod store;
 
 use afield_client::{HttpClient, Local};

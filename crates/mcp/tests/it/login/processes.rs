@@ -2,7 +2,7 @@
 
 use super::{World, local, token};
 use afield_mcp::login::{Authorizer, ClientSettings, Protection, Server, TokenStore};
-use std::process::Stdio;
+use std::{path::Path, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdout, Command},
@@ -10,13 +10,14 @@ use tokio::{
 
 const FOLDER: &str = "AFIELD_TEST_TOKENS";
 const URL: &str = "AFIELD_TEST_URL";
+const PLACEMENT: &str = "AFIELD_TEST_PLACEMENT";
 
 /// Proves nothing by itself: it is what the processes of the next test run.
 #[tokio::test]
 async fn one_of_many_processes() {
     let (Ok(folder), Ok(url)) = (std::env::var(FOLDER), std::env::var(URL)) else { return };
     let store = TokenStore::new(folder, Protection::File);
-    let server = Server::new(&url, "local").unwrap();
+    let server = Server::new(&url, std::env::var(PLACEMENT).unwrap()).unwrap();
     let authorizer = Authorizer::new(local(), server, store, ClientSettings::default());
     println!("\nready");
     let mut line = String::new();
@@ -32,7 +33,14 @@ async fn eight_processes_renew_once() {
     let world = World::start().await;
     world.site.set(|site| site.first_lasts = 0);
     world.logged_in().await;
-    let mut processes: Vec<_> = (0..8).map(|_| start(&world)).collect();
+    let tokens = many(8, &world.tokens(), &world.site.url(), "local").await;
+    assert_eq!((world.site.refreshes(), world.site.revoked()), (1, 0));
+    assert!(tokens.iter().all(|token| *token == tokens[0] && world.site.is_good(token)), "{tokens:?}");
+}
+
+/// What as many processes get which all ask at once.
+pub async fn many(count: usize, folder: &Path, url: &str, placement: &str) -> Vec<String> {
+    let mut processes: Vec<_> = (0..count).map(|_| start(folder, url, placement)).collect();
     for (_, lines) in &mut processes {
         says(lines, "ready").await;
     }
@@ -44,15 +52,15 @@ async fn eight_processes_renew_once() {
         tokens.push(says(lines, "token ").await);
         assert!(process.wait().await.unwrap().success());
     }
-    assert_eq!((world.site.refreshes(), world.site.revoked()), (1, 0));
-    assert!(tokens.iter().all(|token| *token == tokens[0] && world.site.is_good(token)), "{tokens:?}");
+    tokens
 }
 
-fn start(world: &World) -> (Child, BufReader<ChildStdout>) {
+fn start(folder: &Path, url: &str, placement: &str) -> (Child, BufReader<ChildStdout>) {
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "login::processes::one_of_many_processes", "--nocapture"])
-        .env(FOLDER, world.tokens())
-        .env(URL, world.site.url())
+        .env(FOLDER, folder)
+        .env(URL, url)
+        .env(PLACEMENT, placement)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -2,3 +2,5 @@
 
 mod managing;
 mod relaying;
+mod scripted;
+mod strange;

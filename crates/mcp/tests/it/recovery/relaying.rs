@@ -12,20 +12,30 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// A host that speaks lines.
-struct Host {
-    input: Option<DuplexStream>,
+pub struct Host {
+    pub input: Option<DuplexStream>,
     output: Lines<BufReader<DuplexStream>>,
-    relay: JoinHandle<std::io::Result<()>>,
+    pub relay: JoinHandle<std::io::Result<()>>,
 }
 
 impl Host {
     async fn of(server: &Server) -> Self {
+        Self::at(&server.url()).await
+    }
+
+    /// One that has said nothing yet.
+    pub fn of_url(url: &str) -> Self {
         let (input, there) = tokio::io::duplex(1 << 16);
         let (here, output) = tokio::io::duplex(1 << 16);
         let transport = HttpTransport::new(Arc::new(Local::new(EgressConfig::default()).unwrap()));
-        let relay = Relay::new(server.url(), transport);
+        let relay = Relay::new(url, transport);
         let relay = tokio::spawn(relay.run(there, here, CancellationToken::new()));
-        let mut host = Self { input: Some(input), output: BufReader::new(output).lines(), relay };
+        Self { input: Some(input), output: BufReader::new(output).lines(), relay }
+    }
+
+    /// One whose session has begun.
+    pub async fn at(url: &str) -> Self {
+        let mut host = Self::of_url(url);
         let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
         host.say(json!({ "jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params })).await;
         assert_eq!(host.hear().await["id"], "init");
@@ -33,23 +43,27 @@ impl Host {
         host
     }
 
-    async fn say(&mut self, message: Value) {
-        let line = format!("{message}\n");
-        self.input.as_mut().unwrap().write_all(line.as_bytes()).await.unwrap();
+    pub async fn say(&mut self, message: Value) {
+        self.raw(&message.to_string()).await;
     }
 
-    async fn call(&mut self, id: u64, tool: &str) {
+    /// Says a line that may be no message.
+    pub async fn raw(&mut self, line: &str) {
+        self.input.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    pub async fn call(&mut self, id: u64, tool: &str) {
         self.say(json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool } }))
             .await;
     }
 
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         let line = within("a message", self.output.next_line()).await.unwrap().expect("the relay goes on");
         serde_json::from_str(&line).unwrap()
     }
 
     /// Ends its input, and waits for the relay's end.
-    async fn end(mut self) -> std::io::Result<()> {
+    pub async fn end(mut self) -> std::io::Result<()> {
         drop(self.input.take());
         within("the relay's end", self.relay).await.unwrap()
     }
