@@ -53,7 +53,9 @@ impl Lifetime {
     pub(crate) fn at(&self, wall: u64, monotonic: Instant) -> Vigour {
         let Some(ends) = &self.0 else { return Vigour::Good };
         let by_wall = ends.wall.saturating_sub(wall);
-        let left = by_wall.min(ends.monotonic.saturating_duration_since(monotonic).as_secs());
+        // The last part of a second counts as one: a token is good to its end.
+        let by_monotonic = ends.monotonic.saturating_duration_since(monotonic).as_millis().div_ceil(1000);
+        let left = by_wall.min(u64::try_from(by_monotonic).unwrap_or(u64::MAX));
         match left {
             0 => Vigour::Ended,
             left if left <= ends.ahead => Vigour::Waning,
