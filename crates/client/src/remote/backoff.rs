@@ -26,8 +26,13 @@ impl Backoff {
 }
 
 /// Between half and all of this time, so that clients who wait together do not come together.
-pub(crate) fn jittered(full: Duration) -> Duration {
-    full / 2 + full.mul_f64(f64::from(random()) / f64::from(u32::MAX)) / 2
+fn jittered(full: Duration) -> Duration {
+    full / 2 + anywhere_up_to(full) / 2
+}
+
+/// Between nothing and all of this time, so that clients who have come together do not come so again.
+pub(super) fn anywhere_up_to(full: Duration) -> Duration {
+    full.mul_f64(f64::from(random()) / f64::from(u32::MAX))
 }
 
 fn random() -> u32 {

@@ -10,6 +10,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod link;
+mod others;
 mod passing;
 mod program;
 mod route;

@@ -1,10 +1,11 @@
 use super::{
-    backoff::{Backoff, jittered},
-    config::{Endpoint, RemoteConfig},
+    backoff::Backoff,
+    config::RemoteConfig,
     connect::after,
     driver::{Driver, End},
     endpoint::{self, Opened, Resumption},
     error::ConnectError,
+    others::Others,
     passing::{Aim, is_passing},
     route::Route,
     shared::{Shared, State},
@@ -19,47 +20,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
-
-/// How soon another connection is tried when another executor has answered than the one that has the session: at most. Nobody
-/// is spared by waiting longer, and the balancer may choose the right one next.
-const NEXT_EXECUTOR: Duration = Duration::from_secs(1);
-
-/// How often and for how long one and the same other executor answers, and nobody else, until it is taken for the one that
-/// had the session, started again: no balancer chooses it each time of so many by chance.
-const SAME_ANSWERS: u32 = 12;
-const SAME_ANSWERS_FOR: Duration = Duration::from_secs(12);
-
-/// The other executors that have answered on one way back.
-struct Others {
-    /// Whether something may stand between that chooses among executors.
-    may_be_balanced: bool,
-    same: Option<(String, Instant, u32)>,
-}
-
-impl Others {
-    fn new(endpoint: &Endpoint) -> Self {
-        let is_near = matches!(endpoint, Endpoint::Url(url) if url.starts_with("unix:"));
-        Self { may_be_balanced: !is_near, same: None }
-    }
-
-    /// This other executor has answered. Returns whether the one that had the session is certainly gone.
-    fn have_replaced_it(&mut self, instance: Option<&str>, now: Instant) -> bool {
-        if !self.may_be_balanced {
-            return true;
-        }
-        let Some(instance) = instance else { return false };
-        match &mut self.same {
-            Some((same, since, count)) if same == instance => {
-                *count += 1;
-                *count >= SAME_ANSWERS && now >= *since + SAME_ANSWERS_FOR
-            }
-            same => {
-                *same = Some((instance.to_owned(), now, 1));
-                false
-            }
-        }
-    }
-}
 
 /// How long one attempt to come back may take, and how many times the longest round trip that was seen, if that is more: a path
 /// that was dead may be well again, and only another attempt finds that out.
@@ -201,8 +161,7 @@ impl Session {
                 if others.have_replaced_it(instance.as_deref(), Instant::now()) {
                     return Err(format!("{why}; {error}"));
                 }
-                // In step with another client, a balancer that takes turns would give both the wrong one for ever.
-                wait = wait.min(jittered(NEXT_EXECUTOR));
+                wait = wait.min(Others::wait());
                 // What begins now need not wait for the executor that has this session.
                 self.shared.lock().astray = true;
             }
@@ -276,33 +235,4 @@ fn end_session(mut state: MutexGuard<'_, State>, why: &str, evicted: bool) {
     state.take_all(&mut woken);
     drop(state);
     woken.into_iter().for_each(Waker::wake);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Proves when another executor that answers is taken for the one that had the session, started again: at once on a Unix
-    /// socket, elsewhere once nobody else has answered often enough and for long enough (case 149).
-    #[test]
-    fn same_other_executor_replaces_the_lost_one_in_time() {
-        let now = Instant::now();
-        assert!(Others::new(&Endpoint::Url("unix:/run/x.sock".into())).have_replaced_it(Some("b"), now));
-        let mut others = Others::new(&Endpoint::Url("wss://executor.example".into()));
-        let replaced = |others: &mut Others, seconds| {
-            others.have_replaced_it(Some("b"), now + Duration::from_secs(seconds))
-        };
-        for second in 0..12 {
-            assert!(!replaced(&mut others, second));
-        }
-        assert!(!others.have_replaced_it(Some("c"), now), "another one: they are several");
-        for second in 20..32 {
-            assert!(!replaced(&mut others, second));
-        }
-        assert!(replaced(&mut others, 32));
-        assert!(
-            !others.have_replaced_it(None, now + Duration::from_secs(60)),
-            "one that does not say which it is"
-        );
-    }
 }

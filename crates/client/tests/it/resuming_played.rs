@@ -5,7 +5,7 @@ use crate::support::{
 };
 use afield_client::{ConnectionState, HttpClient, Remote, RemoteConfig};
 use afield_exchange::{Kind, RequestBody, Response, Retry};
-use afield_testkit::{Origin, Peer, Toxic, pattern, toxic::Cut, within};
+use afield_testkit::{Origin, Peer, PeerServer, Toxic, pattern, toxic::Cut, within};
 use bytes::Bytes;
 use futures_util::{poll, stream};
 use serde_json::{Value, json};
@@ -35,19 +35,56 @@ fn body(call: &Value, end: bool, offset: u64, bytes: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Proves that an executor that closes the connection because of what this side said is not asked again: on the next
-/// connection this side would say the same, and so on for ever.
+/// Proves the rows of docs/protocol.md about a session's connection: after which close codes, and ends without one, the session is
+/// sought again, and after which it is lost: on the next connection this side would say the same, and so on for ever.
 #[tokio::test]
-async fn a_connection_closed_for_what_was_said_on_it_is_not_replaced() {
-    for code in [1002, 1003, 1007, 1008, 1009, 1010] {
+async fn close_codes_of_a_session_mean_what_the_table_says() {
+    let is_final = [4001, 4401, 1002, 1003, 1007, 1008, 1009, 1010].map(|code| (Some(code), false));
+    let is_passing = [1000, 1001, 1011, 1012, 1013, 1014, 3000, 4000, 4999].map(|code| (Some(code), true));
+    for (code, passing) in is_final.into_iter().chain(is_passing).chain([(None, true)]) {
         let Played { server, remote, mut executor } = played_resumable().await;
-        let (result, ()) = tokio::join!(within("the call fails", remote.call(any())), async {
-            next_call(&mut executor).await;
-            executor.close(code, "no").await;
-        });
-        let error = result.unwrap_err();
-        assert_eq!(lost(&error), (Kind::SessionLost, Retry::Unknown, None), "{code}: {error:?}");
-        assert!(poll!(pin!(server.accept())).is_pending());
+        let call = tokio::spawn(async move { remote.call(any()).await });
+        next_call(&mut executor).await;
+        match code {
+            Some(code) => drop(executor.close(code, "no").await),
+            None => executor.reset(),
+        }
+        if passing {
+            resumption(&server).await;
+            assert!(!call.is_finished(), "{code:?}");
+            call.abort();
+        } else {
+            let error = within("the call fails", call).await.unwrap().unwrap_err();
+            assert_eq!(lost(&error), (Kind::SessionLost, Retry::Unknown, None), "{code:?}: {error:?}");
+            assert!(poll!(pin!(server.accept())).is_pending(), "{code:?}");
+        }
+    }
+}
+
+/// Proves the rows of docs/protocol.md about a connection that ends before `initialize` is answered: what did not end by the
+/// executor's will is tried again (case 151).
+#[tokio::test]
+async fn close_codes_before_a_session_mean_what_the_table_says() {
+    let is_passing = [1000, 1001, 1008, 1011, 1013, 4000].map(|code| (Some(code), true));
+    for (code, passing) in
+        [(Some(4001), false), (Some(4401), false), (None, true)].into_iter().chain(is_passing)
+    {
+        let server = PeerServer::start().await;
+        let waiting = RemoteConfig { wait: true, ..config(server.url()) };
+        let connecting = tokio::spawn(Remote::connect(waiting));
+        let mut executor = server.accept().await;
+        executor.asked("initialize").await;
+        match code {
+            Some(code) => drop(executor.close(code, "no").await),
+            None => executor.reset(),
+        }
+        if passing {
+            let _executor = session(&server, true).await;
+            within("it connects", connecting).await.unwrap().unwrap();
+        } else {
+            assert!(within("it is refused", connecting).await.unwrap().is_err(), "{code:?}");
+            assert!(poll!(pin!(server.accept())).is_pending(), "{code:?}");
+        }
     }
 }
 
