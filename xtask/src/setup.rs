@@ -5,13 +5,18 @@ use crate::{Result, deny, run};
 /// Installs what is missing; does nothing where all is there.
 pub fn setup() -> Result {
     deny::install()?;
-    debian_package("chromium", "chromium")
+    debian_package("chromium", "chromium")?;
+    debian_package("squid", "squid")?;
+    debian_package("tinyproxy", "tinyproxy-bin")?;
+    debian_package("sshd", "openssh-server")?;
+    debian_package("ssh", "openssh-client")
 }
 
-/// Installs a package of Debian's and its kin unless its command answers already. Where there is no `apt-get`, it says what is
-/// missing and goes on: tests that need the command say so.
+/// Installs a package of Debian's and its kin unless its command is there already. Where there is no `apt-get`, it says what is
+/// missing and goes on: tests that need the command say so. Services that come along are not started: tests start their own.
 fn debian_package(command: &str, package: &str) -> Result {
-    if run::succeeds(run::program(command, "--version")) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|folder| folder.join(command).is_file()) {
         return Ok(());
     }
     if !run::succeeds(run::program("apt-get", "--version")) {
@@ -19,7 +24,9 @@ fn debian_package(command: &str, package: &str) -> Result {
         return Ok(());
     }
     run::run(run::program("apt-get", "update -qq"))?;
-    run::run(run::program("apt-get", &format!("install -y -qq --no-install-recommends {package}")))
+    let mut install = run::program("apt-get", &format!("install -y -qq --no-install-recommends {package}"));
+    install.env("SYSTEMD_OFFLINE", "1").env("RUNLEVEL", "1");
+    run::run(install)
 }
 
 /// Installs a Cargo tool unless it answers already. Without optimisation: it builds in a third of the time.

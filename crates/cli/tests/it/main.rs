@@ -22,6 +22,8 @@ mod output;
 mod own_host;
 mod parity;
 mod protocol_check;
+mod real_proxies;
+mod real_ssh;
 mod redirected_bodies;
 mod secrets;
 mod serve;

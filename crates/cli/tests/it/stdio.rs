@@ -40,7 +40,7 @@ fn messages(output: &[u8]) -> Vec<Value> {
 }
 
 /// An executor on a Unix socket.
-async fn listening(socket: &Path) -> Child {
+pub async fn listening(socket: &Path) -> Child {
     let listen = format!("unix:{}", socket.display());
     let mut command = afield(&["serve", "--listen", &listen, "--log", "off", "--policy", "standard"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -51,16 +51,20 @@ async fn listening(socket: &Path) -> Child {
 
 /// A program that notes its process id and becomes `afield` with these arguments.
 fn noting(directory: &Path, name: &str, arguments: &str) -> (PathBuf, PathBuf) {
+    noting_of(directory, name, &format!("'{}' {arguments}", env!("CARGO_BIN_EXE_afield")))
+}
+
+/// A program that notes its process id and becomes this one.
+pub fn noting_of(directory: &Path, name: &str, becomes: &str) -> (PathBuf, PathBuf) {
     let (program, pids) = (directory.join(name), directory.join(format!("{name}.pids")));
-    let binary = env!("CARGO_BIN_EXE_afield");
-    let script = format!("#!/bin/sh\necho $$ >> '{}'\nexec '{binary}' {arguments}\n", pids.display());
+    let script = format!("#!/bin/sh\necho $$ >> '{}'\nexec {becomes}\n", pids.display());
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     (program, pids)
 }
 
 /// Kills the program that was started last.
-fn kill_last(pids: &Path) {
+pub fn kill_last(pids: &Path) {
     let pid = fs::read_to_string(pids).unwrap().lines().last().unwrap().parse().unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
@@ -127,16 +131,10 @@ async fn answers_cut_are_told_by_exit_code() {
     assert_eq!(end(&mut child).await, Some(74));
 }
 
-/// Proves that a download, an upload and POSTs go on when the program that carries the session is killed in their middle: each
-/// is sent to the origin once, and no byte is lost (case 184).
-#[tokio::test]
-async fn session_survives_kill_of_its_carrier() {
+/// A download, an upload and POSTs go on when what carries their session is killed in their middle by `kill`, three times: each
+/// is sent to the origin once, and no byte is lost.
+pub async fn survives(mut config: RemoteConfig, kill: impl Fn(u32)) {
     let origin = Origin::start().await;
-    let directory = tempfile::tempdir().unwrap();
-    let socket = directory.path().join("executor.sock");
-    let _executor = listening(&socket).await;
-    let (program, pids) = noting(directory.path(), "carrier", &format!("stdio unix:{}", socket.display()));
-    let mut config = RemoteConfig::command(program.to_str().unwrap(), Vec::new());
     config.wait = false;
     let remote = Remote::connect(config).await.unwrap();
     let mut watch = remote.watch();
@@ -168,7 +166,7 @@ async fn session_survives_kill_of_its_carrier() {
         })
         .await;
 
-        kill_last(&pids);
+        kill(round);
         let again = |state: &ConnectionState| matches!(state, ConnectionState::Connected { resumed, .. } if *resumed == round);
         within("the session goes on", watch.wait_for(again)).await.unwrap();
 
@@ -185,6 +183,19 @@ async fn session_survives_kill_of_its_carrier() {
         }
         assert!(read == pattern::bytes(0, 1_000_000), "{} bytes", read.len());
     }
+    assert_eq!(origin.received(), 15, "every request was sent once");
+}
+
+/// Proves that a download, an upload and POSTs go on when the program that carries the session is killed in their middle: each
+/// is sent to the origin once, and no byte is lost (case 184).
+#[tokio::test]
+async fn session_survives_kill_of_its_carrier() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("executor.sock");
+    let _executor = listening(&socket).await;
+    let (program, pids) = noting(directory.path(), "carrier", &format!("stdio unix:{}", socket.display()));
+    let config = RemoteConfig::command(program.to_str().unwrap(), Vec::new());
+    survives(config, |_| kill_last(&pids)).await;
     assert_eq!(fs::read_to_string(&pids).unwrap().lines().count(), 4);
 }
 

