@@ -7,10 +7,13 @@
 
 mod answers;
 mod environment;
+mod event_streams;
 mod frame_decoding;
 mod gateway_requests;
 mod header_hygiene;
 mod mutate;
+mod oauth_metadata;
+mod proxy_protocol;
 mod response_heads;
 mod resumable;
 mod rng;
@@ -19,9 +22,12 @@ pub mod smoke;
 mod targets;
 
 pub use answers::answers;
+pub use event_streams::event_streams;
 pub use frame_decoding::frame_decoding;
 pub use gateway_requests::gateway_requests;
 pub use header_hygiene::header_hygiene;
+pub use oauth_metadata::oauth_metadata;
+pub use proxy_protocol::proxy_protocol;
 pub use response_heads::response_heads;
 pub use resumable::resumable;
 pub use seeds::seeds;

@@ -1,19 +1,17 @@
 //! `afield config`: which file is read, and whether it is right.
 
-mod memory;
-
 use crate::{
     config_flags::{ConfigFlags, failure, unusable, warn},
     console::print,
     console::print_json,
     failure::Failure,
+    gateway,
     request::Size,
     serve,
 };
-use afield_config::{Config, LoadError, Place, Problem, Variables};
+use afield_config::{Config, LoadError, Variables};
 use afield_exchange::Limits;
 use clap::{Args, Subcommand};
-use memory::Memory;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -57,33 +55,18 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
     }
 }
 
-/// Tokens of executors and of the gateway that cannot be read here and now.
-fn unreadable_tokens(config: &Config, file: &str) -> Vec<Problem> {
-    let variables = Variables::of_process();
-    let executors = config
-        .executors
-        .values()
-        .map(|executor| (format!("executors.{}", executor.name), executor.token.as_ref()));
-    let all = executors.chain([("gateway".to_owned(), config.gateway.token.as_ref())]);
-    let unreadable = all.filter_map(|(of, token)| Some((of, token?.read(&variables).err()?)));
-    let fix = "requests that need it fail; perhaps it is there where they are made";
-    unreadable
-        .map(|(of, why)| Problem::new(Place::whole(file), &of, format!("its token: {why}"), fix))
-        .collect()
-}
-
 fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), Failure> {
     let file = flags.location()?.path.display().to_string();
     let loaded = Config::load(flags.config.as_deref(), &Variables::of_process());
     let (errors, warnings) = match &loaded {
         Ok(config) => {
-            let (errors, mut warnings) = serve::check(&config.serving, &file);
-            if let Some((what, fix)) = Memory::of(&limits(config), memory).problem() {
-                warnings.push(Problem::new(Place::whole(file.as_str()), "limits.kept_bytes", what, fix));
-            }
-            warnings.extend(unreadable_tokens(config, &file));
+            let serve =
+                serve::check(&serve::Flags::default(), &config.serving, config.file.as_deref(), memory);
+            let serve = serve.at_check("afield serve", &file);
+            let gateway = gateway::check(config).at_check("afield gateway", &file);
+            let warnings = serve.1.into_iter().chain(gateway.1);
             (
-                config.faults().cloned().chain(errors).collect(),
+                config.faults().cloned().chain(serve.0).chain(gateway.0).collect(),
                 config.warnings.iter().cloned().chain(warnings).collect(),
             )
         }
@@ -112,7 +95,7 @@ fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), 
                 config.serving.policy.rules.len(),
                 config.serving.secrets.len(),
                 config.serving.upstreams.len(),
-                Memory::of(&limits(&config), memory),
+                serve::Memory::of(&limits(&config), memory),
             ))?,
             None => print(format!("{file}: not there, so nothing is configured\n"))?,
         },

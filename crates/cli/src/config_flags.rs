@@ -1,5 +1,9 @@
 use crate::console::note;
-use crate::{ExitCode, failure::Failure};
+use crate::{
+    ExitCode,
+    failure::Failure,
+    files::{self, Used},
+};
 use afield_config::{Config, EditError, LoadError, Location, Problem, Problems, Variables};
 use clap::Args;
 use std::path::PathBuf;
@@ -25,6 +29,12 @@ impl ConfigFlags {
     pub fn load(&self) -> Result<Config, Failure> {
         let config = Config::load(self.config.as_deref(), &Variables::of_process())
             .map_err(|error| failure(&error))?;
+        // Whoever can write it has programs started, and tokens sent, as he likes.
+        if let Some(file) = &config.file {
+            let refused = |why: String| Failure::new(ExitCode::Config, why);
+            let warnings = files::check(&Used::Decides(file.clone())).map_err(refused)?;
+            warnings.iter().for_each(|what| note!("warning: {what}"));
+        }
         Ok(config)
     }
 }

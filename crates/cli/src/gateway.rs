@@ -1,5 +1,6 @@
 //! `afield gateway`: servers that only an executor can reach, on a port of this machine, until it is told to stop.
 
+mod check;
 mod clients;
 mod flags;
 mod login;
@@ -7,7 +8,7 @@ mod plan;
 mod reload;
 mod said;
 
-use crate::{ExitCode, console::report, failure::Failure, signals::Signals};
+use crate::{ExitCode, console::report, failure::Failure, faults::Faults, signals::Signals};
 use afield_egress::OwnListeners;
 use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest};
 use clients::{Clients, nowhere};
@@ -19,6 +20,11 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use flags::Flags;
 
+/// What keeps a gateway from starting as this file says, and what is worth a word.
+pub(crate) fn check(config: &afield_config::Config) -> Faults {
+    check::check(&Flags::default(), config).1
+}
+
 /// Runs the gateway and answers with the exit code once it has drained.
 pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
     match gateway(flags, signals).await {
@@ -28,7 +34,7 @@ pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
 }
 
 async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
-    let plan = Plan::of(flags.clone())?;
+    let plan = Plan::of(&flags)?;
     let own_listeners = OwnListeners::default();
     let mut clients = Clients::new(plan.access.clone(), own_listeners.clone());
     let mut logins = Logins::default();

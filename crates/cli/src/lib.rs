@@ -16,6 +16,8 @@ mod doctor;
 mod executor;
 mod exit_code;
 mod failure;
+mod faults;
+mod files;
 mod flags;
 mod gateway;
 mod logging;

@@ -28,12 +28,7 @@ impl Logging {
 /// Sends log events that pass `filter` to stderr, a line each. A stderr that is not read delays nobody: lines that do
 /// not fit the queue are dropped and counted, and the count is logged once stderr is read again.
 pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
-    let targets = parse(filter).map_err(|why| {
-        Failure::new(ExitCode::Usage, format!("the log filter {filter:?} is not understood: {why}"))
-            .with_hint(
-                "write off, error, warn, info, debug or trace, or targets such as info,afield_egress=debug",
-            )
-    })?;
+    let targets = targets(filter)?;
     if targets == Targets::from_str("off").unwrap_or_default() {
         return Ok(Logging(None));
     }
@@ -45,6 +40,20 @@ pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
     // Fails only where a subscriber is set already, as in a test: then that one is kept.
     let _ = tracing::subscriber::set_global_default(registry().with(format));
     Ok(Logging(Some(writer)))
+}
+
+/// Whether a filter is understood.
+pub(crate) fn check(filter: &str) -> Result<(), Failure> {
+    targets(filter).map(drop)
+}
+
+fn targets(filter: &str) -> Result<Targets, Failure> {
+    parse(filter).map_err(|why| {
+        Failure::new(ExitCode::Usage, format!("the log filter {filter:?} is not understood: {why}"))
+            .with_hint(
+                "write off, error, warn, info, debug or trace, or targets such as info,afield_egress=debug",
+            )
+    })
 }
 
 /// Whether this logs whole messages, with the arguments and results of tools, which are nobody else's to read.

@@ -5,7 +5,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Where a request leaves from, as typed.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Where it leaves from")]
 pub(crate) struct PlaceFlags {
     /// The executor's URL (`ws://…`, `wss://…`, `unix:PATH`, `ssh://HOST`), or `local`: this process. Default: local.

@@ -6,8 +6,8 @@ mod check;
 mod flags;
 mod held;
 mod limits;
+mod memory;
 mod names;
-pub(crate) mod owned;
 mod places;
 mod plan;
 mod reload;
@@ -21,14 +21,18 @@ use crate::{
     failure::Failure,
     signals::Signals,
 };
-use afield_config::{Config, Format, Serving, Variables};
+use afield_config::{Config, Format, Problem, Serving, Variables};
 use afield_executor::{AuditLog, Executor, Reloader, StartError};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) use access::AccessFlags;
 pub(crate) use check::check;
 pub(crate) use flags::Flags;
+pub(crate) use memory::Memory;
 pub(crate) use names::Names;
 pub(crate) use places::Places;
 pub(crate) use plan::preset;
@@ -38,6 +42,22 @@ pub(crate) struct Told {
     flags: Flags,
     said: Serving,
     file: Option<PathBuf>,
+    /// What is worth a word about the file.
+    warnings: Vec<Problem>,
+}
+
+/// What a file says of an executor, and what is worth a word: the file that is named, else the one that is found.
+fn said(file: Option<&Path>) -> Result<(Serving, Vec<Problem>), Failure> {
+    read(file).map(|(_, said, warnings)| (said, warnings))
+}
+
+fn read(file: Option<&Path>) -> Result<(Option<PathBuf>, Serving, Vec<Problem>), Failure> {
+    let config = Config::load(file, &Variables::of_process()).map_err(|error| failure(&error))?;
+    if config.format != Format::Afield {
+        let what = "this is the file of another program, which says nothing of an executor";
+        return Err(Failure::new(ExitCode::Config, what).with_hint("name afield's own file with --config"));
+    }
+    Ok((config.file, config.serving, config.warnings))
 }
 
 impl Told {
@@ -45,17 +65,10 @@ impl Told {
     pub fn of(flags: Flags) -> Result<Self, Failure> {
         let nowhere = flags.config.location().is_err();
         if nowhere {
-            return Ok(Self { flags, said: Serving::default(), file: None });
+            return Ok(Self { flags, said: Serving::default(), file: None, warnings: Vec::new() });
         }
-        let config = Config::load(flags.config.config.as_deref(), &Variables::of_process());
-        let config = config.map_err(|error| failure(&error))?;
-        if config.format != Format::Afield {
-            let what = "this is the file of another program, which says nothing of an executor";
-            return Err(
-                Failure::new(ExitCode::Config, what).with_hint("name afield's own file with --config")
-            );
-        }
-        Ok(Self { flags, said: config.serving, file: config.file })
+        let (file, said, warnings) = read(flags.config.config.as_deref())?;
+        Ok(Self { flags, said, file, warnings })
     }
 
     /// What is to be logged, if the file says so.
@@ -73,17 +86,13 @@ pub(crate) async fn run(told: Told, signals: Signals) -> ExitCode {
 }
 
 async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
-    let Told { flags, said, file } = told;
-    if let Some(file) = &file {
-        let refused = |why: String| Failure::new(ExitCode::ServeUsage, why);
-        owned::check(file).map_err(refused)?.into_iter().for_each(|warning| tracing::warn!("{warning}"));
-    }
-    let plan::Plan { config, tokens, audit, warnings } = plan::plan(flags.clone(), &said)?;
-    warnings.into_iter().for_each(|warning| tracing::warn!("{warning}"));
+    let Told { flags, said, file, warnings } = told;
+    let warned = check(&flags, &said, file.as_deref(), None).at_start()?;
+    warnings.iter().map(ToString::to_string).chain(warned).for_each(|what| tracing::warn!("{what}"));
+    let plan::Plan { config, tokens, audit } = plan::plan(flags.clone(), &said)?;
     let authentication = config.authentication.mode();
     let policy = config.egress.policy.parts().0;
     let reloader = config.reloader.clone();
-    let lacking = [config.egress.secrets.problems(), config.egress.upstreams.problems()].concat();
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
     if let Some(file) = file {
         let names = Names::new(flags.access.clone().or(&said.serve).kinds());
@@ -99,9 +108,6 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
     let hang_up = signal(SignalKind::hangup()).map_err(|error| {
         Failure::new(ExitCode::Internal, format!("could not listen for signals: {error}"))
     })?;
-    for lacking in lacking {
-        tracing::warn!("{lacking}");
-    }
     match executor.url() {
         Some(url) => {
             // For whoever started this and gave port 0. On stdio, standard output belongs to the protocol.

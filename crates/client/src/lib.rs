@@ -46,4 +46,7 @@ mod remote;
 
 pub use http_client::{Exchange, HttpClient};
 pub use local::Local;
-pub use remote::{ConnectError, ConnectionState, Dialect, Endpoint, Remote, RemoteConfig, dial_executor};
+pub use remote::{
+    ConnectError, ConnectionState, Dialect, Endpoint, Remote, RemoteConfig, dial_executor,
+    executor_certificate,
+};

@@ -38,7 +38,7 @@ pub struct HopReport {
     pub rule: Option<String>,
     /// The upstream rule it went by.
     pub upstream: Option<String>,
-    /// The secrets sent with it, by name.
+    /// The secrets sent with it, by name. None, where nothing was sent.
     pub secrets: Vec<String>,
     /// The status of the answer.
     pub status: Option<u16>,
@@ -71,6 +71,8 @@ pub(crate) struct Watch {
     report: Option<HopReport>,
     began: Instant,
     hop: Option<Arc<Hop>>,
+    /// Whether an attempt before that one may have sent something.
+    has_sent: bool,
 }
 
 impl Watch {
@@ -91,7 +93,13 @@ impl Watch {
             duration: Duration::ZERO,
             outcome: HopOutcome::Cancelled,
         };
-        Self { observer: Arc::clone(observer), report: Some(report), began: Instant::now(), hop: None }
+        Self {
+            observer: Arc::clone(observer),
+            report: Some(report),
+            began: Instant::now(),
+            hop: None,
+            has_sent: false,
+        }
     }
 
     pub(crate) fn report(&mut self) -> &mut HopReport {
@@ -100,7 +108,8 @@ impl Watch {
 
     /// The attempt that is made now.
     pub(crate) fn attempt(&mut self, hop: &Arc<Hop>) {
-        self.hop = Some(Arc::clone(hop));
+        let before = self.hop.replace(Arc::clone(hop));
+        self.has_sent |= before.is_some_and(|before| before.may_have_sent());
     }
 
     pub(crate) fn received(&mut self, bytes: usize) {
@@ -122,6 +131,10 @@ impl Drop for Watch {
         if let Some(hop) = &self.hop {
             report.sent = hop.uploaded();
             report.rule = report.rule.or_else(|| hop.judged_by());
+        }
+        // What was refused, or reached nobody, has taken no secret anywhere.
+        if !self.has_sent && !self.hop.as_ref().is_some_and(|hop| hop.may_have_sent()) {
+            report.secrets.clear();
         }
         report.duration = self.began.elapsed();
         self.observer.finished(report);

@@ -30,6 +30,8 @@ struct Watched {
     what: String,
     files: Vec<PathBuf>,
     seen: Vec<Option<Stamp>>,
+    /// Whether it could not be read when that was last tried.
+    has_failed: bool,
     read: Box<dyn FnMut() -> Result<(), String> + Send>,
 }
 
@@ -54,7 +56,8 @@ impl Reloader {
         Self::default()
     }
 
-    /// Has `read` called when any of these files has changed since now. It runs on a thread that may block, and keeps what
+    /// Has `read` called when any of these files has changed since now, and, once it has failed, when any other that is watched
+    /// has. It runs on a thread that may block, and keeps what
     /// there was if it fails. `what` names it for the operator in a word or two.
     pub fn watch(
         &self,
@@ -63,7 +66,7 @@ impl Reloader {
         read: impl FnMut() -> Result<(), String> + Send + 'static,
     ) {
         let seen = stamps(&files);
-        let watched = Watched { what: what.into(), files, seen, read: Box::new(read) };
+        let watched = Watched { what: what.into(), files, seen, has_failed: false, read: Box::new(read) };
         self.0.watched.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
     }
 
@@ -89,12 +92,16 @@ impl Reloader {
 
 impl Inner {
     fn look(&self, when: When, audit: &dyn Audit) {
-        for watched in self.watched.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            // Taken before the files are read: what changes while they are is read again.
-            let seen = stamps(&watched.files);
-            if when == When::Always || seen != watched.seen {
+        let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taken before the files are read: what changes while they are is read again.
+        let seen: Vec<_> = all.iter().map(|watched| stamps(&watched.files)).collect();
+        let any = all.iter().zip(&seen).any(|(watched, seen)| watched.seen != *seen);
+        for (watched, seen) in all.iter_mut().zip(seen) {
+            // What failed may have failed for want of another's file.
+            if when == When::Always || seen != watched.seen || (any && watched.has_failed) {
                 watched.seen = seen;
                 let read = (watched.read)();
+                watched.has_failed = read.is_err();
                 let error = read.as_ref().err().map(String::as_str);
                 audit.record(&AuditEvent::Reloaded { what: &watched.what, error });
             }
@@ -160,8 +167,15 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         assert_eq!(look(When::Changed), 4);
         assert_eq!(look(When::Changed), 4, "a failure is not tried again before something changes");
+        reloader.watch("others", vec![other.clone()], || Ok(()));
+        std::fs::write(&other, "4").unwrap();
+        assert_eq!(look(When::Changed), 5, "a failure is tried again when another's file changes");
+        std::fs::write(&file, "5").unwrap();
+        assert_eq!(look(When::Changed), 6);
+        std::fs::write(&other, "66").unwrap();
+        assert_eq!(look(When::Changed), 6, "what did not fail is left alone");
         let told = audit.0.lock().unwrap();
-        assert_eq!(told.len(), 4);
+        assert_eq!(told.len(), 8);
         assert!(told[0].contains("things") && told[0].contains("None"), "{told:?}");
         assert!(told[3].contains("No such file"), "{told:?}");
     }

@@ -1,4 +1,5 @@
 use crate::{
+    live::Live,
     route::{Route, RouteError},
     token::TokenDigest,
 };
@@ -53,6 +54,17 @@ impl Default for Config {
             head_bytes: 256 * 1024,
             grace: Duration::from_secs(10),
         }
+    }
+}
+
+impl Config {
+    /// Checks what [`Gateway::bind`](crate::Gateway::bind) would refuse, but for what only binding tells. Binds nothing.
+    ///
+    /// # Errors
+    ///
+    /// As those of `bind`.
+    pub fn check(self) -> Result<(), StartError> {
+        Live::new(self).map(drop)
     }
 }
 

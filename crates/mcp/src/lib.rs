@@ -42,6 +42,8 @@ mod delete;
 mod discover;
 mod error;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 pub mod login;
 mod lost;

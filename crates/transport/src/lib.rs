@@ -27,6 +27,8 @@ mod buffer;
 mod closed;
 mod connection;
 mod dial;
+#[doc(hidden)]
+pub mod fuzzing;
 mod listen;
 mod networks;
 mod stdio;
@@ -44,7 +46,7 @@ pub use connection::{Connection, HIGH_WATER, Message, Prefix, Received, Room};
 pub use dial::{
     BearerToken, ClientIdentity, DialConfig, DialError, Dialled, Pin, Proxy, connect, dial, dial_with_cookies,
 };
-pub use listen::{Incoming, ServerTls, Socket, is_off_this_machine};
+pub use listen::{Incoming, ServerTls, Socket, Validity, is_off_this_machine};
 pub use networks::{Networks, NoNetwork};
 pub use stdio::{Stdio, StdioParts, stdio};
 pub use stream::NetStream;

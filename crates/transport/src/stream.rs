@@ -1,3 +1,4 @@
+use crate::Validity;
 use std::{
     io,
     pin::Pin,
@@ -27,6 +28,14 @@ impl NetStream {
             Self::Plain(stream) => Some(stream),
             Self::Tls(stream) => Some(stream.get_ref().0),
             Self::Unix(_) => None,
+        }
+    }
+
+    /// How long the certificates are good that the other end has shown, if it has shown any.
+    pub fn validity(&self) -> Option<Validity> {
+        match self {
+            Self::Tls(stream) => Validity::of(stream.get_ref().1.peer_certificates()?),
+            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 use crate::{ExitCode, failure::Failure};
+use afield_transport::Validity;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What was found of an executor.
 pub(super) struct Report(Result<Box<Well>, Ill>);
@@ -12,6 +13,8 @@ pub(super) struct Well {
     pub capabilities: Option<Vec<&'static str>>,
     pub limits: Option<Value>,
     pub connected_in: Duration,
+    /// Of the executor's certificate, where it shows one.
+    pub certificate: Option<Validity>,
     pub latency: Option<Duration>,
     pub policy: Policy,
 }
@@ -64,6 +67,9 @@ impl Report {
             }
         };
         line("connection", &format!("ok, in {}", millis(well.connected_in)));
+        if let Some(certificate) = &well.certificate {
+            line("certificate", &certificate.told(SystemTime::now()));
+        }
         line("version", well.version.as_deref().unwrap_or("it does not say"));
         line("system", well.system.as_deref().unwrap_or("it does not say"));
         line("dialect", well.dialect.as_deref().unwrap_or("base"));
@@ -98,6 +104,7 @@ impl Report {
                 "system": well.system,
                 "dialect": well.dialect.as_deref().unwrap_or("base"),
                 "connectedInMs": well.connected_in.as_secs_f64() * 1000.0,
+                "certificateDaysLeft": well.certificate.map(|certificate| certificate.days_left(SystemTime::now())),
                 "latencyMs": well.latency.map(|p50| p50.as_secs_f64() * 1000.0),
                 "deniesReservedAddresses": well.policy == Policy::Denies,
                 "offers": well.capabilities,

@@ -1,6 +1,6 @@
 use super::findings::{Policy, Report, Well};
 use crate::request::failure;
-use afield_client::{HttpClient, Remote, RemoteConfig};
+use afield_client::{HttpClient, Remote, RemoteConfig, executor_certificate};
 use afield_exchange::{Kind, Request};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const NOWHERE: &str = "http://240.0.0.1/";
 /// Connects once, and asks what can be asked without touching any origin.
 pub(super) async fn look_at(reach: RemoteConfig) -> Report {
     let began = Instant::now();
-    let remote = match Remote::connect(RemoteConfig { wait: false, ..reach }).await {
+    let remote = match Remote::connect(RemoteConfig { wait: false, ..reach.clone() }).await {
         Ok(remote) => remote,
         Err(error) => return Report::unusable(&failure(&error.to_error(), "")),
     };
@@ -22,6 +22,7 @@ pub(super) async fn look_at(reach: RemoteConfig) -> Report {
     let connected = remote.connected();
     let latency = latency(&remote).await;
     let policy = policy(&remote).await;
+    let certificate = executor_certificate(&reach).await.ok().flatten();
     remote.close().await;
     let info = connected.as_ref().and_then(|connected| connected.environment_info.clone());
     Report::well(Well {
@@ -41,6 +42,7 @@ pub(super) async fn look_at(reach: RemoteConfig) -> Report {
         }),
         limits: connected.and_then(|connected| connected.limits),
         connected_in,
+        certificate,
         latency,
         policy,
     })

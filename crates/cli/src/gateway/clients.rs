@@ -106,6 +106,19 @@ pub(super) fn nowhere(why: String) -> Arc<dyn HttpClient> {
 /// A place that does not exist: requests fail, and never leave from elsewhere.
 struct Nowhere(Error);
 
+/// A client of which nothing is ever asked.
+pub(super) struct Nobody;
+
+impl HttpClient for Nobody {
+    fn stream(&self, _: Request) -> Exchange<'_, Response> {
+        Box::pin(async { Err(Error::cancelled()) })
+    }
+
+    fn call(&self, _: Request) -> Exchange<'_, Buffered> {
+        Box::pin(async { Err(Error::cancelled()) })
+    }
+}
+
 impl HttpClient for Nowhere {
     fn stream(&self, _: Request) -> Exchange<'_, Response> {
         Box::pin(async { Err(self.0.clone()) })

@@ -3,7 +3,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Everything `afield gateway` understands, as typed.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Flags {
     /// Where programs connect: an address and a port (port 0 picks one). Default: what the configuration says, else

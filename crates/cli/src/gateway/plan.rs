@@ -1,8 +1,9 @@
-use super::flags::Flags;
+use super::{check::check, flags::Flags};
 use crate::console::note;
 use crate::{
     ExitCode, config_flags,
     failure::Failure,
+    faults::Faults,
     place::{Place, Reach},
     token::Token,
 };
@@ -64,21 +65,32 @@ pub(super) enum Own {
 }
 
 impl Plan {
-    pub fn of(flags: Flags) -> Result<Self, Failure> {
+    /// What is meant, if a gateway can start with it. Says what is worth a word.
+    ///
+    /// # Errors
+    ///
+    /// Everything that keeps it from starting.
+    pub fn of(flags: &Flags) -> Result<Self, Failure> {
         let config = flags.config.load()?;
+        let (plan, faults) = check(flags, &config);
+        let warned = faults.at_start()?;
         config_flags::warn(config.warnings.iter().chain(config.faults()));
+        warned.iter().for_each(|what| note!("warning: {what}"));
+        Ok(plan)
+    }
+
+    /// What is meant, as far as it can be. Notes what is refused.
+    pub fn meant(flags: &Flags, config: &Config, faults: &mut Faults) -> Self {
         let variables = Variables::of_process();
-        let place = place(&flags, &config)?;
-        let mut routes: Vec<Wanted> = config
-            .mcp_servers
-            .values()
-            .filter(|server| server.enabled)
-            .map(|server| of_server(server, &variables))
-            .collect();
-        let more =
-            config.gateway.routes.iter().map(|(name, url)| Ok((name.clone(), url.as_str().to_owned())));
-        for route in more.chain(flags.route.iter().map(|text| name_and_url(text))) {
-            let (name, url) = route?;
+        let place = faults.or(place(flags, config), At::Nowhere(String::new()));
+        let servers = config.mcp_servers.values().filter(|server| server.enabled);
+        let mut routes: Vec<Wanted> = servers.map(|server| of_server(server, &variables, faults)).collect();
+        let mut more: Vec<_> =
+            config.gateway.routes.iter().map(|(name, url)| (name.clone(), url.as_str().to_owned())).collect();
+        for text in &flags.route {
+            more.extend(faults.or(name_and_url(text).map(Some), None));
+        }
+        for (name, url) in more {
             routes.retain(|known| known.name != name);
             routes.push(Wanted {
                 name,
@@ -89,53 +101,53 @@ impl Plan {
                 own: None,
             });
         }
-        give_own(&flags, &config, &mut routes)?;
-        let reach = flags.place.reach.reach()?;
-        let token = Token::find(flags.place.token_file.as_deref())?;
-        Ok(Self {
-            listen: match &flags.listen {
-                Some(text) => listen(text)?,
-                None => config.gateway.listen,
-            },
+        give_own(flags, config, &mut routes, faults);
+        let reach = faults.or(flags.place.reach.reach(), Reach::default());
+        let token = faults.or(Token::find(flags.place.token_file.as_deref()), None);
+        let own_listen = flags.listen.as_deref().map_or(Ok(config.gateway.listen), listen);
+        Self {
+            listen: faults.or(own_listen, config.gateway.listen),
             exposed: flags.expose,
-            token: gateway_token(&flags, &config, &variables)?,
-            allowed_hosts: [flags.allow_host, config.gateway.allowed_hosts].concat(),
-            allowed_origins: flags.allow_origin,
+            token: faults.or(gateway_token(flags, config, &variables), None),
+            allowed_hosts: [&flags.allow_host[..], &config.gateway.allowed_hosts].concat(),
+            allowed_origins: flags.allow_origin.clone(),
             routes,
             proxy: (!flags.no_proxy).then_some(place),
             grace: Duration::from_secs(flags.grace),
-            access: Access { reach, token, ca: flags.place.ca },
-        })
+            access: Access { reach, token, ca: flags.place.ca.clone() },
+        }
     }
 }
 
 /// Gives routes their own hosts and listeners. What flags say takes the place of what the configuration says.
-fn give_own(flags: &Flags, config: &Config, routes: &mut [Wanted]) -> Result<(), Failure> {
+fn give_own(flags: &Flags, config: &Config, routes: &mut [Wanted], faults: &mut Faults) {
     let gateway = &config.gateway;
     let hosts = gateway.route_hosts.iter().map(|(name, host)| (name.clone(), Own::Host(host.clone())));
     let listeners =
         gateway.route_listen.iter().map(|(name, address)| (name.clone(), Own::Listener(*address)));
     let mut all: Vec<(String, Own)> = hosts.chain(listeners).collect();
     for text in &flags.route_host {
-        let (name, host) = name_and(text, "--route-host", "a name and a host", "docs=docs.localhost")?;
-        all.push((name, Own::Host(host)));
+        let own = name_and(text, "--route-host", "a name and a host", "docs=docs.localhost")
+            .map(|(name, host)| Some((name, Own::Host(host))));
+        all.extend(faults.or(own, None));
     }
     for text in &flags.route_listen {
-        let (name, address) =
-            name_and(text, "--route-listen", "a name and an address", "docs=127.0.0.1:7413")?;
-        all.push((name, Own::Listener(listen(&address)?)));
+        let own = name_and(text, "--route-listen", "a name and an address", "docs=127.0.0.1:7413")
+            .and_then(|(name, address)| Ok(Some((name, Own::Listener(listen(&address)?)))));
+        all.extend(faults.or(own, None));
     }
     for (name, own) in all {
         match routes.iter_mut().find(|route| route.name == name) {
             Some(route) => route.own = Some(own),
             None => {
                 let what = format!("there is no route {name:?} that could have an origin of its own");
-                return Err(Failure::new(ExitCode::ServeUsage, what)
-                    .with_hint("--route, gateway.routes and mcp_servers make routes"));
+                faults.refuse(
+                    Failure::new(ExitCode::ServeUsage, what)
+                        .with_hint("--route, gateway.routes and mcp_servers make routes"),
+                );
             }
         }
     }
-    Ok(())
 }
 
 /// Where routes without a place of their own, and the proxy, leave from.
@@ -165,14 +177,15 @@ fn at(placement: &Placement) -> At {
 }
 
 /// A server that cannot be used fails alone, and never leaves from elsewhere instead.
-fn of_server(server: &McpServer, variables: &Variables) -> Wanted {
+fn of_server(server: &McpServer, variables: &Variables, faults: &mut Faults) -> Wanted {
     let mut place = match server.placement() {
         Ok(placement) => at(placement),
         Err(problem) => At::Nowhere(problem.to_string()),
     };
     let headers = server.resolve_headers(variables).unwrap_or_else(|error| {
-        note!("warning: the server {:?} cannot be used: {error}", server.name);
-        place = At::Nowhere(format!("the server {:?} cannot be used: {error}", server.name));
+        let what = format!("the server {:?} cannot be used: {error}", server.name);
+        place = At::Nowhere(what.clone());
+        faults.warn(what, "");
         Vec::new()
     });
     let login = (!server.sets_authorization()).then(|| server.oauth.clone().unwrap_or_default());

@@ -46,7 +46,7 @@ impl Again {
     /// Puts what the configuration says by now in place, and says how many routes that are.
     async fn read(&mut self) -> Result<usize, String> {
         let why = |failure: Failure| failure.text().lines().map(str::trim).collect::<Vec<_>>().join("; ");
-        let plan = Plan::of(self.flags.clone()).map_err(why)?;
+        let plan = Plan::of(&self.flags).map_err(why)?;
         let mut logins = Logins::default();
         let new = config(&plan, &mut self.clients, &mut logins, self.own_listeners.clone()).map_err(why)?;
         let routes = new.routes.len();

@@ -105,8 +105,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         (Kind::Tls, Some("expired")) => "only whoever runs the origin can renew its certificate",
         (Kind::Tls, Some("not_yet_valid")) => "is the clock right where the request leaves from?",
         (Kind::Tls, Some("wrong_name")) => "address the origin by a name that its certificate is for",
-        (Kind::Tls, Some("no_certificate")) => {
-            "the origin wants a client certificate: an executor shows one by `[[upstreams]]` in its configuration"
+        (Kind::Tls, Some("no_certificate")) => "does that port speak TLS with a certificate at all?",
+        (Kind::Tls, Some("client_certificate")) => {
+            "an executor shows one that its configuration names: `client_certificate` and `client_key` in one of [[upstreams]]"
         }
         (Kind::Tls, reason) if tls(reason) == ExitCode::Certificate => {
             "--ca FILE trusts another authority where the request leaves from here; an executor trusts what its own \

@@ -1,5 +1,4 @@
-use super::owned;
-use crate::{ExitCode, failure::Failure, token::Token};
+use crate::{ExitCode, failure::Failure, faults::Faults, files::Used, token::Token};
 use afield_config as file;
 use afield_executor::{Config, Reloader};
 use afield_transport::{
@@ -7,7 +6,10 @@ use afield_transport::{
     NoAuthentication, PrincipalKind, ServerTls, TokenDigest, Tokens,
 };
 use clap::{Args, builder::FalseyValueParser};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Who may connect, and over what, as typed.
 #[derive(Clone, Debug, Default, Args)]
@@ -144,47 +146,31 @@ impl AccessFlags {
         }
     }
 
-    /// Everything that keeps an executor from letting anybody in as these say, and what is worth a word. Reads every file.
-    pub fn check(&self) -> (Vec<Failure>, Vec<String>) {
+    /// Notes everything that keeps an executor from letting anybody in as these say, and what is worth a word. Reads every
+    /// file.
+    pub fn check(&self, faults: &mut Faults) {
         let scratch = Reloader::new();
         let bearer = [self.tokens(&scratch).map(|found| found.map(|tokens| tokens as _)), self.jwt(&scratch)];
         let has_bearer =
             bearer.iter().any(|found: &Result<Option<Arc<dyn Authenticate>>, _>| !matches!(found, Ok(None)));
-        let mut failures: Vec<Failure> = bearer.into_iter().filter_map(Result::err).collect();
-        failures.extend(self.proxies().err());
-        let tls = match self.certificates(has_bearer) {
-            Ok(certificates) => self.tls(certificates, &scratch),
-            Err(failure) => {
-                failures.push(failure);
-                self.tls(None, &scratch)
-            }
-        };
-        let mut warnings = Vec::new();
-        match tls {
-            Ok(tls) => warnings.extend(tls.and_then(|tls| tls.warning())),
-            Err(failure) => failures.push(failure),
-        }
-        for file in self.files() {
-            match owned::check(&file) {
-                Ok(warning) => warnings.extend(warning),
-                Err(why) => failures.push(usage(why)),
-            }
-        }
-        (failures, warnings)
+        bearer.into_iter().filter_map(Result::err).for_each(|failure| faults.refuse(failure));
+        faults.or(self.proxies().map(drop), ());
+        let certificates = faults.or(self.certificates(has_bearer), None);
+        let tls = faults.or(self.tls(certificates, &scratch), None);
+        tls.and_then(|tls| tls.warning()).into_iter().for_each(|what| faults.warn(what, ""));
+        faults.files(self.files());
     }
 
     /// The files on which it depends who is let in.
-    fn files(&self) -> Vec<PathBuf> {
-        let single = [
-            &self.token_file,
-            &self.jwt_secret_file,
-            &self.jwt_jwks,
-            &self.tls_certificate,
-            &self.tls_key,
-            &self.tls_client_ca,
-            &self.tls_client_names,
-        ];
-        single.into_iter().flatten().chain(&self.jwt_public_key).cloned().collect()
+    fn files(&self) -> Vec<Used> {
+        let decide = [&self.jwt_jwks, &self.tls_certificate, &self.tls_client_ca, &self.tls_client_names];
+        let secret = [&self.jwt_secret_file, &self.tls_key];
+        let token = self.token_file.iter().map(|file| match holds_only_digests(file) {
+            true => Used::Decides(file.clone()),
+            false => Used::Secret(file.clone()),
+        });
+        let decide = decide.into_iter().flatten().chain(&self.jwt_public_key).cloned().map(Used::Decides);
+        token.chain(decide).chain(secret.into_iter().flatten().cloned().map(Used::Secret)).collect()
     }
 
     /// The digests that are given one by one.
@@ -196,9 +182,6 @@ impl AccessFlags {
 
     /// Sets what they mean, and registers the files to be read again. Returns the tokens, if there are any.
     pub fn apply(self, config: &mut Config) -> Result<Option<Arc<Tokens>>, Failure> {
-        for file in self.files() {
-            owned::check(&file).map_err(usage)?;
-        }
         let tokens = self.tokens(&config.reloader)?;
         let bearer = tokens.clone().map(|tokens| tokens as Arc<dyn Authenticate>);
         let bearer = either([bearer, self.jwt(&config.reloader)?].into_iter().flatten().collect());
@@ -354,6 +337,13 @@ impl AccessFlags {
 
 fn or<T>(own: Vec<T>, said: impl IntoIterator<Item = T>) -> Vec<T> {
     if own.is_empty() { said.into_iter().collect() } else { own }
+}
+
+/// Whether each line of a token file is a name and a digest, of which nobody can make a token.
+fn holds_only_digests(file: &Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(file) else { return false };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.all(|line| line.split_whitespace().count() > 1)
 }
 
 fn either(mut all: Vec<Arc<dyn Authenticate>>) -> Option<Arc<dyn Authenticate>> {

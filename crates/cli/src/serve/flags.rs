@@ -4,7 +4,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Everything `afield serve` understands, as typed.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Flags {
     /// Where orchestrators connect: `ws://ADDRESS:PORT`, `wss://ADDRESS:PORT` with --tls-certificate (port 0 picks one; the

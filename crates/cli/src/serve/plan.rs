@@ -2,9 +2,10 @@ use super::{flags::Flags, limits::Setting, names::Names, places::Places};
 use crate::{ExitCode, config_flags::unusable, failure::Failure};
 use afield_config::Serving;
 use afield_egress::{CaPolicy, Preset};
+use afield_exchange::Limits;
 use afield_executor::{AdminListen, AuditLog, Config, Listen};
 use afield_transport::Tokens;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// What is about to be served.
 pub(super) struct Plan {
@@ -12,20 +13,18 @@ pub(super) struct Plan {
     /// Tokens whose digests can be changed while it runs.
     pub tokens: Option<Arc<Tokens>>,
     pub audit: Option<Arc<AuditLog>>,
-    /// What is worth a word.
-    pub warnings: Vec<String>,
 }
 
 /// What the flags mean, completed with what a file says.
 pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
     let preset = preset(flags.policy.as_deref())?;
-    let access = flags.access.or(&said.serve);
+    let access = flags.access.clone().or(&said.serve);
     let names = Names::new(access.kinds());
     let places = Places::of(said, &names, preset).map_err(|problems| unusable(&problems))?;
-    let typed = flags.listen.filter(|typed| !typed.is_empty());
-    let typed = typed.as_deref().or(said.serve.listen.as_ref().map(|listen| listen.as_str()));
-    let own_hosts: Vec<String> = flags.allow_host.into_iter().filter(|name| !name.is_empty()).collect();
-    let noting = flags.audit.open(&said.audit)?;
+    let typed = flags.listen.as_deref().filter(|typed| !typed.is_empty());
+    let typed = typed.or(said.serve.listen.as_ref().map(|listen| listen.as_str()));
+    let own_hosts: Vec<String> = flags.allow_host.iter().filter(|name| !name.is_empty()).cloned().collect();
+    let noting = flags.audit.clone().open(&said.audit)?;
     let default = Config::default();
     let mut config = Config {
         listen: listen(typed, access.wants_tls())?,
@@ -34,24 +33,15 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
         audit: noting.audit,
         ..default
     };
-    let admin_typed = flags.admin.filter(|typed| !typed.is_empty());
-    config.admin = admin(admin_typed.as_deref().or(said.serve.admin.as_ref().map(|text| text.as_str())))?;
-    said.limits.apply(&mut config.egress.limits);
-    for text in flags.limit.iter().filter(|text| !text.is_empty()) {
-        let setting: Setting = text
-            .parse()
-            .map_err(|why| Failure::new(ExitCode::ServeUsage, format!("--limit {text}: {why}")))?;
-        setting.apply(&mut config.egress.limits)?;
-    }
-    let by_variable = std::env::var_os("AFIELD_CA_CERTIFICATE").is_some_and(|file| !file.is_empty());
-    if let Some(file) = flags.ca.or_else(|| said.serve.ca.clone().filter(|_| !by_variable)) {
+    config.admin = admin(&flags, said)?;
+    config.egress.limits = limits(&flags, said)?;
+    if let Some(file) = ca(&flags, said) {
         config.egress.ca = CaPolicy::File(file);
     }
     let Places { policy, secrets, upstreams } = places;
     (config.egress.policy, config.egress.secrets, config.egress.upstreams) = (policy, secrets, upstreams);
-    let warnings = access.check().1;
     let tokens = access.apply(&mut config)?;
-    Ok(Plan { config, tokens, audit: noting.log, warnings })
+    Ok(Plan { config, tokens, audit: noting.log })
 }
 
 /// The preset that is meant by a flag.
@@ -64,8 +54,29 @@ pub(crate) fn preset(typed: Option<&str>) -> Result<Option<Preset>, Failure> {
     })
 }
 
-/// An address and a port, or `unix:` and a path.
-pub(super) fn admin(typed: Option<&str>) -> Result<Option<AdminListen>, Failure> {
+/// The limits that are meant.
+pub(super) fn limits(flags: &Flags, said: &Serving) -> Result<Limits, Failure> {
+    let mut limits = Limits::default();
+    said.limits.apply(&mut limits);
+    for text in flags.limit.iter().filter(|text| !text.is_empty()) {
+        let setting: Setting = text
+            .parse()
+            .map_err(|why| Failure::new(ExitCode::ServeUsage, format!("--limit {text}: {why}")))?;
+        setting.apply(&mut limits)?;
+    }
+    Ok(limits)
+}
+
+/// The authorities that origins are checked against, if a file of them is named other than by the egress's own variable.
+pub(super) fn ca(flags: &Flags, said: &Serving) -> Option<PathBuf> {
+    let by_variable = std::env::var_os("AFIELD_CA_CERTIFICATE").is_some_and(|file| !file.is_empty());
+    flags.ca.clone().or_else(|| said.serve.ca.clone().filter(|_| !by_variable))
+}
+
+/// Where an executor's own tools ask after it: an address and a port, or `unix:` and a path.
+pub(super) fn admin(flags: &Flags, said: &Serving) -> Result<Option<AdminListen>, Failure> {
+    let typed = flags.admin.as_deref().filter(|typed| !typed.is_empty());
+    let typed = typed.or(said.serve.admin.as_ref().map(|text| text.as_str()));
     let Some(typed) = typed else { return Ok(None) };
     if let Some(path) = typed.strip_prefix("unix:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
         return Ok(Some(AdminListen::Unix(path.into())).filter(|_| !path.is_empty()));

@@ -1,5 +1,6 @@
-use super::{flags::Flags, names::Names, owned, places::Places, plan::preset};
-use afield_config::{Config, Serving, Variables};
+use super::{check, flags::Flags, names::Names, places::Places, plan::preset, said};
+use crate::failure::Failure;
+use afield_config::Serving;
 use afield_egress::Egress;
 use afield_transport::Tokens;
 use std::{path::PathBuf, sync::Arc};
@@ -25,17 +26,14 @@ impl Again {
     ///
     /// Everything that is wrong with it.
     pub fn read(&mut self) -> Result<(), String> {
-        owned::check(&self.file)?.into_iter().for_each(|warning| tracing::warn!("{warning}"));
-        let config =
-            Config::load(Some(&self.file), &Variables::of_process()).map_err(|error| one_line(&error))?;
-        let new = config.serving;
-        let preset = preset(self.flags.policy.as_deref()).map_err(|failure| failure.message.into_owned())?;
-        let places = Places::of(&new, &self.names, preset).map_err(|problems| one_line(&problems))?;
+        let (new, warnings) = said(Some(&self.file)).map_err(|failure| one_line(&failure))?;
+        let faults = check(&self.flags, &new, Some(&self.file), None);
+        let preset = preset(self.flags.policy.as_deref()).map_err(|failure| one_line(&failure))?;
+        let warned = faults.at_reload()?;
+        let places = Places::of(&new, &self.names, preset).map_err(|problems| one_line_of(&problems))?;
         let digests = self.flags.access.clone().or(&new.serve).digests();
-        let digests = digests.map_err(|failure| failure.message.into_owned())?;
-        for lacking in places.lacking() {
-            tracing::warn!("{lacking}");
-        }
+        let digests = digests.map_err(|failure| one_line(&failure))?;
+        warnings.iter().map(ToString::to_string).chain(warned).for_each(|what| tracing::warn!("{what}"));
         if let Some(tokens) =
             self.tokens.as_ref().filter(|_| self.said.serve.token_sha256 != new.serve.token_sha256)
         {
@@ -76,6 +74,15 @@ fn needs_restart(running: &Serving, new: &Serving, has_tokens: bool) -> Vec<&'st
     changed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
 }
 
-fn one_line(error: &impl ToString) -> String {
+fn one_line(failure: &Failure) -> String {
+    let hint = failure.hint.iter().map(ToString::to_string);
+    std::iter::once(failure.message.to_string())
+        .chain(failure.details.iter().cloned())
+        .chain(hint)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn one_line_of(error: &impl ToString) -> String {
     error.to_string().lines().collect::<Vec<_>>().join("; ")
 }

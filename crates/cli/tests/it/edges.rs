@@ -1,15 +1,15 @@
 //! What an operator types, and files as they are found.
 
-use crate::support::{afield, code, gateway::gateway, run, text};
-use afield_testkit::{
-    Origin, Process,
-    tls::{Ca, Identity},
-    within,
+use crate::support::{
+    afield, code,
+    folder::{Folder, hang_up},
+    gateway::gateway,
+    run, text,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use afield_testkit::{Origin, tls::Ca, within};
 use std::{
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::Stdio,
     time::{Duration, SystemTime},
 };
@@ -19,100 +19,8 @@ use tokio::{
     process::Command,
 };
 
-/// A folder with a configuration in it.
-struct Folder(TempDir);
-
-impl Folder {
-    fn with(configuration: &str) -> Self {
-        let folder = Self(TempDir::new().unwrap());
-        folder.write("config.toml", configuration);
-        folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, contents: &str) {
-        std::fs::write(self.path(name), contents).unwrap();
-    }
-
-    fn config(&self) -> String {
-        self.path("config.toml").display().to_string()
-    }
-
-    fn identity(&self, identity: &Identity) {
-        self.write("server.pem", identity.certificate_pem());
-        self.write("server.key", identity.key_pem());
-    }
-
-    /// `config check` of it: the code, and what is said.
-    async fn check(&self) -> (i32, String) {
-        let got = run(afield(&["config", "check", &self.config()])).await;
-        (code(&got), text(&got.stderr) + &text(&got.stdout))
-    }
-
-    fn serve(&self) -> Process {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_afield"));
-        command.env_clear().args(["serve", "--config", &self.config()]);
-        Process::start(command.into()).unwrap()
-    }
-}
-
-fn hang_up(pid: u32) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::HUP).unwrap();
-}
-
 const TLS: &str =
     "[serve]\nlisten = \"wss://127.0.0.1:0\"\ntls_certificate = \"server.pem\"\ntls_key = \"server.key\"\n";
-
-/// Proves that whatever keeps an executor from starting is an error of `config check` too, and what does not is none
-/// (case 190).
-#[tokio::test(flavor = "multi_thread")]
-async fn config_check_finds_what_serve_refuses() {
-    for (configuration, expected) in [
-        ("[serve]\nlisten = \"ws://0.0.0.0:0\"\n", "neither authentication nor TLS"),
-        ("[serve]\nlisten = \"ws://0.0.0.0:0\"\ntoken_file = \"tokens\"\n", "no TLS"),
-        ("[serve]\nlisten = \"ws://0.0.0.0:0\"\ntls_terminated_in_front = true\n", "no authentication"),
-        ("[serve]\ntoken_file = \"nothing\"\n", "No such file"),
-        ("[serve]\ntoken_file = \"empty\"\n", "no token in it"),
-        ("[serve]\nlisten = \"wss://127.0.0.1:0\"\n", "TLS needs"),
-        ("[serve]\ntls_certificate = \"tokens\"\ntls_key = \"tokens\"\n", "no certificate in it"),
-        ("[audit]\npath = \"nowhere/audit\"\n", "nowhere"),
-    ] {
-        let folder = Folder::with(configuration);
-        folder.write("tokens", "token\n");
-        folder.write("empty", "# nobody\n");
-        let (found, said) = folder.check().await;
-        assert_eq!(found, 78, "{configuration}: {said}");
-        assert!(said.contains(expected) && said.contains("would not start"), "{configuration}: {said}");
-        let got = run(afield(&["serve", "--config", &folder.config()])).await;
-        assert!(!got.status.success() && text(&got.stdout).is_empty(), "{configuration}: it does start");
-    }
-    for configuration in [
-        "[serve]\nlisten = \"ws://127.0.0.1:0\"\n",
-        "[serve]\nlisten = \"ws://0.0.0.0:0\"\ntoken_file = \"tokens\"\ntls_terminated_in_front = true\n",
-    ] {
-        let folder = Folder::with(configuration);
-        folder.write("tokens", "token\n");
-        assert_eq!(folder.check().await.0, 0, "{configuration}");
-    }
-}
-
-/// Proves that a token which a client needs and which is not there is told of, and no secret (case 190).
-#[tokio::test(flavor = "multi_thread")]
-async fn config_check_finds_missing_client_tokens() {
-    let folder = Folder::with(
-        "[executors.lab]\nurl = \"ws://127.0.0.1:1\"\ntoken_file = \"lab.token\"\n[gateway]\ntoken_env = \"NOT_SET\"\n",
-    );
-    let (found, said) = folder.check().await;
-    assert_eq!(found, 0, "{said}");
-    assert!(said.contains("executors.lab") && said.contains("lab.token"), "{said}");
-    assert!(said.contains("gateway") && said.contains("NOT_SET"), "{said}");
-    folder.write("lab.token", "canary\n");
-    let (_, said) = folder.check().await;
-    assert!(!said.contains("executors.lab") && !said.contains("canary"), "{said}");
-}
 
 /// Proves that a value which is set back to what runs is not said to need a restart any more (case 190).
 #[tokio::test(flavor = "multi_thread")]
@@ -129,35 +37,6 @@ async fn reload_of_a_value_set_back_warns_no_more() {
     executor.stderr().wait_line("`log` in the configuration has changed").await;
     let said = executor.stderr().text();
     assert_eq!(said.matches("`serve.grace`").count(), 1, "{said}");
-}
-
-/// Proves that a file which anybody can write is refused by `config check` and at start, whichever it is (case 146).
-#[tokio::test(flavor = "multi_thread")]
-async fn files_that_anybody_can_write_are_refused() {
-    for (file, configuration) in [
-        ("config.toml", TLS),
-        ("server.key", TLS),
-        ("server.pem", TLS),
-        ("tokens", "[serve]\nlisten = \"ws://127.0.0.1:0\"\ntoken_file = \"tokens\"\n"),
-        (
-            "secret",
-            "[serve]\nlisten = \"ws://127.0.0.1:0\"\n[serve.jwt]\nissuer = \"i\"\naudience = \"a\"\nsecret_file = \"secret\"\n",
-        ),
-    ] {
-        let folder = Folder::with(configuration);
-        folder.identity(&Ca::new().issue(&["localhost"]));
-        folder.write("tokens", "token\n");
-        folder.write("secret", &"s".repeat(32));
-        let (found, said) = folder.check().await;
-        assert_eq!(found, 0, "{file}: {said}");
-        std::fs::set_permissions(folder.path(file), PermissionsExt::from_mode(0o666)).unwrap();
-        let (found, said) = folder.check().await;
-        assert_eq!(found, 78, "{file}: {said}");
-        assert!(said.contains(&format!("{file} can be written by anybody")), "{file}: {said}");
-        let got = run(afield(&["serve", "--config", &folder.config()])).await;
-        let said = text(&got.stderr);
-        assert!(!got.status.success() && said.contains("can be written by anybody"), "{file}: {said}");
-    }
 }
 
 /// Proves that a certificate which has expired, or is about to, is told of with the days that are left: by `config check`, at
@@ -181,6 +60,50 @@ async fn certificate_that_expires_is_told_of() {
     executor.stderr().wait_line("server.pem expires in 3 days").await;
     folder.identity(&ca.issue(&["localhost"]));
     assert!(!folder.check().await.1.contains("expire"), "a good one is worth no word");
+}
+
+/// Proves that `afield doctor` tells how long an executor's certificate is good, and of one that is trusted by its digest that it
+/// has expired (case 185).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_185_doctor_tells_the_days_of_a_certificate() {
+    let ca = Ca::new();
+    let day = Duration::from_secs(86_400);
+    let expired = ca.issue_expired(&["127.0.0.1"]);
+    for (identity, expected, left) in [
+        (
+            ca.issue_until("127.0.0.1", SystemTime::now() + 40 * day + day / 2),
+            "certificate  is good for 40 days",
+            "40",
+        ),
+        (
+            ca.issue_until("127.0.0.1", SystemTime::now() + 3 * day + day / 2),
+            "certificate  expires in 3 days",
+            "3",
+        ),
+        (expired, "certificate  has expired", "-"),
+    ] {
+        let folder = Folder::with(TLS);
+        folder.identity(&identity);
+        folder.write("ca.pem", &ca.pem());
+        let executor = folder.serve();
+        let url = executor.stdout().wait_line("wss://").await;
+        let trusted = match left {
+            "-" => {
+                // Whoever asks with a wrong digest is told the right one.
+                let got = run(afield(&["doctor", url.trim(), "--executor-pin", &"0".repeat(64)])).await;
+                let said = text(&got.stdout);
+                let digest = said.split("digest is ").nth(1).unwrap_or_else(|| panic!("{said}"));
+                ["--executor-pin".to_owned(), digest[..64].to_owned()]
+            }
+            _ => ["--ca".to_owned(), folder.path("ca.pem").display().to_string()],
+        };
+        let got = run(afield(&["doctor", url.trim(), &trusted[0], &trusted[1]])).await;
+        let said = text(&got.stdout);
+        assert!(code(&got) == 0 && said.contains(expected), "{said}{}", text(&got.stderr));
+        let got = run(afield(&["doctor", url.trim(), &trusted[0], &trusted[1], "--json"])).await;
+        let said = text(&got.stdout);
+        assert!(said.contains(&format!("\"certificateDaysLeft\": {left}")), "{said}");
+    }
 }
 
 /// Proves that a client tells what is wrong with an executor's certificate, whose it is, and at which end it is mended
@@ -213,6 +136,54 @@ async fn request_tells_what_is_wrong_with_a_certificate() {
         let said = text(&got.stderr);
         assert!(!got.status.success() && said.contains(expected), "{expected}: {said}");
     }
+}
+
+/// Proves that a client without the certificate that an executor demands is told by which flags and keys it shows one, and that
+/// the authority which an executor lacks for an origin, or the certificate that it lacks there, is told as a matter of its own
+/// configuration (case 186).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_186_hints_name_the_key_at_the_right_end() {
+    let (ca, private) = (Ca::new(), Ca::new());
+    let folder = Folder::with(&format!("{TLS}[serve.client_certificates]\nca = \"clients.pem\"\n"));
+    folder.identity(&ca.issue(&["127.0.0.1"]));
+    folder.write("clients.pem", &ca.pem());
+    folder.write("ca.pem", &ca.pem());
+    let executor = folder.serve();
+    let url = executor.stdout().wait_line("wss://").await;
+    let file = folder.path("ca.pem").display().to_string();
+    let got =
+        run(afield(&["request", "-sS", "--ca", &file, "--executor", url.trim(), "http://127.0.0.1:1/"]))
+            .await;
+    let said = text(&got.stderr);
+    for key in ["--executor-certificate", "--executor-key", "client_certificate", "client_key"] {
+        assert!(!got.status.success() && said.contains(key), "{key}: {said}");
+    }
+    let got = run(afield(&["request", "-sS", "--executor", url.trim(), "http://127.0.0.1:1/"])).await;
+    let said = text(&got.stderr);
+    assert!(said.contains("--ca") && said.contains("--executor-pin"), "{said}");
+
+    let tls = |server: afield_testkit::tls::Server| server.alpn(["http/1.1"]).build();
+    let issued = private.issue(&["127.0.0.1"]);
+    let unknown = Origin::builder().tls(tls(issued.server())).start().await.unwrap();
+    let demanding =
+        issued.server().demand_client_certificate(&private).only(afield_testkit::tls::Version::Tls12);
+    let demanding = Origin::builder().tls(tls(demanding)).start().await.unwrap();
+    let folder = Folder::with("[serve]\nlisten = \"ws://127.0.0.1:0\"\n");
+    let executor = folder.serve();
+    let url = executor.stdout().wait_line("ws://").await;
+    let asked = async |url: &str, origin: &Origin| {
+        text(&run(afield(&["request", "-sS", "--executor", url.trim(), &origin.url("/")])).await.stderr)
+    };
+    let said = asked(&url, &unknown).await;
+    assert!(said.contains("`ca` in [serve]") && said.contains("[[upstreams]]"), "{said}");
+    assert!(said.contains("--ca FILE"), "{said}");
+    let folder = Folder::with("[serve]\nlisten = \"ws://127.0.0.1:0\"\nca = \"ca.pem\"\n");
+    folder.write("ca.pem", &private.pem());
+    let executor = folder.serve();
+    let url = executor.stdout().wait_line("ws://").await;
+    let said = asked(&url, &demanding).await;
+    assert!(said.contains("demands a client certificate"), "{said}");
+    assert!(said.contains("`client_certificate` and `client_key` in one of [[upstreams]]"), "{said}");
 }
 
 /// A request to this executor with this token that stays open until it is ended.

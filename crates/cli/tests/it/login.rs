@@ -1,7 +1,8 @@
 //! `afield mcp login` and `logout`.
 
 use crate::support::{
-    code,
+    afield, code,
+    gateway::gateway,
     home::{log_in, mcp, works},
     run, serve, text,
 };
@@ -212,4 +213,30 @@ async fn logout_forgets_whoever_is_away() {
     }
     assert_eq!(site.revoked(), 0);
     assert!(works(home, &["mcp", "logout", "near"]).await.contains("nobody was logged in"));
+}
+
+/// Proves that a call for which the stored token may not be used, as others can read it, says that nothing was executed, what is
+/// wrong and how it is mended, from a command and through the gateway, and that the server hears of none (case 164).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_164_refused_token_store_says_that_nothing_was_executed() {
+    let site = Site::start().await;
+    let home = TempDir::new().unwrap();
+    let home = home.path();
+    works(home, &["mcp", "add", "docs", &site.url()]).await;
+    log_in(home, &["mcp", "login", "docs", "--headless"]).await;
+    let store = home.join(".local/state/afield/tokens");
+    std::fs::set_permissions(&store, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let before = site.authorizations().len();
+    let got = run(mcp(home, &["mcp", "call", "docs", "echo", "{}"])).await;
+    let said = text(&got.stderr);
+    assert_ne!(code(&got), 0, "{said}");
+    assert!(said.contains("is open to other users") && said.contains("chmod 700"), "{said}");
+    assert!(said.contains("not executed, a retry is safe"), "{said}");
+    assert!(!said.contains("may have been executed") && !said.contains("canary"), "{said}");
+    let (_gateway, base, _) = gateway(home, &[], 1).await;
+    let arguments =
+        ["request", "-sS", "-i", "-d", "{}", "-H", "content-type: application/json", &format!("{base}/docs")];
+    let said = text(&run(afield(&arguments)).await.stdout);
+    assert!(said.contains("is open to other users") && said.contains("\"safe\""), "{said}");
+    assert_eq!(site.authorizations().len(), before, "the server heard of it");
 }

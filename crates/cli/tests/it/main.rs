@@ -14,6 +14,7 @@ mod dialects;
 mod early_refusals;
 mod edges;
 mod failures;
+mod faults;
 mod gateway;
 mod login;
 mod mcp;

@@ -1,6 +1,6 @@
 //! Redirects that want the body once more.
 
-use crate::support::{Place, code, file, run, run_with_input, text};
+use crate::support::{Place, afield, code, file, folder::Folder, run, run_with_input, text};
 use afield_testkit::{Origin, RawOrigin, Script, pattern};
 use serde_json::{Value, json};
 use std::{fs::File, process::Output};
@@ -95,5 +95,33 @@ async fn redirects_of_body_read_again_are_counted() {
         let output = run(command).await;
         assert_eq!(code(&output), 47, "{}", text(&output.stderr));
         assert_eq!(origin.accepted(), 11);
+    }
+}
+
+/// Proves that an executor's secret goes with a large body that is repeated after a redirect only where its own places say: within
+/// its origin, and not to another (cases 37 and 135).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_135_body_repeated_elsewhere_takes_secrets_to_their_places_alone() {
+    let (_directory, path) = file(&pattern::bytes(0, LARGE));
+    let (origin, other) = (Origin::start().await, Origin::on("127.0.0.2").await);
+    let folder = Folder::with(&format!(
+        "[serve]\nlisten = \"ws://127.0.0.1:0\"\n[secrets.held]\nfile = \"held\"\nhosts = \"127.0.0.1:{}\"\n\
+         headers = \"x-held\"\nallow_plain_http = true\n[[attach]]\nsecret = \"held\"\nheader = \"x-held\"\n",
+        origin.port()
+    ));
+    folder.write("held", "held-value\n");
+    let executor = folder.serve();
+    let url = executor.stdout().wait_line("ws://").await;
+    for (to, last, expected) in
+        [("/upload".to_owned(), &origin, Some("held-value")), (other.url("/upload"), &other, None)]
+    {
+        let from = origin.url(&format!("/redirect?to={to}&code=307"));
+        let mut command = afield(&["request", "-sSL", "--executor", url.trim(), &from, "-T"]);
+        command.arg(&path);
+        arrived(&run(command).await, &to);
+        let first = &origin.requests()[0];
+        assert_eq!(first.header("x-held").as_deref(), Some("held-value"), "{to}");
+        let last = last.requests().pop().unwrap();
+        assert_eq!((last.target(), last.header("x-held").as_deref()), ("/upload", expected), "{to}");
     }
 }

@@ -1,6 +1,7 @@
 //! Runs the binary, an executor, and curl.
 
 pub mod browser;
+pub mod folder;
 pub mod gateway;
 pub mod home;
 pub mod terminal;

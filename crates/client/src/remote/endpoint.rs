@@ -12,7 +12,7 @@ use afield_protocol::{
     wire::{Features, InitializeParams},
 };
 use afield_transport::{
-    CloseReason, Connection, DialConfig, DialError, Message, NetStream, Received, Role, WebSocket,
+    CloseReason, Connection, DialConfig, DialError, Message, NetStream, Received, Role, Validity, WebSocket,
     dial_with_cookies,
 };
 use std::time::Duration;
@@ -101,6 +101,24 @@ pub async fn dial_executor(config: &RemoteConfig) -> Result<WebSocket<NetStream>
     let mut dialling = dialling(config, url, after(config.connect_timeout))?;
     dialling.headers = Route::new().headers(false);
     Ok(dial_with_cookies(&dialling).await?.0)
+}
+
+/// How long the certificate is good that an executor shows: one connection, on which nothing is said. `None` where it shows
+/// none.
+///
+/// Cancel safe: dropping the future closes what was opened.
+///
+/// # Errors
+///
+/// Why there is no connection.
+pub async fn executor_certificate(config: &RemoteConfig) -> Result<Option<Validity>, ConnectError> {
+    match &config.endpoint {
+        Endpoint::Url(url) if is_tls(url) => {
+            let dialling = dialling(config, url, after(config.connect_timeout))?;
+            Ok(afield_transport::connect(&dialling).await?.stream.validity())
+        }
+        _ => Ok(None),
+    }
 }
 
 fn dialling(config: &RemoteConfig, url: &str, deadline: Instant) -> Result<DialConfig, ConnectError> {

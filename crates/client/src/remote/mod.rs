@@ -21,7 +21,7 @@ mod upload;
 mod whole;
 
 pub use config::{Dialect, Endpoint, RemoteConfig};
-pub use endpoint::dial_executor;
+pub use endpoint::{dial_executor, executor_certificate};
 pub use error::ConnectError;
 pub use state::ConnectionState;
 

@@ -157,6 +157,10 @@ fn exchange(error: &(dyn std::error::Error + 'static), hop: &Hop) -> Error {
         Phase::Request => Phase::Request,
         _ => Phase::Head,
     };
+    // In TLS 1.3 an origin's word on our certificate, or that there is none, may come behind the request, which it then never sees.
+    if let Some(error) = find::<rustls::Error>(error).filter(|error| tls::wants_certificate(error)) {
+        return tls::failed(error, retry_before_sending(hop.index));
+    }
     let refused = find::<h2::Error>(error)
         .is_some_and(|h2| h2.is_remote() && h2.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED));
     if refused || is_unprocessed(error) {

@@ -7,6 +7,11 @@ pub(super) fn failed(error: &Tls, retry: Retry) -> Error {
     Error::new(Kind::Tls, Blame::Origin, retry, message).with_phase(Phase::Tls).with_detail(word)
 }
 
+/// Whether the origin wants another client certificate than it got, or one at all.
+pub(super) fn wants_certificate(error: &Tls) -> bool {
+    matches!(class(error), ("client_certificate", _))
+}
+
 fn class(error: &Tls) -> (&'static str, &'static str) {
     match error {
         Tls::InvalidCertificate(certificate) => certificate_class(certificate),

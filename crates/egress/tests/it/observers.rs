@@ -1,8 +1,11 @@
 //! What an observer is told of each hop.
 
 use crate::support::{World, public_only, streamed};
-use afield_egress::{HopOutcome, HopReport, Observer, Policy, Preset, Rule, Scheme};
+use afield_egress::{
+    Attachment, HopOutcome, HopReport, Observer, Policy, Preset, Rule, Scheme, Secret, SecretSource, Secrets,
+};
 use afield_exchange::{Kind, Request, RequestBody};
+use afield_testkit::dead::Refusing;
 use afield_testkit::origin::Outcome;
 use afield_testkit::{Origin, within};
 use std::sync::{Arc, Mutex};
@@ -113,4 +116,33 @@ async fn what_is_dropped_is_reported_as_cancelled() {
     let egress = small.egress.observed(Arc::clone(&seen) as Arc<dyn Observer>);
     assert!(egress.call(Request::get(origin.url("/endless"))).await.is_err());
     assert_eq!(seen.take()[0].outcome, HopOutcome::Failed(Kind::TooLarge));
+}
+
+/// Proves that a hop is said to have taken a secret along only where something was sent: not where it was denied, nor where
+/// nobody could be connected to (case 189).
+#[tokio::test]
+async fn case_189_secrets_are_reported_of_hops_that_were_sent() {
+    let origin = Origin::on("127.1.0.1").await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "secret").unwrap();
+    let source = SecretSource::File(file.path().to_owned());
+    let secret = Secret::new("held", source, ["127.1.0.1", "127.66.0.1"]).unwrap().allow_plain_http();
+    let attached = Attachment::new("held", "authorization").unwrap();
+    let seen = Arc::new(Seen::default());
+    let mut world = World::with(|config| {
+        config.policy = public_only();
+        config.secrets = Secrets::new([secret], [attached]).unwrap();
+    });
+    world.egress = world.egress.observed(Arc::clone(&seen) as Arc<dyn Observer>);
+    world.get(origin.url("/echo")).await.unwrap();
+    assert_eq!(seen.take()[0].secrets, ["held"]);
+    let gone = Refusing::on("127.1.0.1");
+    for (url, kind) in [
+        ("http://127.66.0.1/".to_owned(), Kind::PolicyDenied),
+        (format!("http://{}/", gone.address()), Kind::Connect),
+    ] {
+        assert_eq!(world.refused(url).await.kind(), kind);
+        let reports = seen.take();
+        assert_eq!((reports.len(), reports[0].secrets.len()), (1, 0), "{kind:?}: {reports:?}");
+    }
 }

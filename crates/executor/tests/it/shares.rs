@@ -1,7 +1,7 @@
 //! What principals share, and who is who.
 
 use crate::support::{Base, Running, get, kind, post, stream};
-use afield_egress::{Policy, Preset, Rule};
+use afield_egress::{Attachment, Policy, Preset, Rule, Secret, SecretSource, Secrets};
 use afield_testkit::{Origin, Peer, RawOrigin, Script, Upgrade, origin::Outcome, within};
 use afield_transport::{Authenticate, Credentials, Grant, Principal, PrincipalKind, Unauthorized};
 use serde_json::{Value, json};
@@ -62,6 +62,37 @@ async fn case_145_equal_names_share_neither_sessions_nor_rules() {
             assert_eq!(answer["error"]["message"], format!("unknown session id {session}"), "{who} {other}");
         }
         assert_eq!(open(&executor, who).await.initialize(resume).await["sessionId"], session, "{who}");
+    }
+}
+
+/// Proves that principals of one name and different kinds get none of each other's secrets, neither attached nor named, and that
+/// the one whose it is gets it (case 145).
+#[tokio::test]
+async fn case_145_equal_names_share_no_secrets() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "held-value").unwrap();
+    let all = ["token:7", "jwt:7", "cert:7", "uid:7"];
+    for owner in all {
+        let origin = Origin::start().await;
+        let executor = Running::with(|config| {
+            config.authentication = Arc::new(Anybody);
+            let source = SecretSource::File(file.path().to_owned());
+            let secret = Secret::new("held", source, ["127.0.0.1"]).unwrap().allow_plain_http();
+            let secret = secret.headers(["x-held", "x-named"]).unwrap().principals([owner]);
+            let attached = Attachment::new("held", "x-held").unwrap();
+            config.egress.secrets = Secrets::new([secret], [attached]).unwrap();
+        })
+        .await;
+        for who in all {
+            let (mut peer, _) = begin(&executor, who).await;
+            peer.request(get(origin.url("/echo"))).await;
+            let sent = origin.requests().pop().unwrap().header("x-held");
+            assert_eq!(sent.as_deref(), (who == owner).then_some("held-value"), "{who}, of {owner}");
+            let mut named = get(origin.url("/echo"));
+            named["headers"] = json!([{ "name": "x-named", "value": "", "valueSecret": "held" }]);
+            let answer = peer.request(named).await;
+            assert_eq!(answer["error"].is_null(), who == owner, "{who}, of {owner}: {answer}");
+        }
     }
 }
 

@@ -164,7 +164,7 @@ pub(crate) async fn obtain(
         return Ok(known);
     }
     let Some(endpoint) = metadata.registration_endpoint.as_ref().and_then(|url| Url::parse(url).ok()) else {
-        return Err(LoginError::NoRegistration { issuer: metadata.issuer.clone() });
+        return Err(LoginError::NoRegistration { issuer: metadata.shown_issuer() });
     };
     register(client, settings, metadata, &endpoint, redirect_uri, scopes).await
 }

@@ -24,11 +24,11 @@ pub(crate) struct Discovered {
 
 /// What a server says of itself (RFC 9728, section 2).
 #[derive(Deserialize)]
-struct Resource {
+pub(super) struct Resource {
     #[serde(default)]
     resource: Option<String>,
     #[serde(default)]
-    authorization_servers: Vec<String>,
+    pub(super) authorization_servers: Vec<String>,
     #[serde(default)]
     scopes_supported: Vec<String>,
 }
@@ -142,7 +142,12 @@ async fn resource(
     Ok(None)
 }
 
-fn read(server: &Server, at: &Url, body: &[u8], beforehand: &Beforehand) -> Result<Resource, LoginError> {
+pub(super) fn read(
+    server: &Server,
+    at: &Url,
+    body: &[u8],
+    beforehand: &Beforehand,
+) -> Result<Resource, LoginError> {
     let resource: Resource = wire::read(body).map_err(|error| unusable(RESOURCE, at, error.to_string()))?;
     let shown = |url: &str| wire::shown(&afield_exchange::redacted_url(url), &[]);
     match resource.resource.as_deref() {

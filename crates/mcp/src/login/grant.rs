@@ -114,7 +114,8 @@ impl ClientCredentials {
 
 /// Whether the authorization server takes what this key signs, as far as it says.
 fn check(metadata: &Metadata, key: &SigningKey) -> Result<(), LoginError> {
-    let refused = |what: &str| LoginError::Unsupported(format!("{} does not take {what}", metadata.issuer));
+    let refused =
+        |what: &str| LoginError::Unsupported(format!("{} does not take {what}", metadata.shown_issuer()));
     if metadata.token_endpoint_auth_methods_supported.is_some() && !metadata.takes("private_key_jwt") {
         return Err(refused("clients that sign (private_key_jwt)"));
     }

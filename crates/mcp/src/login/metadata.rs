@@ -45,13 +45,18 @@ impl Metadata {
         }
     }
 
+    /// Who it is, as a person may be shown it.
+    pub(crate) fn shown_issuer(&self) -> String {
+        wire::shown(&self.issuer, &[])
+    }
+
     /// The endpoint where a person signs in.
     pub(crate) fn authorization(&self) -> Result<Url, LoginError> {
         let endpoint = self.authorization_endpoint.as_deref().and_then(|url| Url::parse(url).ok());
         endpoint.ok_or_else(|| {
             LoginError::Unsupported(format!(
                 "{} has no page to sign in at (no authorization_endpoint)",
-                self.issuer
+                self.shown_issuer()
             ))
         })
     }
@@ -68,7 +73,10 @@ impl Metadata {
         } else {
             return Ok(());
         };
-        Err(LoginError::Unsupported(format!("{} does not offer {missing}, which a login needs", self.issuer)))
+        Err(LoginError::Unsupported(format!(
+            "{} does not offer {missing}, which a login needs",
+            self.shown_issuer()
+        )))
     }
 
     /// Whether clients may authenticate in this way. One that says nothing takes what a server must take.
@@ -106,7 +114,7 @@ pub(crate) async fn of(
     wrong.map_or(Ok(None), Err)
 }
 
-fn read(server: &Server, issuer: &Url, at: &Url, body: &[u8]) -> Result<Metadata, LoginError> {
+pub(super) fn read(server: &Server, issuer: &Url, at: &Url, body: &[u8]) -> Result<Metadata, LoginError> {
     let metadata: Metadata = wire::read(body).map_err(|error| unusable(WHAT, at, error.to_string()))?;
     if !same(&metadata.issuer, issuer.as_str()) {
         let why = format!(

@@ -47,6 +47,7 @@ mod credentials;
 mod discovery;
 mod error;
 mod flow;
+pub(crate) mod fuzzing;
 mod grant;
 mod guard;
 mod held;

@@ -130,25 +130,36 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ser
 
 /// A document that cannot be used.
 pub(crate) fn unusable(what: &'static str, url: &Url, why: impl Into<String>) -> LoginError {
-    LoginError::Document { what, url: redacted_url(url.as_str()), why: why.into(), hint: String::new() }
+    // What is wrong with a document may be told in its own words, a mebibyte of them.
+    let why = cut(&why.into(), 1000);
+    LoginError::Document { what, url: place(url), why, hint: String::new() }
 }
 
 /// A status that helps nobody.
 pub(crate) fn status(what: &'static str, url: &Url, reply: &Reply) -> LoginError {
-    LoginError::Status { what, url: redacted_url(url.as_str()), status: reply.head.status }
+    LoginError::Status { what, url: place(url), status: reply.head.status }
+}
+
+/// A URL as a person may be shown it.
+fn place(url: &Url) -> String {
+    shown(&redacted_url(url.as_str()), &[])
 }
 
 /// What a server says, as a person may be shown it: printable, on one line, of bounded length, and without any of
 /// `secrets`, should it repeat one.
 pub(crate) fn shown(text: &str, secrets: &[&str]) -> String {
-    const SHOWN: usize = 300;
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
         text = text.replace(secret, "<secret>");
     }
+    cut(&text, 300)
+}
+
+/// At most so many characters of a text, on one line.
+fn cut(text: &str, most: usize) -> String {
     let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut short: String = line.take(SHOWN).collect();
-    if text.chars().count() > SHOWN {
+    let mut short: String = line.take(most).collect();
+    if text.chars().nth(most).is_some() {
         short.push('…');
     }
     short

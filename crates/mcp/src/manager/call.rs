@@ -16,6 +16,9 @@ const REPEATS: usize = 3;
 /// How long telling a server that nobody waits any more may take.
 const TELLING: Duration = Duration::from_secs(2);
 
+/// As good as for ever, and it can be added to any time.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 /// A call of a tool.
 pub(super) struct Calling {
     pub tool: String,
@@ -24,7 +27,7 @@ pub(super) struct Calling {
 }
 
 pub(super) async fn call_tool(server: &Arc<Server>, calling: Calling) -> Result<CallToolResult, CallError> {
-    let until = Instant::now() + calling.timeout.min(Duration::from_secs(365 * 86_400));
+    let until = Instant::now() + calling.timeout.min(LONGEST);
     let mut repeats = 0;
     loop {
         let live = connected(server, until).await?;
@@ -57,7 +60,7 @@ pub(super) async fn call_tool(server: &Arc<Server>, calling: Calling) -> Result<
 
 /// All tools. Asking twice does no harm.
 pub(super) async fn list_tools(server: &Arc<Server>, time: Duration) -> Result<Vec<Tool>, CallError> {
-    let until = Instant::now() + time;
+    let until = Instant::now() + time.min(LONGEST);
     let mut repeats = 0;
     loop {
         let live = connected(server, until).await?;

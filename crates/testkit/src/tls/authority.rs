@@ -104,6 +104,13 @@ impl Ca {
         self.sign(params)
     }
 
+    /// A server's certificate for this name or address that ends then.
+    pub fn issue_until(&self, name: &str, end: std::time::SystemTime) -> Identity {
+        let mut params = params(&[name], ExtendedKeyUsagePurpose::ServerAuth);
+        params.not_after = end.into();
+        self.sign(params)
+    }
+
     fn sign(&self, params: CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("the system has randomness");
         let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are sound");

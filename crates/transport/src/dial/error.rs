@@ -92,7 +92,9 @@ impl fmt::Display for DialError {
             }
             Self::RefusedByTls(what) => write!(
                 f,
-                "the executor ended TLS ({what}): check that it accepts the client certificate, or whether it wants one"
+                "the executor ended TLS ({what}): check that it accepts the client certificate, or whether it wants one \
+                 (`--executor-certificate` and `--executor-key`, or `client_certificate` and `client_key` of the executor in \
+                 the configuration)"
             ),
             Self::TlsNotConfigured => f.write_str("a wss: URL needs a TLS configuration"),
             Self::PlaintextToken { host } => write!(
@@ -157,7 +159,7 @@ fn certificate(source: &io::Error) -> Option<String> {
         }
         CertificateError::UnknownIssuer => {
             "the executor's certificate is of an authority that is not trusted on this side: check the certificate, and name \
-             its authority here (`ca`), or pin the certificate"
+             its authority here (`--ca`, or `ca` of the executor in the configuration), or pin it (`--executor-pin`)"
                 .to_owned()
         }
         CertificateError::NotValidForName => {

@@ -7,6 +7,7 @@ mod validity;
 
 pub use tls::ServerTls;
 pub(crate) use tls::{read_chain, read_key};
+pub use validity::Validity;
 
 use crate::{Arrival, NetStream, Networks, Peer, Refused, RefusedReason, accept};
 use proxied::NoHeader;
@@ -14,6 +15,8 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    pin::pin,
+    task::{Context, Poll, Waker},
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -22,6 +25,20 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use unix::UnixSocket;
+
+/// For whom a connection is that begins with these bytes, if they begin with a header of the PROXY protocol, and how long that
+/// is. For the fuzz target.
+pub fn proxy_header(bytes: &[u8]) -> Option<(Option<SocketAddr>, usize)> {
+    let mut rest = bytes;
+    let source = {
+        let mut reading = pin!(proxied::read(&mut rest));
+        match reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(source)) => source,
+            _ => return None,
+        }
+    };
+    Some((source, bytes.len() - rest.len()))
+}
 
 /// A socket that listens.
 #[derive(Debug)]

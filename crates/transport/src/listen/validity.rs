@@ -9,7 +9,7 @@ const AHEAD: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// When a chain of certificates is good: all of them are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Validity {
+pub struct Validity {
     from: SystemTime,
     until: SystemTime,
 }
@@ -29,6 +29,21 @@ impl Validity {
             Some(Self { from: one.from.max(other.from), until: one.until.min(other.until) })
         };
         each.reduce(both).flatten()
+    }
+
+    /// Whole days that are left at this time; once it has ended, a negative number: how many have begun since.
+    pub fn days_left(&self, now: SystemTime) -> i64 {
+        let days = |time: Duration| i64::try_from(time.as_secs() / DAY.as_secs()).unwrap_or(i64::MAX);
+        match self.until.duration_since(now) {
+            Ok(left) => days(left),
+            Err(ago) => -1 - days(ago.duration()),
+        }
+    }
+
+    /// What is to be said at this time, whatever it is.
+    pub fn told(&self, now: SystemTime) -> String {
+        let left = self.until.duration_since(now).unwrap_or_default();
+        self.warning(now).unwrap_or_else(|| format!("is good for {}", days(left)))
     }
 
     /// What is worth a word at this time: that it has ended, is about to, or has not begun.

@@ -1,0 +1,3 @@
+//! What the fuzz target of the PROXY protocol needs, and nobody else.
+
+pub use crate::listen::proxy_header;
