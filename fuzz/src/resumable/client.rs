@@ -32,6 +32,7 @@ impl Client {
             server_window_bytes: WINDOW,
             body_message_bytes: 64,
             features: Features::ALL,
+            ends_uploads: true,
         };
         let machine = ResumableClient::new(config);
         Self { machine, now: Instant::now(), calls: BTreeMap::new(), broken: false, stuck: false }

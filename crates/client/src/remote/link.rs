@@ -164,6 +164,7 @@ fn machine(connected: &Connected, config: &RemoteConfig) -> Result<Client, Conne
                 server_window_bytes: window(connected.window_bytes.unwrap_or_default()),
                 body_message_bytes: message.clamp(1, BODY_MESSAGE_BYTES),
                 features: connected.features.and(Features::ALL),
+                ends_uploads: connected.instance.is_some(),
             })))
         }
         Some(other) => Err(ConnectError::Refused(format!(

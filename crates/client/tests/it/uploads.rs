@@ -1,6 +1,6 @@
 //! Request bodies: whole or produced while they are sent, to the origin they arrive the same.
 
-use crate::support::{Played, Running, any, config, connect, next_call, played, session};
+use crate::support::{Played, Running, any, config, connect, next_call, played, played_resumable, session};
 use afield_client::{Exchange, HttpClient, Local, Remote};
 use afield_egress::EgressConfig;
 use afield_exchange::{BodyError, Buffered, Error, Kind, Phase, Request, RequestBody, Retry, detail};
@@ -186,5 +186,36 @@ async fn upload_goes_on_after_an_answer_that_is_whole() {
         let taken = origin.connection(0).await.wait_text("0\r\n\r\n").await;
         let taken = taken.iter().filter(|byte| **byte == b'~').count();
         assert_eq!(taken, PIECES * 1000, "streamed: {is_streamed}");
+    }
+}
+
+/// Proves that an executor which says `final` only of uploads that it wants no more of, as those before protocol 4.4 required it
+/// of every one, is not waited for: the upload is over when its end was sent and all of it was taken, and not before.
+#[tokio::test]
+async fn upload_to_an_older_executor_ends_when_it_was_taken() {
+    for length in [0, 5000] {
+        let Played { remote, mut executor, .. } = played_resumable().await;
+        let body = produced(None, vec![Ok(Bytes::from(vec![b'x'; length]))]);
+        let call = remote.call(Request::new("POST", "http://h/").body(body));
+        let answer = async {
+            let call = next_call(&mut executor).await;
+            let result = json!({ "status": 200, "headers": [], "bodyBase64": "b2s=", "bodyComplete": true });
+            executor.send_json(&json!({ "id": call["id"], "result": result })).await;
+            let mut taken = 0;
+            loop {
+                let message = executor.binary().await;
+                taken += message.len() - 18;
+                if message[1] & 1 == 1 {
+                    break;
+                }
+            }
+            assert_eq!(taken, length);
+            if length > 0 {
+                let consumed = json!({ "requestId": call["params"]["requestId"], "offset": length });
+                executor.notify("http/request/consumed", consumed).await;
+            }
+        };
+        let (response, ()) = within("the call ends", async { tokio::join!(call, answer) }).await;
+        assert_eq!(response.unwrap().body, "ok", "{length}");
     }
 }

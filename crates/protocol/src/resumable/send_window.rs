@@ -146,6 +146,11 @@ impl SendWindow {
         self.end.is_some()
     }
 
+    /// Whether the end was sent, and the receiver has taken all that comes before it.
+    pub fn is_taken(&self) -> bool {
+        self.end_sent && self.taken == self.length
+    }
+
     /// The length of what was pushed.
     pub fn length(&self) -> u64 {
         self.length

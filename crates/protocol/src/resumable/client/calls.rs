@@ -27,6 +27,7 @@ impl ResumableClient {
             upload_wanted: upload,
             taken: false,
             cut: false,
+            until_final: self.config.ends_uploads,
             upload_held,
             turn: None,
         };
@@ -71,7 +72,7 @@ impl ResumableClient {
             Some(Piece::Abort(error)) => Some(Err(aborted(&error))),
             end => match call.failed.take() {
                 Some(error) => Some(Err(error)),
-                None if call.upload_wanted || !(call.taken || end.is_some()) => return None,
+                None if call.is_uploading() || !(call.taken || end.is_some()) => return None,
                 None => None,
             },
         };
@@ -95,7 +96,7 @@ impl ResumableClient {
     /// stays active, and [`poll_body`](Self::poll_body) says when that is over.
     pub fn done(&mut self, id: u64) {
         match self.calls.get_mut(&id) {
-            Some(call) if call.upload_wanted || call.cut => call.taken = true,
+            Some(call) if call.is_uploading() || call.cut => call.taken = true,
             _ => self.acknowledge(id),
         }
     }

@@ -11,6 +11,9 @@ pub struct ClientConfig {
     pub body_message_bytes: usize,
     /// What the executor has agreed to.
     pub features: Features,
+    /// Whether the executor says `final` about every upload. One that names no instance of itself says it only where it wants
+    /// no more: an upload to it is over when its end was sent and all of it was taken.
+    pub ends_uploads: bool,
 }
 
 /// What has changed. Requests are named by their ids.

@@ -100,6 +100,8 @@ impl ResumableClient {
         call.upload_held = false;
         if consumed.is_final {
             call.end_upload();
+        }
+        if !call.is_uploading() {
             // It may be what the end of the answer waits for.
             self.events.push_back(ClientEvent::Readable(id));
         }

@@ -50,6 +50,8 @@ struct Call {
     taken: bool,
     /// Whether the call failed while its upload was under way: then it has not gone well, whatever the answer is.
     cut: bool,
+    /// Whether the upload is under way until the executor says that it is over.
+    until_final: bool,
     /// Whether it is held back until the executor asks for it.
     upload_held: bool,
     /// Its place among the uploads that wait to be sent.
@@ -152,7 +154,7 @@ impl Call {
     /// Ends the call with an error, which its reader finds where it is: at the answer, or after the bytes that came.
     fn fail(&mut self, error: Error) {
         let is_whole = self.taken || (self.answered && self.body.is_ended());
-        if self.failed.is_some() || (is_whole && !self.upload_wanted) {
+        if self.failed.is_some() || (is_whole && !self.is_uploading()) {
             return;
         }
         if self.answered {
@@ -162,8 +164,14 @@ impl Call {
             self.failed = Some(error.clone());
             self.answer = Some(Err(error));
         }
-        self.cut = self.upload_wanted;
+        self.cut = self.is_uploading();
         self.end_upload();
+    }
+
+    /// Whether the upload is under way.
+    fn is_uploading(&self) -> bool {
+        let is_taken = || self.upload.as_ref().is_none_or(SendWindow::is_taken);
+        self.upload_wanted && (self.until_final || !is_taken())
     }
 
     /// Nobody wants more of the request body.

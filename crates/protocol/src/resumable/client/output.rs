@@ -39,6 +39,9 @@ impl ResumableClient {
             else {
                 continue;
             };
+            if segment.end.is_some() && !call.is_uploading() {
+                self.events.push_back(ClientEvent::Readable(id));
+            }
             self.schedule(id);
             return Some(Transmit::Body(segment.into_message(BodyKind::Request, id)));
         }

@@ -199,6 +199,7 @@ impl Client {
                     server_window_bytes: connected.window_bytes.unwrap(),
                     body_message_bytes: 256 * 1024,
                     features: connected.features,
+                    ends_uploads: connected.instance.is_some(),
                 }));
             }
         }

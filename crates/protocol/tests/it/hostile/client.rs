@@ -23,6 +23,7 @@ impl Peer {
             server_window_bytes: 1000,
             body_message_bytes: 0,
             features: Features::ALL,
+            ends_uploads: true,
         };
         let mut peer = Self { client: ResumableClient::new(config), now: Instant::now(), broken: None };
         peer.says();

@@ -69,6 +69,7 @@ impl World {
                 server_window_bytes: WINDOW,
                 body_message_bytes: PAYLOAD,
                 features: Features::ALL,
+                ends_uploads: true,
             }),
             link: Some(Link::default()),
             attempt: 0,
