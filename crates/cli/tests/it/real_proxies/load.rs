@@ -90,7 +90,15 @@ impl Load {
         happening.await;
         let mut watch = self.remote.watch();
         let again = |state: &ConnectionState| matches!(state, ConnectionState::Connected { resumed, .. } if *resumed >= before + times.start());
-        within("the session is there", watch.wait_for(again)).await.unwrap();
+        let there = async { drop(watch.wait_for(again).await.unwrap()) };
+        // What fails meanwhile says more than a session that does not come back.
+        let failed = async {
+            while let Some(done) = posts.join_next().await {
+                done.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! { () = within("the session is there", there) => {}, () = failed => {} }
         self.origin.open_gate(&round.to_string());
         within("the POSTs are answered", async {
             while posts.join_next().await.transpose().unwrap().is_some() {}
