@@ -116,7 +116,7 @@ impl Attempt<'_> {
             None => Way::Direct(None),
             Some(proxy) => {
                 let way = view.door.way(target, &destination, proxy, &hop);
-                self.deadlines.connecting(way, &hop).await?
+                self.deadlines.connecting(Box::pin(way), &hop).await?
             }
         };
         host::check_way(&fields, target, upstream, matches!(way, Way::Proxied(_)))?;
@@ -180,7 +180,7 @@ impl Attempt<'_> {
                 Lease::Http2(connection) => {
                     self.stopwatch.ready(connection.remote());
                     outgoing.for_http2(&mut request)?;
-                    match self.over_http2(connection, request, &pool, &hop).await {
+                    match Box::pin(self.over_http2(connection, request, &pool, &hop)).await {
                         Ok((head, body)) => {
                             return Ok(Answer::new(head, Source::Http2(body), &identity, hop));
                         }
@@ -261,7 +261,8 @@ impl Attempt<'_> {
             return Ok(Lease::Http1(connection, false));
         }
         let deadlines = *self.deadlines;
-        deadlines.connecting(self.new_lease(supply, admitted, hop), hop).await
+        // Boxed, since most requests find a connection: what making one takes would be room in the future of every request.
+        deadlines.connecting(Box::pin(self.new_lease(supply, admitted, hop)), hop).await
     }
 
     /// A connection that was made for another request of the same principal, by whatever name that one was led there.

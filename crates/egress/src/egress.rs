@@ -77,7 +77,8 @@ impl Egress {
     ///
     /// See [`Error`]. What is refused before any network is `invalid_request`, `policy_denied` or `too_large`.
     pub async fn send(&self, request: Request) -> Result<Response, Error> {
-        let (head, body) = self.exchange(request).await?;
+        // Boxed: what it takes to get an answer is more than what a body needs that may stream for hours.
+        let (head, body) = Box::pin(self.exchange(request)).await?;
         Ok(Response { head, body: ResponseBody::from_frames(body) })
     }
 
@@ -90,7 +91,7 @@ impl Egress {
     ///
     /// As [`Egress::send`], `too_large` with detail `response_body`, and `overloaded` where the share has no room for it.
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
-        let (head, body) = self.exchange(request).await?;
+        let (head, body) = Box::pin(self.exchange(request)).await?;
         let limit = self.inner.settings.config.limits.buffered_body_bytes;
         let (body, trailers) = read_whole(body, limit, self.share.as_ref()).await?;
         Ok(Buffered::new(head, body).with_trailers(trailers))

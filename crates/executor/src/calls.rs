@@ -1,13 +1,13 @@
 use crate::shares::Place;
 use afield_protocol::server::CallId;
-use std::{collections::HashMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// The tasks that perform calls.
 #[derive(Default)]
 pub(crate) struct Calls {
     tasks: JoinSet<()>,
-    held: HashMap<CallId, Held>,
+    held: BTreeMap<CallId, Held>,
     /// Whether the owner is gone: nothing is begun any more.
     over: bool,
 }

@@ -14,7 +14,7 @@ use crate::{
 use afield_exchange::{Error, Request, RequestBody, VersionPreference, detail};
 use bytes::Bytes;
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     time::Instant,
 };
 
@@ -77,7 +77,7 @@ pub struct BaseServer {
     config: BaseServerConfig,
     stage: Stage,
     next: u64,
-    calls: HashMap<CallId, Call>,
+    calls: BTreeMap<CallId, Call>,
     ids: HashSet<RpcId>,
     streams: HashMap<Box<str>, CallId>,
     control: VecDeque<Bytes>,
@@ -96,7 +96,7 @@ impl BaseServer {
             config,
             stage: Stage::New,
             next: 0,
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             ids: HashSet::new(),
             streams: HashMap::new(),
             control: VecDeque::new(),
@@ -303,8 +303,7 @@ impl BaseServer {
 
     /// Ends every call with this error, as a cancel does: what of a body has not gone out is forgotten.
     pub fn stop_all(&mut self, now: Instant, error: &Error) {
-        let mut calls: Vec<CallId> = self.calls.keys().copied().collect();
-        calls.sort_unstable();
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
         for call in calls {
             self.stop(now, call, error);
         }
