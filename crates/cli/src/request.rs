@@ -3,7 +3,6 @@
 mod body;
 mod client;
 mod data;
-mod decode;
 mod exchange;
 mod exit;
 mod flags;

@@ -15,6 +15,8 @@
 mod body;
 mod body_failure;
 mod budget;
+#[cfg(feature = "decode")]
+pub mod decode;
 mod error;
 mod header;
 mod informational;

@@ -1,5 +1,6 @@
 use crate::{
     audit::Noted,
+    decoding,
     inline::{Beginning, begin},
     shared::{Shared, State},
     shares::Place,
@@ -115,15 +116,22 @@ impl Call {
             let pass = move |head| shared.with(|state, _| state.server.inform(id, &head));
             self.request.on_informational = Some(OnInformational::new(pass));
         }
-        let Self { id, request, reply, manner, share, .. } = self;
+        let Self { id, request, reply, manner, share, kept, .. } = self;
+        let decodes = decoding::is_wanted(&request, manner);
         let used_up = |_| Error::share_used_up(Retry::Unknown).with_phase(Phase::Body);
         if manner == Manner::Buffered {
-            let answer = egress.call(request).await?;
+            let mut answer = egress.call(request).await?;
+            if decodes {
+                answer = decoding::buffered(answer, kept).await?;
+            }
             let permit = share.take(reply.answer_bytes(&answer)).map_err(used_up)?;
             let text = permit.hold(reply.answer(&answer));
             return Ok((answer.head.status, Box::new(move |state, _| state.server.answer(id, text))));
         }
         let mut response = egress.send(request).await?;
+        if decodes {
+            response = decoding::streamed(response)?;
+        }
         let status = response.head.status;
         if manner == Manner::Inline {
             let beginning = begin(&mut response).await;

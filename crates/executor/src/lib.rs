@@ -21,6 +21,7 @@ mod audit;
 mod call;
 mod calls;
 mod config;
+mod decoding;
 mod descriptors;
 mod doorstep;
 mod driver;

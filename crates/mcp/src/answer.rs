@@ -1,10 +1,14 @@
-use afield_exchange::{Blame, Error, Head, Kind, Phase, Response, ResponseBody, Retry, detail};
+use afield_exchange::{Blame, Error, Head, Kind, Phase, Response, ResponseBody, Retry, decode, detail};
 use http::StatusCode;
 
-/// A response, with what MCP asks of its head.
+const ENCODING: &str = "content-encoding";
+
+/// A response, with what MCP asks of its head. Its body is decoded: servers, and what stands before them, compress also for
+/// those who did not say that they can read it.
 pub(crate) struct Answer {
     status: StatusCode,
     head: Head,
+    is_encoded: bool,
     pub(crate) body: ResponseBody,
 }
 
@@ -18,7 +22,10 @@ impl Answer {
                 .with_detail(detail::NOT_HTTP)
                 .with_phase(Phase::Head));
         };
-        Ok(Self { status, head, body })
+        let is_encoded = head.header(ENCODING).is_some();
+        // Whoever reads it has a limit of his own; here is the one on how much may come of how little.
+        let body = decode::decoded(&head, body, u64::MAX)?;
+        Ok(Self { status, head, is_encoded, body })
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -44,7 +51,7 @@ impl Answer {
 
     /// The length of the body, where it was announced and holds (RFC 9112, section 6.3).
     pub(crate) fn length(&self) -> Option<u64> {
-        if self.field("transfer-encoding").is_some() {
+        if self.is_encoded || self.field("transfer-encoding").is_some() {
             return None;
         }
         std::str::from_utf8(self.field("content-length")?).ok()?.trim().parse().ok()

@@ -13,6 +13,8 @@ use std::borrow::Cow;
 pub const INVALID_REQUEST: i64 = -32600;
 /// Unknown method.
 pub const METHOD_NOT_FOUND: i64 = -32601;
+/// A file that is not there.
+pub const NOT_FOUND: i64 = -32004;
 /// Parameters of the wrong shape, or a request that is not valid HTTP.
 pub const INVALID_PARAMS: i64 = -32602;
 /// The exchange failed.
@@ -97,6 +99,10 @@ impl RpcError {
     /// The answer to a method that does not exist here.
     pub fn method_not_found(method: &str) -> Self {
         let shown: String = method.chars().take(64).collect();
+        if method.starts_with("fs/") {
+            // There is no file system, so no file either: an answer that callers take without a word.
+            return Self::new(NOT_FOUND, format!("there are no files here: {}", shown.escape_debug()));
+        }
         Self::new(METHOD_NOT_FOUND, format!("method not found: {}", shown.escape_debug()))
     }
 
@@ -256,6 +262,17 @@ fn inferred(code: i64, message: Cow<'static, str>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Proves that what asks for files hears that there are none, in the code that callers of that family take for it, and any
+    /// other unknown method hears what it is (case 175).
+    #[test]
+    fn methods_of_files_find_none() {
+        for (method, code) in
+            [("fs/getMetadata", -32004), ("fs/readFile", -32004), ("fsx", -32601), ("process/start", -32601)]
+        {
+            assert_eq!(RpcError::method_not_found(method).code, code, "{method}");
+        }
+    }
 
     /// Proves the table of codes and prefixes that reference clients rely on, and that reading undoes writing.
     #[test]

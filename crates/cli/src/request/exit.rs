@@ -1,9 +1,6 @@
 use crate::{ExitCode, failure::Failure};
-use afield_exchange::{Error, Kind, Phase, Retry, detail};
+use afield_exchange::{Error, Kind, Phase, Retry, decode::CONTENT_ENCODING, detail};
 use std::borrow::Cow;
-
-/// The word for an encoded body that cannot be decoded.
-pub(crate) const CONTENT_ENCODING: &str = "content_encoding";
 
 /// What an error of the exchange of `url` means for the command's caller.
 pub(crate) fn failure(error: &Error, url: &str) -> Failure {

@@ -210,7 +210,7 @@ fn default_headers(flags: &Flags, posts: bool, is_json: bool) -> Result<Vec<Head
     }
     headers.push(Header::new("Accept", if is_json { "application/json" } else { "*/*" }));
     if flags.compressed {
-        headers.push(Header::new("Accept-Encoding", super::decode::ACCEPTED));
+        headers.push(Header::new("Accept-Encoding", afield_exchange::decode::ACCEPTED));
     }
     if flags.cookie.iter().any(|cookie| !cookie.contains('=')) {
         return Err(Failure::usage("a --cookie is not `name=value`; cookie files are not read")

@@ -1,5 +1,4 @@
 use super::{
-    decode::Decoder,
     exchange::Stopped,
     head_text::fields_text,
     output::{self, Sink},
@@ -8,7 +7,7 @@ use super::{
     verbose::Story,
 };
 use crate::{ExitCode, console::Stream, failure::Failure};
-use afield_exchange::{Error, Head, Response, ResponseBody};
+use afield_exchange::{Error, Head, Response, ResponseBody, decode::Decoder};
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
 

@@ -177,6 +177,10 @@ impl Remote {
             return Ok(link);
         }
         whole::make_whole(request, self.0.body_limit).await?;
+        // Executors of that family add codings of their own, decode them, and fail on slices.
+        if !request.headers.iter().any(|header| header.is("accept-encoding")) {
+            request.headers.push(Header::new("accept-encoding", "identity"));
+        }
         // Reading it may have taken long.
         self.0.connector.link().await
     }

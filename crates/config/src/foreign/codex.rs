@@ -43,11 +43,7 @@ pub(super) fn tell(entry: &Entry) -> Told {
                 "a bearer token stands in the file, where Codex does not take it either",
                 "put it into a variable and name that in bearer_token_env_var",
             ),
-            "environment_id" => told.note(
-                &said.key_span,
-                "environment_id is Codex's own; afield goes by `environment`",
-                "add environment = \"NAME\" with one of afield's executors",
-            ),
+            "environment_id" => environment_id(&mut told, said, entries),
             key @ ("url"
             | "environment"
             | "bearer_token_env_var"
@@ -67,6 +63,19 @@ pub(super) fn tell(entry: &Entry) -> Told {
         }
     }
     told
+}
+
+/// Where Codex places a server. What is placed elsewhere there is not placed here by itself.
+pub(super) fn environment_id(told: &mut Told, said: &Entry, all: &[Entry]) {
+    let is_local = said.node.as_text() == Some("local");
+    if is_local || all.iter().any(|entry| entry.key == "environment") {
+        return;
+    }
+    told.unplaced(
+        &said.key_span,
+        "environment_id is Codex's own, and says that this server is reached from somewhere else",
+        "say from which of afield's executors: --environment NAME, or environment = \"NAME\" beside it",
+    );
 }
 
 fn warn_of_secrets(told: &mut Told, said: &Entry) {

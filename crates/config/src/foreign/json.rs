@@ -51,6 +51,7 @@ pub(super) fn tell(entry: &Entry) -> Told {
                 "headersHelper is not taken over: afield runs no program to get headers",
                 "use a variable or a login instead",
             ),
+            "environment_id" => super::codex::environment_id(&mut told, said, entries),
             key if OURS.contains(&key) => told.say(key, said, said.node.clone()),
             // A slip in this word must not place the server here.
             key if nearest(key, ["environment"]).is_some() && key != "env" && key != "environment_id" => {

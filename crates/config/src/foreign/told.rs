@@ -10,6 +10,8 @@ pub(crate) struct Told {
     refused: Vec<Note>,
     /// What is worth a word.
     notes: Vec<Note>,
+    /// Why it cannot be used, unless its environment is set.
+    unplaced: Option<Note>,
 }
 
 struct Note {
@@ -23,12 +25,12 @@ impl Told {
     pub fn new(entry: &Entry) -> Self {
         let node = Node::new(entry.node.span.clone(), Value::Table(Vec::new()));
         let entry = Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), node };
-        Self { entry, refused: Vec::new(), notes: Vec::new() }
+        Self { entry, refused: Vec::new(), notes: Vec::new(), unplaced: None }
     }
 
     /// A server that is in our words already.
     pub fn as_it_is(entry: &Entry) -> Self {
-        Self { entry: entry.clone(), refused: Vec::new(), notes: Vec::new() }
+        Self { entry: entry.clone(), refused: Vec::new(), notes: Vec::new(), unplaced: None }
     }
 
     /// Says `name` in our words; the value stands where it stood.
@@ -52,9 +54,15 @@ impl Told {
 
     /// Sets the environment, whatever was said.
     pub fn set_environment(&mut self, environment: &str) {
+        self.unplaced = None;
         let entries = entries(&mut self.entry.node);
         entries.retain(|entry| entry.key != "environment");
         entries.push(Entry::new("environment", Node::text(environment)));
+    }
+
+    /// Why it cannot be used as long as nobody sets its environment.
+    pub fn unplaced(&mut self, span: &Span, what: impl Into<String>, fix: impl Into<String>) {
+        self.unplaced = Some(Note { span: span.clone(), what: what.into(), fix: fix.into() });
     }
 
     /// Why it cannot be used.
@@ -69,7 +77,7 @@ impl Told {
 
     /// Why it cannot be used, each with its place.
     pub fn refusals(&self, source: &Source) -> Vec<Problem> {
-        self.refused.iter().map(|note| self.problem(source, note)).collect()
+        self.refused.iter().chain(&self.unplaced).map(|note| self.problem(source, note)).collect()
     }
 
     /// What is worth a word, each with its place.

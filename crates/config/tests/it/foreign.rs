@@ -122,6 +122,34 @@ fn codex_files_are_read() {
     assert_eq!(config.unusable.len(), 1);
 }
 
+/// Proves that a server which Codex reaches from somewhere else never becomes one that is reached from here by itself: it is
+/// not usable before somebody says from which executor (case 174).
+#[test]
+fn case_174_a_remote_server_of_codex_never_becomes_local_by_itself() {
+    let text = |more: &str| format!("[mcp_servers.far]\nurl = \"http://h/mcp\"\n{more}\n");
+    let path = Path::new("/h/.codex/config.toml");
+    let unplaced = text("environment_id = \"remote\"");
+    let config = Config::of_text(path, &unplaced, &variables()).unwrap();
+    assert!(config.mcp_servers.is_empty());
+    assert!(
+        config.unusable[0].problems.to_string().contains("--environment NAME"),
+        "{}",
+        config.unusable[0].problems
+    );
+    let imported = take("/h/.codex/config.toml", &unplaced).unwrap();
+    assert_eq!((imported.servers.len(), imported.skipped.len()), (0, 1));
+    let json = r#"{"mcpServers": {"far": {"url": "http://h/mcp", "environment_id": "remote"}}}"#;
+    let imported = take("/h/.claude.json", json).unwrap();
+    assert_eq!((imported.servers.len(), imported.skipped.len()), (0, 1));
+    let placed =
+        afield_config::import(path, &unplaced, None, Some("local"), &Config::default(), &variables());
+    assert_eq!(placed.unwrap().servers.len(), 1);
+    for fine in ["environment_id = \"local\"", "environment_id = \"remote\"\nenvironment = \"local\""] {
+        let config = Config::of_text(path, &text(fine), &variables()).unwrap();
+        assert_eq!(config.mcp_servers.len(), 1, "{fine}");
+    }
+}
+
 /// Proves that another program's file is used as it is: executors come from our own, an environment that is not there
 /// fails its server alone, and what cannot be used says why under its name.
 #[test]

@@ -8,6 +8,7 @@ mod bodies;
 mod calls;
 mod cancel;
 mod concurrency;
+mod decoding;
 mod defects;
 mod drain;
 mod liveness;

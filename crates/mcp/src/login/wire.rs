@@ -3,7 +3,7 @@
 use super::LoginError;
 use crate::body::{self, Unread};
 use afield_client::HttpClient;
-use afield_exchange::{Error, Head, RedirectPolicy, Request, RequestBody, redacted_url};
+use afield_exchange::{Error, Head, RedirectPolicy, Request, RequestBody, decode, redacted_url};
 use bytes::Bytes;
 use std::time::Duration;
 use url::Url;
@@ -110,7 +110,8 @@ async fn send(
     let url = request.url.clone();
     let failed = |error| failed(what, &url, error);
     let answer = client.stream(request).await.map_err(failed)?;
-    let body = body::whole(answer.body, None, MAX_BODY).await.map_err(|unread| match unread {
+    let decoded = decode::decoded(&answer.head, answer.body, MAX_BODY as u64).map_err(failed)?;
+    let body = body::whole(decoded, None, MAX_BODY).await.map_err(|unread| match unread {
         Unread::TooLarge => failed(Error::response_body_too_large(MAX_BODY as u64)),
         Unread::Failed(error) => failed(error),
     })?;

@@ -1,6 +1,6 @@
 //! Servers whose metadata is not what it should be: a login works all the same, or says what to configure.
 
-use super::{World, ping, sign_in, token};
+use super::{World, ping, sign_in, token, token_file};
 use afield_mcp::login::{Beforehand, LoginError, Resource, Verdict};
 use afield_testkit::oauth::Behaviour;
 use serde_json::json;
@@ -227,12 +227,15 @@ async fn token_of_eight_seconds_is_used_and_renewed() {
 #[tokio::test]
 async fn good_token_serves_to_its_end_whatever_comes_of_renewing_it() {
     for (refusal, asked) in [((400, "invalid_grant"), 1), ((503, "temporarily_unavailable"), 2)] {
-        // A quarter of its life is left for renewing.
-        let world = with(|site, _| (site.first_lasts, site.refuses) = (8, Some(refusal))).await;
+        let world = with(|site, _| site.refuses = Some(refusal)).await;
         world.logged_in().await;
+        // As if it had been given out almost an hour ago: 40 s are left of it.
+        let file = token_file(&world.tokens());
+        let mut stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        stored["received_at"] = (stored["received_at"].as_u64().unwrap() - 3_560).into();
+        std::fs::write(&file, stored.to_string()).unwrap();
+        let good = stored["access_token"].as_str().unwrap().to_owned();
         let authorizer = world.authorizer();
-        let good = token(&authorizer).await;
-        tokio::time::sleep(Duration::from_millis(6_100)).await;
         for _ in 0..5 {
             assert_eq!(token(&authorizer).await, good, "{refusal:?}");
         }

@@ -1,5 +1,6 @@
 //! Servers, executors and connections that go away in the middle of things; what was executed is counted at the server.
 
+mod compressed;
 mod managing;
 mod relaying;
 mod scripted;

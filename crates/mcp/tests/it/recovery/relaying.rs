@@ -1,4 +1,4 @@
-use afield_client::Local;
+use afield_client::{HttpClient, Local};
 use afield_egress::EgressConfig;
 use afield_mcp::{HttpTransport, Relay};
 use afield_testkit::mcp::Server;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// A host that speaks lines.
 pub struct Host {
     pub input: Option<DuplexStream>,
-    output: Lines<BufReader<DuplexStream>>,
+    pub output: Lines<BufReader<DuplexStream>>,
     pub relay: JoinHandle<std::io::Result<()>>,
 }
 
@@ -25,9 +25,14 @@ impl Host {
 
     /// One that has said nothing yet.
     pub fn of_url(url: &str) -> Self {
+        Self::by(Arc::new(Local::new(EgressConfig::default()).unwrap()), url)
+    }
+
+    /// One that has said nothing yet, whose server is asked by this client.
+    pub fn by(client: Arc<dyn HttpClient>, url: &str) -> Self {
         let (input, there) = tokio::io::duplex(1 << 16);
         let (here, output) = tokio::io::duplex(1 << 16);
-        let transport = HttpTransport::new(Arc::new(Local::new(EgressConfig::default()).unwrap()));
+        let transport = HttpTransport::new(client);
         let relay = Relay::new(url, transport);
         let relay = tokio::spawn(relay.run(there, here, CancellationToken::new()));
         Self { input: Some(input), output: BufReader::new(output).lines(), relay }
@@ -36,11 +41,16 @@ impl Host {
     /// One whose session has begun.
     pub async fn at(url: &str) -> Self {
         let mut host = Self::of_url(url);
-        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
-        host.say(json!({ "jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params })).await;
-        assert_eq!(host.hear().await["id"], "init");
-        host.say(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        host.begin().await;
         host
+    }
+
+    /// Begins the session.
+    pub async fn begin(&mut self) {
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+        self.say(json!({ "jsonrpc": "2.0", "id": "init", "method": "initialize", "params": params })).await;
+        assert_eq!(self.hear().await["id"], "init");
+        self.say(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
     }
 
     pub async fn say(&mut self, message: Value) {

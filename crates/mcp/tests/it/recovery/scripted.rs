@@ -37,6 +37,14 @@ pub enum Said {
     Begun(String, Value),
     /// These events, and then the end, or nothing more.
     Events(String, bool),
+    /// These bytes, in this encoding, and then the end, or nothing more.
+    Encoded {
+        kind: &'static str,
+        encoding: &'static str,
+        session: Option<String>,
+        bytes: Vec<u8>,
+        ends: bool,
+    },
     Never,
 }
 
@@ -123,10 +131,21 @@ async fn answer(
         seen.len()
     };
     let full = |text: String| Full::new(Bytes::from(text)).boxed();
+    let mut encoding = None;
     let (status, kind, session, body) = match script(&asked, at) {
         Said::Never => std::future::pending().await,
         Said::Whole(status, kind, text) => (status, kind, None, full(text)),
         Said::Begun(session, value) => (200, "application/json", Some(session), full(value.to_string())),
+        Said::Encoded { kind, encoding: by, session, bytes, ends } => {
+            use futures_util::StreamExt;
+            encoding = Some(by);
+            let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from(bytes))) });
+            let body = match ends {
+                true => BodyExt::boxed(StreamBody::new(first)),
+                false => BodyExt::boxed(StreamBody::new(first.chain(futures_util::stream::pending()))),
+            };
+            (200, kind, session, body)
+        }
         Said::Events(text, true) => (200, "text/event-stream", None, full(text)),
         Said::Events(text, false) => {
             use futures_util::StreamExt;
@@ -136,6 +155,9 @@ async fn answer(
         }
     };
     let mut response = Response::builder().status(status).header("content-type", kind);
+    if let Some(encoding) = encoding {
+        response = response.header("content-encoding", encoding);
+    }
     if let Some(session) = session {
         response = response.header("mcp-session-id", session);
     }

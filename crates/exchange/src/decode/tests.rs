@@ -1,5 +1,5 @@
 use super::*;
-use afield_exchange::Header;
+use crate::Header;
 use flate2::{
     Compression,
     write::{DeflateEncoder, GzEncoder, ZlibEncoder},
@@ -103,6 +103,26 @@ fn two_layers_are_undone_last_first() {
     assert_eq!(decoded_in(&["gzip", "identity", "zstd"], &encoded, 1 << 20, NO_LIMIT).unwrap(), text);
 }
 
+/// Proves that a body of several gzip members is decoded to its end, an empty one among them, by either name of it and in
+/// two layers that are each of several members (RFC 1952, section 2.2; RFC 9110, section 8.4.1).
+#[test]
+fn case_165_several_members_are_one_body() {
+    let members = [gzip(&TEXT[..5]), gzip(b""), gzip(&TEXT[5..])].concat();
+    let twice = [gzip(&members[..20]), gzip(&members[20..])].concat();
+    for (encodings, encoded) in [
+        (&["gzip"][..], &members),
+        (&["x-gzip"], &members),
+        (&["gzip, gzip"], &twice),
+        (&["x-gzip", "gzip"], &twice),
+    ] {
+        for size in 1..=encoded.len() {
+            let decoded = decoded_in(encodings, encoded, size, NO_LIMIT).unwrap();
+            assert_eq!(decoded, TEXT, "{encodings:?} by {size}");
+        }
+        assert!(decoded_in(encodings, &encoded[..encoded.len() - 1], 7, NO_LIMIT).is_err(), "{encodings:?}");
+    }
+}
+
 /// Proves that what an origin has flushed is decoded at once, without waiting for more: an event stream stays live.
 #[test]
 fn flushed_data_is_decoded_at_once() {
@@ -175,6 +195,7 @@ fn case_74_bombs_are_stopped_by_their_ratio() {
         ("zstd", zstd(&zeros)),
         ("br", hex(BROTLI_BOMB)),
         ("gzip, gzip", gzip(&gzip(&zeros))),
+        ("gzip", gzip(&zeros[..1 << 20]).repeat(64)),
     ];
     for (encoding, bomb) in bombs {
         let mut decoder = decoder(&[encoding], NO_LIMIT).unwrap().unwrap();

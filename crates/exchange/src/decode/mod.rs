@@ -1,18 +1,20 @@
 //! Decoding of a compressed response body, as it comes and under limits: at most two layers, at most so many bytes,
-//! and never more than a ratio that honest data does not reach. The executor passes bodies untouched; this is the one
-//! place where they are decoded.
+//! and never more than a ratio that honest data does not reach.
 
-use super::exit::CONTENT_ENCODING;
-use afield_exchange::{Blame, Error, Head, Kind, Phase, Retry, detail};
+use crate::{Blame, Error, Head, Kind, Phase, ResponseBody, Retry, detail};
 use bytes::Bytes;
 
+mod body;
 mod brotli;
 mod deflate;
 mod gzip;
 mod zstd;
 
+/// The [detail](Error::detail) of errors about how a body is encoded.
+pub const CONTENT_ENCODING: &str = "content_encoding";
+
 /// What is asked for, in the order curl asks.
-pub(crate) const ACCEPTED: &str = "deflate, gzip, br, zstd";
+pub const ACCEPTED: &str = "deflate, gzip, br, zstd";
 
 /// Encodings on top of each other.
 const MOST_LAYERS: usize = 2;
@@ -38,7 +40,7 @@ trait Codec: Send {
 struct Damaged;
 
 /// Undoes the encodings of one response.
-pub(crate) struct Decoder {
+pub struct Decoder {
     /// In the order of decoding.
     layers: Vec<Layer>,
     encoded: u64,
@@ -112,6 +114,26 @@ impl Decoder {
             None => Ok(()),
         }
     }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let layers: Vec<&str> = self.layers.iter().map(|layer| layer.name).collect();
+        f.debug_struct("Decoder").field("layers", &layers).finish_non_exhaustive()
+    }
+}
+
+/// The body behind `head` as it was before it was encoded, of at most `limit` bytes: decoded as it comes, so that what a
+/// server flushes is there at once. One that is not encoded is returned as it is.
+///
+/// # Errors
+///
+/// An unknown encoding, or more than two. What is damaged or too large is an error of the body.
+pub fn decoded(head: &Head, body: ResponseBody, limit: u64) -> Result<ResponseBody, Error> {
+    Ok(match Decoder::of(head, limit)? {
+        Some(decoder) => ResponseBody::from_frames(body::Decoded::new(body, decoder)),
+        None => body,
+    })
 }
 
 /// Pulls from the last layer, which pulls from the one before it when it needs more.
