@@ -184,6 +184,11 @@ impl Failure {
         Self { executed: error.may_have_been_executed(), ..failure }
     }
 
+    /// The server refused a message for want of its session.
+    pub(crate) fn session_lost() -> Self {
+        Self::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe)
+    }
+
     /// What an error of the transport means.
     pub fn of_transport(error: &StreamableHttpError<TransportError>) -> Self {
         let http = |message: String, retry| Self::new(Stage::Http, message, "", retry);
@@ -198,9 +203,7 @@ impl Failure {
             StreamableHttpError::InsufficientScope(error) => {
                 Self::scope(&Challenge::parse(&error.www_authenticate_header).unwrap_or_default())
             }
-            StreamableHttpError::SessionExpired => {
-                Self::new(Stage::Mcp, "the server no longer knows the session", "", Retry::Safe)
-            }
+            StreamableHttpError::SessionExpired => Self::session_lost(),
             StreamableHttpError::HttpStatus(error) => {
                 let retry = if error.status == 429 { Retry::Safe } else { Retry::Unknown };
                 let hint = match &error.retry_after {

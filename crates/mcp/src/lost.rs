@@ -1,6 +1,7 @@
 //! How servers say that they do not know a session: the standard has 404, and servers have more.
 
 use http::StatusCode;
+use rmcp::model::ErrorData;
 use serde::Deserialize;
 
 /// The longest refusal that is looked at, in bytes.
@@ -66,6 +67,13 @@ pub(crate) fn says(status: StatusCode, body: &[u8]) -> bool {
 pub(crate) fn may_say(status: StatusCode) -> bool {
     status.is_success()
         || matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::BAD_REQUEST)
+}
+
+/// Whether an error that answers a message of a session says that there is no such session: as an event, where the transport
+/// does not look for it.
+pub(crate) fn is_told_by(error: &ErrorData) -> bool {
+    let refusal = Refusal { code: Some(error.code.0.into()), message: error.message.to_string() };
+    is_the_protocols(&refusal) && speaks_of_it(&refusal.message)
 }
 
 /// Whether an error is one of the protocol's own: -32000 is what many give for the failure of a tool.

@@ -1,5 +1,5 @@
 use super::{CallError, ServerState, live::Live, server::Server};
-use crate::Failure;
+use crate::{Failure, lost};
 use afield_exchange::Retry;
 use rmcp::{
     model::{
@@ -28,13 +28,18 @@ pub(super) struct Calling {
 
 pub(super) async fn call_tool(server: &Arc<Server>, calling: Calling) -> Result<CallToolResult, CallError> {
     let until = Instant::now() + calling.timeout.min(LONGEST);
-    let mut repeats = 0;
+    let (mut repeats, mut is_renewed) = (0, false);
     loop {
         let live = connected(server, until).await?;
         let failure = match once(server, &live, &calling).await {
             Ok(ServerResult::CallToolResult(result)) => return Ok(result),
             Ok(ServerResult::InputRequiredResult(_)) => return Err(CallError::InputRequired),
             Ok(_) => Failure::new(crate::Stage::Mcp, "the answer is no result of a tool", "", Retry::Unknown),
+            Err(ServiceError::McpError(error)) if !is_renewed && lost::is_told_by(&error) => {
+                is_renewed = true;
+                server.lose(live.generation, &Failure::session_lost());
+                continue;
+            }
             Err(error) => {
                 let authorizer = server.config().and_then(|config| config.authorizer.as_ref());
                 failed(error, calling.timeout)?.explained(authorizer).await
@@ -67,6 +72,9 @@ pub(super) async fn list_tools(server: &Arc<Server>, time: Duration) -> Result<V
         let listed = timeout_at(until, live.peer.list_all_tools()).await;
         let failure = match listed.map_err(|_| CallError::Timeout(time))? {
             Ok(tools) => return Ok(tools),
+            Err(ServiceError::McpError(error)) if repeats == 0 && lost::is_told_by(&error) => {
+                Failure::session_lost()
+            }
             Err(error) => failed(error, time)?,
         };
         server.lose(live.generation, &failure);

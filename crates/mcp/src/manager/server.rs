@@ -4,7 +4,7 @@ use super::{
     connect,
     live::Live,
 };
-use crate::Failure;
+use crate::{Failure, lost};
 use afield_exchange::Retry;
 use rmcp::model::{ClientRequest, PingRequest};
 use std::{
@@ -157,9 +157,11 @@ impl Server {
             match self.attempt(config, generation + 1).await {
                 Ok(live) => {
                     generation += 1;
-                    // One that fails right after it was ready is not tried again at once.
+                    // One that fails right after it was ready is not tried again at once, but for the first time.
                     if self.hold(config, &live).await.elapsed() > SHORTEST * 10 || generation == 1 {
                         backoff = Backoff::default();
+                    } else {
+                        sleep_until(began + backoff.next()).await;
                     }
                 }
                 Err(failure) => {
@@ -251,6 +253,9 @@ impl Server {
         let ping = live.peer.send_request(ClientRequest::PingRequest(PingRequest::default()));
         let failure = match timeout(config.startup_timeout, ping).await {
             // A server that refuses to be pinged is there.
+            Ok(Err(rmcp::ServiceError::McpError(error))) if lost::is_told_by(&error) => {
+                Failure::session_lost()
+            }
             Ok(Ok(_) | Err(rmcp::ServiceError::McpError(_))) => return,
             Ok(Err(error)) => Failure::of_service(&error),
             Err(_) => Failure::startup(config.startup_timeout),

@@ -55,7 +55,7 @@ impl Core {
         let outcome = if !status.is_success() {
             self.refusal(message, answer, may_be_lost).await
         } else if answer.is(EVENT_STREAM) {
-            self.events(answer, message, at, may_be_lost).await
+            Ok(self.events(answer, message, at, may_be_lost).await)
         } else if answer.is(JSON) && !matches!(status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
             self.whole(message, answer, may_be_lost).await
         } else {

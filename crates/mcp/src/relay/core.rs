@@ -25,6 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A request under way.
+struct UnderWay {
+    given_up: CancellationToken,
+    /// Whether it is a message by itself, and not one of several.
+    is_alone: bool,
+}
+
 /// What all messages of a relay share.
 pub(super) struct Core {
     pub url: Arc<str>,
@@ -36,7 +43,7 @@ pub(super) struct Core {
     session: Mutex<Session>,
     tools: Mutex<Tools>,
     /// Requests under way by their ids, to be given up.
-    begun: Mutex<HashMap<String, CancellationToken>>,
+    begun: Mutex<HashMap<String, UnderWay>>,
     /// Who begins a new session holds this; the others wait for what comes of it. This is the one place where sessions are
     /// begun that the host did not ask for.
     renewing: tokio::sync::Mutex<Pace>,
@@ -190,10 +197,9 @@ impl Core {
     pub fn cancel(&self, message: &Message) -> bool {
         let Some(id) = message.params.get("requestId") else { return false };
         let modern = self.session().revision.as_deref().is_none_or(|revision| revision >= fields::FIRST);
-        let begun = self.requests().get(&id.to_string()).cloned();
-        match begun.filter(|_| modern) {
-            Some(given_up) => {
-                given_up.cancel();
+        match self.requests().get(&id.to_string()).filter(|begun| modern && begun.is_alone) {
+            Some(begun) => {
+                begun.given_up.cancel();
                 true
             }
             None => false,
@@ -202,8 +208,10 @@ impl Core {
 
     pub fn begin(&self, message: &Message) -> CancellationToken {
         let given_up = self.ending.child_token();
-        if let Some(id) = message.id() {
-            self.requests().insert(id.to_owned(), given_up.clone());
+        let is_alone = message.id().is_some();
+        for id in message.owed() {
+            let begun = UnderWay { given_up: given_up.clone(), is_alone };
+            self.requests().insert(id.clone(), begun);
         }
         given_up
     }
@@ -211,8 +219,8 @@ impl Core {
     /// Answers every request that is still under way, as nobody waits for its own answer any more.
     pub async fn give_up(&self) {
         let under_way: Vec<_> = self.requests().drain().collect();
-        for (id, given_up) in under_way {
-            given_up.cancel();
+        for (id, begun) in under_way {
+            begun.given_up.cancel();
             let failure =
                 Failure::new(Stage::Mcp, "there was no answer before the host ended", "", Retry::Unknown);
             self.refuse(&[id], &failure).await;
@@ -224,9 +232,11 @@ impl Core {
         self.requests().contains_key(id)
     }
 
-    pub fn finish(&self, id: Option<&str>) {
-        if let Some(id) = id {
-            self.requests().remove(id);
+    /// The answers that were due under these ids are there.
+    pub fn finish(&self, ids: &[String]) {
+        let mut requests = self.requests();
+        for id in ids {
+            requests.remove(id);
         }
     }
 
@@ -298,7 +308,7 @@ impl Core {
         self.tools.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn requests(&self) -> MutexGuard<'_, HashMap<String, CancellationToken>> {
+    fn requests(&self) -> MutexGuard<'_, HashMap<String, UnderWay>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -157,7 +157,7 @@ async fn read(input: impl AsyncRead + Unpin, core: &Arc<Core>) -> io::Result<()>
                 });
                 let core = core.clone();
                 requests.spawn(async move {
-                    let id = message.id().map(str::to_owned);
+                    let owed = message.owed().to_vec();
                     let relaying = async {
                         if let Some(earlier) = earlier {
                             earlier.cancelled().await;
@@ -165,7 +165,7 @@ async fn read(input: impl AsyncRead + Unpin, core: &Arc<Core>) -> io::Result<()>
                         core.relay(message).await;
                     };
                     given_up.run_until_cancelled(relaying).await;
-                    core.finish(id.as_deref());
+                    core.finish(&owed);
                     drop((permit, over));
                 });
             }

@@ -66,19 +66,18 @@ impl Core {
         message: &Message,
         at: &Session,
         may_be_lost: bool,
-    ) -> Result<Answered, Failure> {
-        let mut due = Due { message, left: message.owed().len(), may_be_lost };
+    ) -> Answered {
+        let mut due = Due { message, left: message.owed().to_vec(), may_be_lost };
         let mut reading = self.reading(answer, None, at);
         let (mut attempts, mut pause) = (0, PAUSE);
         loop {
             match self.read(&mut reading, Some(&mut due)).await {
-                End::Done => return Ok(Answered::Done),
-                End::Lost => return Ok(Answered::Lost),
-                End::Broken if due.left == 0 => return Ok(Answered::Done),
+                End::Done => return Answered::Done,
+                End::Lost => return Answered::Lost,
+                End::Broken if due.left.is_empty() => return Answered::Done,
                 End::Broken => {}
             }
-            let lost = || Failure::new(Stage::Http, "the answer was lost on its way", "", Retry::Unknown);
-            let Some(last) = reading.last.clone() else { return Err(lost()) };
+            let Some(last) = reading.last.clone() else { return self.lost(&due).await };
             pause = if reading.is_used { reading.floor } else { longer(pause, reading.floor) };
             loop {
                 sleep(pause).await;
@@ -89,13 +88,20 @@ impl Core {
                         reading = Reading { floor, ..self.reading(answer, Some(last), at) };
                         break;
                     }
-                    Ok(answer) if answer.status().is_client_error() => return Err(lost()),
-                    _ if attempts >= ATTEMPTS => return Err(lost()),
+                    Ok(answer) if answer.status().is_client_error() => return self.lost(&due).await,
+                    _ if attempts >= ATTEMPTS => return self.lost(&due).await,
                     _ => pause = longer(pause, reading.floor),
                 }
             }
             attempts = attempts.min(ATTEMPTS / 2);
         }
+    }
+
+    /// Says of the answers that have not come that they will not.
+    async fn lost(&self, due: &Due<'_>) -> Answered {
+        let failure = Failure::new(Stage::Http, "the answer was lost on its way", "", Retry::Unknown);
+        self.refuse(&due.left, &failure).await;
+        Answered::Done
     }
 
     /// The first answer among the events.
@@ -216,9 +222,10 @@ impl Core {
             return Some(End::Lost);
         }
         if self.look_at(due.message, data.as_bytes()) {
+            let answered = due.answered_by(std::slice::from_ref(&said));
             self.write_text(data.into_bytes()).await;
-            due.left -= 1;
-            return (due.left == 0).then_some(End::Done);
+            self.finish(&answered);
+            return due.left.is_empty().then_some(End::Done);
         }
         // It answers something, and nothing else can be asked on this stream.
         if let (Some(id), true) = (due.message.id(), said.result.is_some() || said.error.is_some()) {
@@ -235,15 +242,10 @@ impl Core {
         if all.is_empty() || !all.iter().all(Envelope::is_message) {
             return None;
         }
-        let answered = |due: &Due<'_>| {
-            let owed = due.message.owed().iter();
-            owed.filter(|id| all.iter().any(|said| said.answers(id))).count()
-        };
-        let answered = due.as_ref().map_or(0, |due| answered(due));
+        let answered = due.as_mut().map(|due| due.answered_by(&all)).unwrap_or_default();
         self.write_text(data.into_bytes()).await;
-        let due = due.as_mut()?;
-        due.left = due.left.saturating_sub(answered);
-        (due.left == 0).then_some(End::Done)
+        self.finish(&answered);
+        due.as_ref().is_some_and(|due| due.left.is_empty()).then_some(End::Done)
     }
 
     fn reading(&self, answer: Answer, last: Option<String>, at: &Session) -> Reading {
@@ -267,8 +269,16 @@ impl Core {
 /// What is owed on a stream.
 struct Due<'a> {
     message: &'a Message,
-    left: usize,
+    /// The ids of the answers that have not come.
+    left: Vec<String>,
     may_be_lost: bool,
+}
+
+impl Due<'_> {
+    /// Takes note of these, and returns the ids of what they answer.
+    fn answered_by(&mut self, all: &[Envelope<'_>]) -> Vec<String> {
+        self.left.extract_if(.., |id| all.iter().any(|said| said.answers(id))).collect()
+    }
 }
 
 /// What an event brings, if it can be a message: events of other names are of something else.

@@ -52,6 +52,20 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Proves that an event of another name brings no message, whatever it holds, and that its id and its pause count all the
+/// same; one named `message`, or not at all, brings its own (case 171).
+#[test]
+fn events_of_other_names_bring_no_message() {
+    let text = "event: hello\nid: 7\nretry: 9\ndata: {\"id\":1,\"result\":{}}\n\nevent: message\ndata: a\n\n\
+                event:\ndata: b\n\ndata: c\n\nevent: Message\ndata: d\n\n";
+    let body = ResponseBody::new(stream::iter([Ok(Bytes::from_static(text.as_bytes()))]));
+    let events = events(body, usize::MAX, lineage(), Oversized::default());
+    let all: Vec<Sse> = events.map(Result::unwrap).collect().now_or_never().expect("nothing is waited for");
+    let data: Vec<_> = all.iter().map(|event| event.data.as_deref()).collect();
+    assert_eq!(data, [None, Some("a"), Some("b"), Some("c"), None]);
+    assert_eq!((all[0].id.as_deref(), all[0].retry), (Some("7"), Some(9)));
+}
+
 proptest! {
     /// Proves that what is read does not depend on how the network split the bytes, good ones or bad, whatever the limit.
     #[test]
