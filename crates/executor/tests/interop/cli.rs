@@ -21,6 +21,17 @@ async fn the_codex_cli_calls_a_tool_through_afield() {
     }
 }
 
+/// Proves that the Codex CLI, which looks for files at its executor, shows no error when it hears that there are none
+/// (case 175).
+#[tokio::test(flavor = "multi_thread")]
+async fn the_codex_cli_shows_no_error_where_there_are_no_files() {
+    let codex = require_or_skip!(tools::codex());
+    let (own, mcp, model) = (Own::start().await, McpServer::start().await, Model::calling(1).await);
+    let said = run(&codex, own.address, &model, &mcp).await;
+    assert!(model.tool_outputs()[0].contains("heard: over there"), "{said}");
+    assert!(!said.contains("ERROR"), "{said}");
+}
+
 /// Proves that the scenario is the reference's own: with its executor it goes the same way.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_codex_cli_calls_a_tool_through_its_own_executor() {

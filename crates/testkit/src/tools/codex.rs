@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-const VERSION: &str = "0.169.0";
+const VERSION: &str = "0.171.0";
 
-/// The reference whose `exec-server` speaks the base dialect: version 0.169.0, from npm.
+/// The reference whose `exec-server` speaks the base dialect: version 0.171.0, from npm.
 ///
 /// # Errors
 ///

@@ -1,6 +1,7 @@
 //! What an executor does, promise by promise, seen from the wire alone. The same list is run against afield's executor
 //! and against the reference; where the two differ, the list says how and why.
 
+mod codings;
 mod envelope;
 mod redirects;
 mod refusals;
@@ -190,6 +191,7 @@ pub fn all() -> Vec<(&'static str, Vec<Behaviour>)> {
         ("Session", session::behaviours()),
         ("Messages", envelope::behaviours()),
         ("Requests and answers", request::behaviours()),
+        ("Codings", codings::behaviours()),
         ("Refusals and failures", refusals::behaviours()),
         ("Redirects", redirects::behaviours()),
         ("Streams", stream::behaviours()),

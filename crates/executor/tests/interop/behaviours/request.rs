@@ -37,20 +37,6 @@ fn answers() -> Vec<Behaviour> {
                 None => sum_up(&answer),
             }
         }),
-        same("a body in a content coding", "passed as it came", async |bench: &Bench| {
-            let answer =
-                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00";
-            let origin = RawOrigin::always(Script::answering(&answer[..])).await;
-            let answer = bench
-                .dial()
-                .await
-                .call("http/request", bench.get("", json!({ "url": origin.url("/") })))
-                .await;
-            let body = answer["result"]["bodyBase64"].as_str().map(decode);
-            let same = body.as_deref() == Some(b"\x1f\x8b\x08\x00")
-                && values(&answer, "content-encoding") == ["gzip"];
-            if same { "passed as it came".to_owned() } else { sum_up(&answer) }
-        }),
         same("204, 304 and `HEAD`", "no body", async |bench: &Bench| {
             let mut wire = bench.dial().await;
             for (method, route) in [("GET", "/status/204"), ("GET", "/status/304"), ("HEAD", "/bytes/100")] {
@@ -207,7 +193,7 @@ fn concurrency() -> Vec<Behaviour> {
 }
 
 /// The values of one response header, in order.
-fn values<'a>(answer: &'a Value, name: &str) -> Vec<&'a str> {
+pub(super) fn values<'a>(answer: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = answer["result"]["headers"].as_array().into_iter().flatten();
     headers.filter(|header| header["name"] == name).map(|header| header["value"].as_str().unwrap()).collect()
 }

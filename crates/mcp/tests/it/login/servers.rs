@@ -231,10 +231,11 @@ async fn good_token_serves_to_its_end_whatever_comes_of_renewing_it() {
         world.logged_in().await;
         // As if it had been given out almost an hour ago: 40 s are left of it.
         let file = token_file(&world.tokens());
-        let mut stored: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        let stored = &mut record["plain"];
         stored["received_at"] = (stored["received_at"].as_u64().unwrap() - 3_560).into();
-        std::fs::write(&file, stored.to_string()).unwrap();
         let good = stored["access_token"].as_str().unwrap().to_owned();
+        std::fs::write(&file, record.to_string()).unwrap();
         let authorizer = world.authorizer();
         for _ in 0..5 {
             assert_eq!(token(&authorizer).await, good, "{refusal:?}");
