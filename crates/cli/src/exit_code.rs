@@ -59,6 +59,8 @@ exit_codes! {
     Read = 26,
     /// A deadline passed.
     Timeout = 28,
+    /// The origin does not go on where `--continue-at` asks for.
+    Range = 33,
     /// The TLS handshake failed.
     TlsHandshake = 35,
     /// The request is malformed (its method or a header); nothing was sent.

@@ -1,4 +1,3 @@
-use crate::console::note;
 use crate::{
     ExitCode, config,
     console::{self, print, report},
@@ -23,21 +22,50 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> std::process::Exit
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCode> {
+    let mut before: Vec<OsString> = arguments.into_iter().collect();
+    let Some(at) = request_at(&before) else { return parse_one(before) };
+    let rest = before.split_off(at + 1);
+    let mut command = Flags::command();
+    command.build();
+    let known = command.find_subcommand("request").unwrap_or(&command);
+    let groups = request::groups(known, rest).map_err(|failure| report(&failure))?;
+    let mut parsed = groups.into_iter().map(|group| parse_one(before.iter().cloned().chain(group)));
+    let mut first = parsed.next().unwrap_or_else(|| parse_one(before.clone()))?;
+    if let Command::Request(first) = &mut first.command {
+        for flags in parsed {
+            if let Command::Request(flags) = flags?.command {
+                first.next.push(*flags);
+            }
+        }
+    }
+    Ok(first)
+}
+
+/// Where the word `request` stands, if it is the command.
+fn request_at(arguments: &[OsString]) -> Option<usize> {
+    let mut at = 1;
+    while arguments.get(at)? == "--log" {
+        at += 2;
+    }
+    while arguments.get(at)?.to_str().is_some_and(|text| text.starts_with("--log=")) {
+        at += 1;
+    }
+    (arguments[at] == "request").then_some(at)
+}
+
+fn parse_one(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCode> {
     let matches = Flags::command().try_get_matches_from(arguments);
     let parsed = matches.and_then(|matches| {
         let mut flags = Flags::from_arg_matches(&matches)?;
         if let (Command::Request(request), Some(("request", matches))) =
             (&mut flags.command, matches.subcommand())
         {
-            request.keep_order_of_data(matches);
+            request.keep_order(matches);
         }
         Ok(flags)
     });
     parsed.map_err(|error| {
         console::usage(&error);
-        if let Some(why) = request::why_refused(&error) {
-            note!("\n  {why}");
-        }
         if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success }
     })
 }
@@ -46,9 +74,9 @@ fn dispatch(flags: Flags) -> ExitCode {
     let log = flags.log.as_deref();
     match flags.command {
         // Planned outside of the runtime: reading a header file from standard input may block, and Ctrl-C ends it.
-        Command::Request(flags) => match request::Plan::of(*flags) {
-            Ok(plan) => {
-                in_runtime(log, "off", Builder::new_current_thread(), |signals| request::run(plan, signals))
+        Command::Request(flags) => match plans(*flags) {
+            Ok(plans) => {
+                in_runtime(log, "off", Builder::new_current_thread(), |signals| request::run(plans, signals))
             }
             Err(failure) => report(&failure),
         },
@@ -101,6 +129,12 @@ fn dispatch(flags: Flags) -> ExitCode {
         }
         Command::ExitCodes => print_whole(ExitCode::table().as_bytes()),
     }
+}
+
+/// What the groups of flags between each `--next` mean.
+fn plans(mut flags: request::Flags) -> Result<Vec<request::Plan>, Failure> {
+    let next = std::mem::take(&mut flags.next);
+    std::iter::once(flags).chain(next).map(request::Plan::of).collect()
 }
 
 fn in_runtime<F>(

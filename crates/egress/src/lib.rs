@@ -63,7 +63,7 @@ pub use own_listeners::OwnListeners;
 pub use policy::{
     Action, Decision, Destination, HostPattern, Place, Policy, Preset, Rule, RuleError, Scheme,
 };
-pub use redirect::repeated;
+pub use redirect::{Following, Next, next as next_hop, repeated};
 pub use request::variables::{HeaderVariables, NoVariables, VariableError};
 pub use secrets::{Attachment, Secret, SecretError, SecretSource, Secrets};
 pub use tls::{CaPolicy, tls_client_config};

@@ -44,15 +44,40 @@ pub(crate) fn becomes_get(status: StatusCode, method: &Method) -> bool {
     }
 }
 
+/// The next request of whoever follows redirects hop by hop, each hop a request of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// Its method.
+    pub method: String,
+    /// Where it goes.
+    pub url: String,
+    /// Those of the fields that go along.
+    pub headers: Vec<Header>,
+    /// The body stays behind.
+    pub lost_body: bool,
+}
+
+/// How redirects are followed hop by hop, beyond what an egress does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Following {
+    /// After 301, 302 and 303: a `POST` stays one, with its body.
+    pub keeps_post: [bool; 3],
+    /// Credentials go along to other origins too.
+    pub trusts: bool,
+}
+
 /// Says what an egress would have made of a redirect that it handed back because the request's streamed body was gone: the
 /// URL to repeat the request at, with the same method and body, and which of its fields go along. Whoever can produce the
 /// body again then follows as an egress does. `None`: this is no such redirect, and `head` is the answer.
 pub fn repeated(method: &str, url: &str, headers: &[Header], head: &Head) -> Option<(String, Vec<Header>)> {
+    let next = next(method, url, headers, head, Following::default())?;
+    (!next.lost_body && next.method == method).then_some((next.url, next.headers))
+}
+
+/// Says what an egress makes of a redirect, for whoever follows by hand. `None`: `head` is the answer.
+pub fn next(method: &str, url: &str, headers: &[Header], head: &Head, following: Following) -> Option<Next> {
     let status = StatusCode::from_u16(head.status).ok()?;
     let method = Method::from_bytes(method.as_bytes()).ok()?;
-    if becomes_get(status, &method) {
-        return None;
-    }
     let limit = Limits::default().url_bytes;
     let (from, authorization) = Target::parse(url, limit).ok()?;
     let mut locations = HeaderMap::new();
@@ -64,8 +89,12 @@ pub fn repeated(method: &str, url: &str, headers: &[Header], head: &Head) -> Opt
         locations.append(header::LOCATION, HeaderValue::from_bytes(&field.value).ok()?);
     }
     let next = location(status, &locations, &from, limit, &[])?;
-    let crossed_origins = !next.same_origin(&from);
-    let scope = Scope { redirected: true, crossed_origins, lost_body: false };
+    let stays = method == Method::POST
+        && matches!(status.as_u16(), 301..=303)
+        && following.keeps_post[usize::from(status.as_u16() - 301)];
+    let lost_body = !stays && becomes_get(status, &method);
+    let crossed_origins = !following.trusts && !next.same_origin(&from);
+    let scope = Scope { redirected: true, crossed_origins, lost_body };
     let keeps = |field: &&Header| {
         HeaderName::from_bytes(field.name.as_bytes()).is_ok_and(|name| scope.keeps(&name, field))
     };
@@ -74,7 +103,8 @@ pub fn repeated(method: &str, url: &str, headers: &[Header], head: &Head) -> Opt
     if let Some(authorization) = authorization.filter(|_| !crossed_origins && !says_who) {
         kept.push(Header::new("Authorization", authorization.as_bytes().to_vec()));
     }
-    Some((next.url.into(), kept))
+    let method = if lost_body { Method::GET.to_string() } else { method.to_string() };
+    Some(Next { method, url: next.url.into(), headers: kept, lost_body })
 }
 
 #[cfg(test)]

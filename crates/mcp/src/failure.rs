@@ -358,6 +358,12 @@ fn hint(error: &Error) -> &'static str {
         (Kind::Overloaded, _) => "try again in a moment",
         (Kind::Dns, _) => "the name is resolved where the server's environment is: is it known there?",
         (Kind::Connect, _) => "is the server running? It is connected to from where its environment is",
+        (Kind::Tls, Some("unknown_issuer")) => {
+            "trust its authority where its environment is: SSL_CERT_FILE here, `ca` in an executor's configuration"
+        }
+        (Kind::Tls, Some("no_certificate" | "protocol")) => {
+            "does that port speak TLS at all? If not, its URL begins with http:"
+        }
         (Kind::Tls, _) => "its certificate is checked where its environment is: trust its authority there",
         (Kind::OriginProtocol, Some(detail::NOT_HTTP)) => "something listens there that does not speak HTTP",
         (Kind::Timeout, _) => "the server, or the way to it, is slow or silent",

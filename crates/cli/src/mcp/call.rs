@@ -110,7 +110,10 @@ pub(super) fn failed(name: &str, error: &CallError) -> Failure {
         _ => None,
     };
     match error {
-        CallError::Refused(_) => told.with_hint(format!("afield mcp tools {name} shows what there is")),
+        // What is wrong with the name or the arguments; any other refusal is the server's to explain.
+        CallError::Refused(data) if matches!(data.code.0, -32602 | -32601) => {
+            told.with_hint(format!("`afield mcp tools {name}` shows what there is"))
+        }
         CallError::Timeout(_) => told.with_hint("--timeout gives it longer"),
         _ => told,
     }

@@ -110,7 +110,9 @@ fn export(flags: &ConfigFlags, config: Config, typed: &Flags) -> Result<Export, 
         .unwrap_or_else(|| "afield".to_owned());
     let location = flags.location()?;
     // The program is started by somebody else, who need not know what this shell's variables say.
-    let named = location.named_by != NamedBy::Default;
+    let variables = Variables::of_process();
+    let elsewhere = variables.get("XDG_CONFIG_HOME").is_some_and(|folder| location.path.starts_with(folder));
+    let named = location.named_by != NamedBy::Default || elsewhere;
     let config_file = named.then(|| std::path::absolute(&location.path).unwrap_or(location.path));
     Ok(Export { host, via, gateway: config.gateway, program, config: config_file })
 }

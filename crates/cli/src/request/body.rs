@@ -1,9 +1,10 @@
-use super::{plan::BodyPlan, progress::Transfer, source::Source};
+use super::{form::Part, plan::BodyPlan, progress::Transfer, source::Source};
 use crate::{ExitCode, failure::Failure};
 use afield_exchange::{BodyError, RequestBody};
 use bytes::Bytes;
 use futures_core::Stream;
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, Read, Seek},
     os::{fd::AsFd, unix::fs::FileExt},
@@ -34,8 +35,32 @@ pub(crate) async fn open(
         BodyPlan::Empty => return Ok(RequestBody::Empty),
         BodyPlan::Bytes(bytes) => return Ok(RequestBody::Bytes(bytes.clone())),
         BodyPlan::Source { source, measured } => (source.clone(), *measured),
+        BodyPlan::Parts(parts) => {
+            let mut inputs = VecDeque::new();
+            for part in parts {
+                inputs.push_back(match part {
+                    Part::Bytes(bytes) => Input::Memory(bytes.clone()),
+                    Part::File(path) => {
+                        let source = Source::File(path.clone());
+                        Input::open(&source).map_err(|error| cannot_read(&source, &error))?
+                    }
+                });
+            }
+            return begin(Input::Several(inputs), Source::Form, true, transfer, failure).await;
+        }
     };
     let input = Input::open(&source).map_err(|error| cannot_read(&source, &error))?;
+    begin(input, source, measured, transfer, failure).await
+}
+
+/// Reads as much as has to be read before the rest is sent.
+async fn begin(
+    input: Input,
+    source: Source,
+    measured: bool,
+    transfer: &Arc<Transfer>,
+    failure: &ReadFailure,
+) -> Result<RequestBody, Failure> {
     let length = input.length().filter(|_| measured);
     let mut pieces = spawn_reader(input, length);
     let mut first = Vec::new();
@@ -71,16 +96,30 @@ fn cannot_read(source: &Source, error: &io::Error) -> Failure {
 pub(crate) fn can_be_read_again(plan: &BodyPlan) -> bool {
     match plan {
         BodyPlan::Empty | BodyPlan::Bytes(_) => true,
-        BodyPlan::Source { source, .. } => matches!(Input::open(source), Ok(Input::Regular { .. })),
+        BodyPlan::Source { source, .. } => is_regular(source),
+        BodyPlan::Parts(parts) => parts.iter().all(|part| match part {
+            Part::Bytes(_) => true,
+            Part::File(path) => is_regular(&Source::File(path.clone())),
+        }),
     }
+}
+
+fn is_regular(source: &Source) -> bool {
+    matches!(Input::open(source), Ok(Input::Regular { .. }))
 }
 
 /// What a body is read from.
 enum Input {
     /// A regular file: read by position, so that reading it once more, also as standard input, begins where it did before.
-    Regular { file: File, at: u64, left: u64 },
+    Regular {
+        file: File,
+        at: u64,
+        left: u64,
+    },
     /// What can be read once.
     Passing(File),
+    Memory(Bytes),
+    Several(VecDeque<Input>),
 }
 
 impl Input {
@@ -88,6 +127,7 @@ impl Input {
         let mut file = match source {
             Source::Stdin => File::from(io::stdin().as_fd().try_clone_to_owned()?),
             Source::File(path) => File::open(path)?,
+            Source::Form => return Ok(Self::Memory(Bytes::new())),
         };
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -105,6 +145,8 @@ impl Input {
         match self {
             Self::Regular { left, .. } => Some(*left),
             Self::Passing(_) => None,
+            Self::Memory(bytes) => Some(bytes.len() as u64),
+            Self::Several(inputs) => inputs.iter().map(Self::length).sum(),
         }
     }
 
@@ -116,6 +158,20 @@ impl Input {
                 Ok(read)
             }
             Self::Passing(file) => file.read(buffer),
+            Self::Memory(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(buffer.len()));
+                buffer[..piece.len()].copy_from_slice(&piece);
+                Ok(piece.len())
+            }
+            Self::Several(inputs) => {
+                while let Some(input) = inputs.front_mut() {
+                    match input.read(buffer)? {
+                        0 => drop(inputs.pop_front()),
+                        read => return Ok(read),
+                    }
+                }
+                Ok(0)
+            }
         }
     }
 }

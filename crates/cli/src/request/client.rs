@@ -1,4 +1,8 @@
-use super::{exit, plan::Plan, verbose::Story};
+use super::{
+    exit,
+    plan::{Named, Plan},
+    verbose::Story,
+};
 use crate::{
     failure::Failure,
     place::{Place, Reach},
@@ -20,7 +24,10 @@ impl Client {
     /// origin that cannot be; attempts that fail are told as they do.
     pub async fn open(plan: &Plan, story: &Story) -> Result<Self, Failure> {
         let (token, ca) = (plan.token.as_ref(), plan.ca.as_deref());
-        let client = Self::of(&plan.place, plan.reach.clone(), token, ca, plan.connect_timeout)?;
+        let client = match &plan.named {
+            Some(Named(config)) => Self::remote(config.clone(), plan.connect_timeout),
+            None => Self::of(&plan.place, plan.reach.clone(), token, ca, plan.connect_timeout)?,
+        };
         tokio::select! {
             biased;
             never = client.narrate(story) => match never {},
@@ -73,12 +80,16 @@ impl Client {
                     proxy: config.proxy,
                     dialect: config.dialect,
                 } = reach;
-                // Without being told how long to wait, a person wants to know at once.
-                config.wait = connect_timeout.is_some();
-                config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);
-                Ok(Self::Remote(Remote::new(config)))
+                Ok(Self::remote(config, connect_timeout))
             }
         }
+    }
+
+    fn remote(mut config: RemoteConfig, connect_timeout: Option<Duration>) -> Self {
+        // Without being told how long to wait, a person wants to know at once.
+        config.wait = connect_timeout.is_some();
+        config.connect_timeout = connect_timeout.unwrap_or(config.connect_timeout);
+        Self::Remote(Remote::new(config))
     }
 
     pub fn http(&self) -> &dyn HttpClient {

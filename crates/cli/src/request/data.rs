@@ -72,6 +72,19 @@ pub(crate) fn assemble(pieces: &[Piece]) -> Result<Data, Failure> {
     Ok(Data::Bytes(bytes))
 }
 
+/// `--url-query`: encoded like `--data-urlencode`, but for what begins with `+`.
+pub(crate) fn query(typed: &[OsString]) -> Result<Vec<u8>, Failure> {
+    let mut pieces = Vec::new();
+    for text in typed {
+        let text = text.as_encoded_bytes();
+        pieces.push(match text.strip_prefix(b"+") {
+            Some(plain) => plain.to_vec(),
+            None => url_encoded_piece(text)?,
+        });
+    }
+    Ok(pieces.join(&b'&'))
+}
+
 /// `content`, `=content`, `name=content`, `@file` or `name@file`; the content is encoded, the name is not.
 fn url_encoded_piece(text: &[u8]) -> Result<Vec<u8>, Failure> {
     let at = text.iter().position(|&b| b == b'=').or_else(|| text.iter().position(|&b| b == b'@'));
@@ -115,6 +128,7 @@ pub(crate) fn read(source: &Source) -> Result<Vec<u8>, Failure> {
     let result = match source {
         Source::Stdin => std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ()),
         Source::File(path) => std::fs::read(path).map(|read| bytes = read),
+        Source::Form => Ok(()),
     };
     match result {
         Ok(()) => Ok(bytes),

@@ -3,21 +3,19 @@ use super::{
     client::Client,
     exit,
     head_text::heads_text,
-    plan::{BodyPlan, Plan, RequestPlan, Target},
+    plan::{BodyPlan, RequestPlan, Target, Transfer as TransferPlan},
     progress::{Progress, Transfer},
     response,
     verbose::Story,
     write_out::Facts,
 };
 use crate::{ExitCode, console::Stream, failure::Failure};
+use afield_egress::Next;
 use afield_exchange::{Error, Head, Header, OnInformational, RedirectPolicy, Request, RequestBody, Response};
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::Instant,
 };
-
-/// Redirects that are followed at most, as by whoever performs a request.
-const MAX_REDIRECTS: u32 = 10;
 
 /// What is known of an exchange, also of one that failed or was interrupted.
 pub(crate) struct Outcome {
@@ -52,7 +50,8 @@ impl From<Failure> for Stopped {
 
 /// Sends the request and writes the response where it belongs.
 pub(crate) async fn perform(
-    plan: Plan,
+    plan: TransferPlan,
+    shows_progress: bool,
     client: &Client,
     story: &Story,
     outcome: &mut Outcome,
@@ -61,19 +60,24 @@ pub(crate) async fn perform(
     let started = Instant::now();
     let transfer = outcome.transfer.clone();
     let body_is_seen = plan.output.target != Target::Stdout { anyway: false } || !Stream::Out.is_terminal();
-    let _progress = (plan.report.progress && body_is_seen).then(|| Progress::start(transfer.clone()));
+    let _progress = (shows_progress && body_is_seen).then(|| Progress::start(transfer.clone()));
     let url = plan.request.url.clone();
     let informational = Informational::default();
     let facts = &mut outcome.facts;
     let result: Result<ExitCode, Stopped> = async {
         let listener = || keep(&informational, story);
-        let response = respond(plan.request, client, story, listener, &transfer, &read_failure).await?;
+        let resumes = plan.request.method == "GET";
+        let mut heads = Vec::new();
+        let mut seen = |head: &Head| heads.extend(heads_text(&taken(&informational), head));
+        let (response, effective) =
+            respond(plan.request, client, story, listener, &mut seen, &transfer, &read_failure).await?;
         facts.start_transfer = started.elapsed();
         story.head(&response.head);
-        let heads = heads_text(&taken(&informational), &response.head);
+        seen(&response.head);
+        facts.effective = effective;
         facts.header_bytes = heads.len();
         facts.head = Some(response.head.clone());
-        response::write(plan.output, heads, response, &transfer, story).await
+        response::write(plan.output, resumes, heads, response, &transfer, story).await
     }
     .await;
     facts.downloaded = transfer.downloaded.load(Ordering::Relaxed);
@@ -106,21 +110,23 @@ fn taken(informational: &Informational) -> Vec<Head> {
 }
 
 /// Sends the request, once more for each redirect that was handed back for its body's sake: what a streamed body was, only
-/// this command can read again. Each repetition is a request of its own, judged like the first.
+/// this command can read again; or for each redirect at all, where it is to be followed from here. Each repetition is a request
+/// of its own, judged like the first. Answers with where it ended, where that is known.
 async fn respond(
     mut plan: RequestPlan,
     client: &Client,
     story: &Story,
     listener: impl Fn() -> OnInformational,
+    seen: &mut impl FnMut(&Head),
     transfer: &Arc<Transfer>,
     failure: &ReadFailure,
-) -> Result<Response, Stopped> {
-    let end = plan.timeout.map(|timeout| (Instant::now(), timeout));
-    let mut redirects = 0;
+) -> Result<(Response, Option<String>), Stopped> {
+    let begun = Instant::now();
+    let timeout = plan.timeout;
+    let (mut redirects, mut connections) = (0, 0);
     loop {
-        if let Some((begun, timeout)) = end {
-            plan.timeout = Some(timeout.saturating_sub(begun.elapsed()));
-        }
+        let before = begun.elapsed();
+        plan.timeout = timeout.map(|timeout| timeout.saturating_sub(before));
         let mut request = request(&plan, transfer, failure).await?;
         request.on_informational = Some(listener());
         let whole = match &request.body {
@@ -129,7 +135,7 @@ async fn respond(
         };
         // The next body, where this one is at hand.
         let kept = request.body.again();
-        let response = client.http().stream(request).await.map_err(|error| match redirects {
+        let mut response = client.http().stream(request).await.map_err(|error| match redirects {
             0 => error,
             before => {
                 let hop = before + error.hop().unwrap_or(0);
@@ -137,29 +143,71 @@ async fn respond(
             }
         })?;
         transfer.uploaded.fetch_add(whole, Ordering::Relaxed);
-        let Some((url, headers)) = repeated(&plan, &response.head, kept.as_ref()) else {
-            return Ok(response);
+        let Some(next) = next(&plan, &response.head, kept.as_ref()) else {
+            if let Some(timings) = response.head.timings.as_deref_mut().filter(|_| redirects > 0) {
+                timings.redirects += redirects;
+                timings.connections += connections;
+                timings.redirect += before;
+            }
+            let effective = (plan.hops.own && redirects > 0).then_some(plan.url);
+            return Ok((response, effective));
         };
+        if plan.hops.own {
+            seen(&response.head);
+        }
+        connections += response.head.timings.as_deref().map_or(0, |timings| timings.connections);
         drop(response);
-        if redirects == MAX_REDIRECTS {
-            let message = format!("more than {MAX_REDIRECTS} redirects");
+        if plan.hops.most == Some(redirects) {
+            let message = format!("more than {redirects} redirects");
             return Err(Failure::new(ExitCode::TooManyRedirects, message).into());
         }
-        redirects += 1;
-        match kept {
-            Some(RequestBody::Bytes(bytes)) => plan.body = BodyPlan::Bytes(bytes),
-            _ if body::can_be_read_again(&plan.body) => {}
-            _ => return Err(cannot_rewind(&plan.body).into()),
+        if !plan.hops.protocols.allow(&next.url) {
+            let message = "--proto-redir does not allow the scheme of a redirect";
+            return Err(Failure::new(ExitCode::UnsupportedScheme, message).into());
         }
-        story.tell("redirected by an answer that wants the body too: it is read again and sent there");
+        redirects += 1;
+        if next.lost_body {
+            plan.body = BodyPlan::Empty;
+        } else {
+            match kept {
+                Some(RequestBody::Bytes(bytes)) => plan.body = BodyPlan::Bytes(bytes),
+                _ if body::can_be_read_again(&plan.body) => {}
+                _ => return Err(cannot_rewind(&plan.body).into()),
+            }
+            if !matches!(plan.body, BodyPlan::Empty) {
+                story
+                    .tell("redirected by an answer that wants the body too: it is read again and sent there");
+            }
+        }
         transfer.uploaded.store(0, Ordering::Relaxed);
-        (plan.url, plan.headers) = (url, headers);
+        let from = std::mem::replace(&mut plan.url, next.url);
+        (plan.method, plan.headers) = (next.method, next.headers);
+        if plan.hops.refers {
+            plan.headers.retain(|header| !header.is("referer"));
+            plan.headers.extend(referer(&from).map(|from| Header::new("Referer", from)));
+        }
     }
 }
 
-/// Where to repeat the request, and with which fields, if it was not redirected only because its body could not be repeated
-/// over there.
-fn repeated(plan: &RequestPlan, head: &Head, kept: Option<&RequestBody>) -> Option<(String, Vec<Header>)> {
+/// Where a redirect came from, without what is nobody's business.
+fn referer(url: &str) -> Option<String> {
+    let mut url = url::Url::parse(url).ok()?;
+    url.set_fragment(None);
+    url.set_username("").ok()?;
+    url.set_password(None).ok()?;
+    Some(url.into())
+}
+
+/// The request that a redirect leads to, if this command is to send it: each, where it follows hop by hop, else one that was
+/// handed back only because its body could not be repeated over there.
+fn next(plan: &RequestPlan, head: &Head, kept: Option<&RequestBody>) -> Option<Next> {
+    if plan.redirect != RedirectPolicy::Follow {
+        return None;
+    }
+    let of = || afield_egress::next_hop(&plan.method, &plan.url, &plan.headers, head, plan.hops.following);
+    if plan.hops.own {
+        return of();
+    }
     let followed = head.timings.as_ref().map(|timings| timings.redirects);
     let was_body = match kept {
         Some(RequestBody::Empty) => false,
@@ -167,15 +215,13 @@ fn repeated(plan: &RequestPlan, head: &Head, kept: Option<&RequestBody>) -> Opti
         Some(_) => followed == Some(0),
         None => followed.unwrap_or(0) == 0,
     };
-    if plan.redirect != RedirectPolicy::Follow || !was_body {
-        return None;
-    }
-    afield_egress::repeated(&plan.method, &plan.url, &plan.headers, head)
+    of().filter(|next| was_body && !next.lost_body)
 }
 
 fn cannot_rewind(body: &BodyPlan) -> Failure {
     let what = match body {
         BodyPlan::Source { source, .. } => source.to_string(),
+        BodyPlan::Parts(_) => "a file of the form".to_owned(),
         BodyPlan::Empty | BodyPlan::Bytes(_) => "the body".to_owned(),
     };
     Failure::new(
@@ -197,7 +243,7 @@ async fn request(
     request.connect_timeout = plan.connect_timeout;
     request.head_timeout = plan.head_timeout;
     request.idle_timeout = plan.idle_timeout;
-    request.redirect = plan.redirect;
+    request.redirect = if plan.hops.own { RedirectPolicy::Stop } else { plan.redirect };
     request.http_version = plan.http_version;
     Ok(request)
 }

@@ -102,6 +102,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         (Kind::Tls, Some("expired")) => "only whoever runs the origin can renew its certificate",
         (Kind::Tls, Some("not_yet_valid")) => "is the clock right where the request leaves from?",
         (Kind::Tls, Some("wrong_name")) => "address the origin by a name that its certificate is for",
+        (Kind::Tls, Some("protocol")) => "does that port speak TLS at all? If not, the URL begins with http:",
         (Kind::Tls, Some("no_certificate")) => "does that port speak TLS with a certificate at all?",
         (Kind::Tls, Some("client_certificate")) => {
             "an executor shows one that its configuration names: `client_certificate` and `client_key` in one of [[upstreams]]"

@@ -5,25 +5,34 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
 
 /// What one `--header` line asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(crate) enum Line {
     Send(Header),
     /// The default header of this name is not wanted.
     Remove(String),
 }
 
-/// The header fields of a request: the defaults that were neither replaced nor removed, then those that were typed.
-pub(crate) fn assemble(typed: &[OsString], defaults: Vec<Header>) -> Result<Vec<Header>, Failure> {
+/// What the `--header` flags ask for. Files are read once.
+pub(crate) fn read(typed: &[OsString]) -> Result<Vec<Line>, Failure> {
     let mut lines = Vec::new();
     for text in typed {
         match text.as_bytes().strip_prefix(b"@") {
             Some(name) => {
                 for line in data::read(&source(name))?.split(|&byte| byte == b'\n') {
-                    lines.extend(parse(line.strip_suffix(b"\r").unwrap_or(line))?);
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    // A comment, as in curl's files.
+                    if line.trim_ascii_start().first() != Some(&b'#') {
+                        lines.extend(parse(line)?);
+                    }
                 }
             }
             None => lines.extend(parse(text.as_bytes())?),
         }
     }
+    Ok(lines)
+}
+
+/// The header fields of a request: the defaults that were neither replaced nor removed, then those that were typed.
+pub(crate) fn assemble(lines: &[Line], defaults: Vec<Header>) -> Vec<Header> {
     let is_typed = |default: &Header| {
         lines.iter().any(|line| match line {
             Line::Send(header) => header.is(&default.name),
@@ -31,11 +40,11 @@ pub(crate) fn assemble(typed: &[OsString], defaults: Vec<Header>) -> Result<Vec<
         })
     };
     let mut headers: Vec<Header> = defaults.into_iter().filter(|default| !is_typed(default)).collect();
-    headers.extend(lines.into_iter().filter_map(|line| match line {
-        Line::Send(header) => Some(header),
+    headers.extend(lines.iter().filter_map(|line| match line {
+        Line::Send(header) => Some(header.clone()),
         Line::Remove(_) => None,
     }));
-    Ok(headers)
+    headers
 }
 
 fn source(name: &[u8]) -> Source {
@@ -76,8 +85,7 @@ mod tests {
     fn assembled(typed: &[&str]) -> Vec<(String, String)> {
         let defaults = vec![Header::new("User-Agent", "d"), Header::new("Accept", "*/*")];
         let typed: Vec<OsString> = typed.iter().map(OsString::from).collect();
-        assemble(&typed, defaults)
-            .unwrap()
+        assemble(&read(&typed).unwrap(), defaults)
             .into_iter()
             .map(|header| (header.name.clone(), header.text().unwrap().to_owned()))
             .collect()
@@ -103,7 +111,7 @@ mod tests {
     /// Proves that a malformed header is refused without repeating it.
     #[test]
     fn a_malformed_header_is_refused_and_not_repeated() {
-        let failure = assemble(&["canary".into()], Vec::new()).unwrap_err();
+        let failure = read(&["canary".into()]).unwrap_err();
         assert_eq!(failure.code, crate::ExitCode::Usage);
         assert!(!failure.text().contains("canary"));
     }
@@ -113,10 +121,10 @@ mod tests {
     fn a_header_file_is_read_line_by_line() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("h");
-        std::fs::write(&file, b"A: \xff\r\n\nB;\n").unwrap();
+        std::fs::write(&file, b"# C: 1\nA: \xff\r\n\nB;\n").unwrap();
         let mut typed = OsString::from("@");
         typed.push(&file);
-        let headers = assemble(&[typed], Vec::new()).unwrap();
+        let headers = assemble(&read(&[typed]).unwrap(), Vec::new());
         assert_eq!(headers, [Header::new("A", b"\xff".to_vec()), Header::new("B", "")]);
     }
 }

@@ -1,4 +1,4 @@
-use super::plan::Target;
+use super::{file_plan::FilePlan, plan::Target};
 use crate::{
     ExitCode,
     console::{Cleaner, stdout_file},
@@ -25,7 +25,7 @@ pub(crate) struct Sink {
 
 impl Sink {
     /// Opens the target with the first piece, so that a request that fails leaves no file behind.
-    pub fn open(target: Target) -> Self {
+    pub fn open(target: Target, file: FilePlan) -> Self {
         let (pieces, mut queue) = mpsc::channel::<Bytes>(WAITING);
         let (report, thread) = oneshot::channel();
         std::thread::spawn(move || {
@@ -34,7 +34,7 @@ impl Sink {
                 while let Some(piece) = queue.blocking_recv() {
                     let output = match &mut output {
                         Some(output) => output,
-                        none => none.insert(Output::open(&target)?),
+                        none => none.insert(Output::open(&target, &file)?),
                     };
                     output.write(&piece)?;
                 }
@@ -96,13 +96,13 @@ struct Output {
 }
 
 impl Output {
-    fn open(target: &Target) -> io::Result<Self> {
+    fn open(target: &Target, plan: &FilePlan) -> io::Result<Self> {
         let (file, cleaner) = match target {
             Target::Stdout { anyway } => {
                 let (file, cleaner) = stdout_file()?;
                 (file, cleaner.filter(|_| !anyway))
             }
-            Target::File(path) => (File::create(path)?, None),
+            Target::File(path) => (plan.open(path)?, None),
         };
         Ok(Self { file, cleaner })
     }
@@ -144,7 +144,7 @@ pub(crate) fn write_head(target: &Target, bytes: &[u8]) -> Result<(), Failure> {
         Target::Stdout { .. } => &Target::Stdout { anyway: false },
         Target::File(_) => target,
     };
-    Output::open(shown)
+    Output::open(shown, &FilePlan::default())
         .and_then(|mut output| output.write(bytes).and_then(|()| output.finish()))
         .map_err(|error| cannot_write(target, &error))
 }
@@ -165,9 +165,9 @@ mod tests {
     async fn a_file_is_created_with_the_first_piece() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out");
-        Sink::open(Target::File(path.clone())).finish().await.unwrap();
+        Sink::open(Target::File(path.clone()), FilePlan::default()).finish().await.unwrap();
         assert!(!path.exists());
-        let mut sink = Sink::open(Target::File(path.clone()));
+        let mut sink = Sink::open(Target::File(path.clone()), FilePlan::default());
         for piece in ["a", "", "bc"] {
             sink.write(Bytes::from_static(piece.as_bytes())).await.unwrap();
         }
@@ -178,7 +178,7 @@ mod tests {
     /// Proves that a full disk is noticed also when nothing more is to be written.
     #[tokio::test]
     async fn case_117_a_full_disk_is_noticed_without_another_write() {
-        let mut sink = Sink::open(Target::File("/dev/full".into()));
+        let mut sink = Sink::open(Target::File("/dev/full".into()), FilePlan::default());
         sink.write(Bytes::from_static(b"x")).await.unwrap();
         let failure = sink.broken().await;
         assert_eq!(failure.code, ExitCode::Write);

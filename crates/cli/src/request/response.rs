@@ -1,5 +1,7 @@
 use super::{
+    etag,
     exchange::Stopped,
+    file_plan::name_in,
     head_text::fields_text,
     output::{self, Sink},
     plan::{OnHttpError, OutputPlan, Target},
@@ -16,7 +18,8 @@ const LOOKED_AT: u64 = 2000;
 
 /// Writes the response where the plan says; `heads` is its head as text, behind the informational ones. Returning early drops the body, which cancels the exchange.
 pub(super) async fn write(
-    plan: OutputPlan,
+    mut plan: OutputPlan,
+    resumes: bool,
     heads: Vec<u8>,
     response: Response,
     transfer: &Transfer,
@@ -26,9 +29,22 @@ pub(super) async fn write(
     if let Some(target) = &plan.dump_head {
         output::write_head(target, &heads)?;
     }
-    let failed = head.status >= 400 && plan.on_http_error != OnHttpError::Nothing;
+    if let Some(target) = &plan.etag {
+        etag::save(target, &head)?;
+    }
+    let offset = plan.file.resume.filter(|&offset| offset > 0);
+    // There is nothing behind the end: the file is whole already, as curl sees it.
+    let is_whole = offset.is_some() && head.status == 416;
+    let failed = !is_whole && head.status >= 400 && plan.on_http_error != OnHttpError::Nothing;
     if failed && plan.on_http_error == OnHttpError::FailWithoutBody {
         return Err(http_error(&head).into());
+    }
+    if plan.file.name_from_head
+        && let Target::File(path) = &mut plan.target
+        && let Some(name) = head.header("content-disposition").and_then(|field| name_in(field.text()?))
+    {
+        path.set_file_name(name);
+        plan.file.only_new = true;
     }
     let mut writer = Writer::new(&plan, &head)?;
     if plan.include_head {
@@ -39,13 +55,24 @@ pub(super) async fn write(
         writer.sink.finish().await?;
         return Ok(ExitCode::Success);
     }
+    if is_whole {
+        drop(body);
+        writer.sink.finish().await?;
+        return Ok(ExitCode::Success);
+    }
+    if let Some(offset) = offset.filter(|&offset| resumes && !goes_on_at(&head, offset)) {
+        drop(body);
+        writer.sink.finish().await?;
+        return match content_length(&head) {
+            Some(length) if length == offset || length == 0 => Ok(ExitCode::Success),
+            _ => Err(Failure::new(ExitCode::Range, "the origin does not go on where the file ends")
+                .with_hint("without -C the whole is fetched anew")
+                .into()),
+        };
+    }
     if let Some(length) = content_length(&head) {
         transfer.download_length.store(length, Ordering::Relaxed);
         check_size(plan.max_bytes, length)?;
-    }
-    // Also an empty body makes a file.
-    if matches!(plan.target, Target::File(_)) {
-        writer.sink.write(Bytes::new()).await?;
     }
     let ended = copy(&mut body, &mut writer, plan.max_bytes, transfer).await;
     let trailers = body.take_trailers();
@@ -53,6 +80,10 @@ pub(super) async fn write(
     drop(body);
     if plan.include_head && !trailers.is_empty() && ended.is_ok() {
         writer.sink.write(fields_text(&trailers).into()).await?;
+    }
+    // Also an empty body makes a file, but not one that broke off before its first byte.
+    if matches!(plan.target, Target::File(_)) && ended.is_ok() {
+        writer.sink.write(Bytes::new()).await?;
     }
     // What came before an error is written all the same.
     let written = writer.sink.finish().await;
@@ -106,7 +137,7 @@ impl Writer {
         };
         let to_terminal = plan.target == Target::Stdout { anyway: false } && Stream::Out.is_terminal();
         let look_at = if to_terminal { LOOKED_AT } else { 0 };
-        Ok(Self { decoder, sink: Sink::open(plan.target.clone()), look_at })
+        Ok(Self { decoder, sink: Sink::open(plan.target.clone(), plan.file.clone()), look_at })
     }
 
     async fn take(&mut self, piece: Bytes) -> Result<(), Stopped> {
@@ -136,6 +167,16 @@ impl Writer {
     fn end(&self) -> Result<(), Error> {
         self.decoder.as_ref().map_or(Ok(()), Decoder::finish)
     }
+}
+
+/// Whether an answer is the rest from `offset` on.
+fn goes_on_at(head: &Head, offset: u64) -> bool {
+    let range = head.header("content-range").and_then(|field| field.text());
+    let digits = range.and_then(|range| {
+        let start = range.find(|c: char| c.is_ascii_digit())?;
+        range[start..].split(|c: char| !c.is_ascii_digit()).next()
+    });
+    digits.and_then(|digits| digits.parse().ok()) == Some(offset)
 }
 
 fn http_error(head: &Head) -> Failure {

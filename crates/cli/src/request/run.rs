@@ -1,7 +1,8 @@
 use super::{
+    body,
     client::Client,
     exchange::{self, Outcome},
-    plan::{Plan, Target},
+    plan::{Plan, Target, Transfer},
     verbose::Story,
     write_out::{Facts, Format},
 };
@@ -13,60 +14,117 @@ use crate::{
 };
 use std::time::Instant;
 
-/// Carries out the plan, prints what is to be printed, and answers with the exit code.
-pub(crate) async fn run(mut plan: Plan, signals: Signals) -> ExitCode {
-    let started = Instant::now();
-    let story = Story::begin(plan.report.verbose);
-    let errors = plan.report.errors;
-    let write_out = plan.report.write_out.take();
-    let mut outcome = Outcome::new(Facts {
-        method: plan.request.method.clone(),
-        url: plan.request.url.clone(),
-        file: match &plan.output.target {
-            Target::File(path) => Some(path.clone()),
-            Target::Stdout { .. } => None,
-        },
-        ..Facts::default()
-    });
-    story.plan(&plan);
-    let client = tokio::select! {
-        client = Client::open(&plan, &story) => client,
-        code = signals.first() => Err(interrupted(code)),
-    };
-    let result = match client {
-        Ok(client) => {
-            if let Some(executor) = client.executor() {
-                story.tell(&executor);
-            }
-            let result = tokio::select! {
-                result = exchange::perform(plan, &client, &story, &mut outcome) => result,
-                code = signals.first() => Err(interrupted(code)),
-                never = client.narrate(&story) => match never {},
-            };
-            // Dropped above, the exchange is cancelled; closing lets the word of it go out.
-            client.close().await;
-            result
+/// Carries out the plans one after the other, prints what is to be printed, and answers with the exit code of the last request.
+pub(crate) async fn run(plans: Vec<Plan>, signals: Signals) -> ExitCode {
+    let fail_early = plans.iter().any(|plan| plan.fail_early);
+    let mut number = 0;
+    let mut code = ExitCode::Success;
+    for plan in plans {
+        let story = Story::begin(plan.report.verbose);
+        let opened = tokio::select! {
+            client = Client::open(&plan, &story) => client,
+            code = signals.first() => Err(interrupted(code)),
+        };
+        if let Some(executor) = opened.as_ref().ok().and_then(Client::executor) {
+            story.tell(&executor);
         }
-        Err(failure) => Err(failure),
+        for transfer in &plan.transfers {
+            code = one(&plan, transfer, number, opened.as_ref(), &story, &signals).await;
+            number += 1;
+            if is_signal(code) || fail_early && code != ExitCode::Success {
+                break;
+            }
+        }
+        // What was dropped is cancelled; closing lets the word of it go out.
+        if let Ok(client) = opened {
+            client.close().await;
+        }
+        if is_signal(code) || fail_early && code != ExitCode::Success {
+            break;
+        }
+    }
+    code
+}
+
+fn is_signal(code: ExitCode) -> bool {
+    matches!(code, ExitCode::Interrupted | ExitCode::Terminated)
+}
+
+/// One URL: sends the request, again as often as it is to be, and reports.
+async fn one(
+    plan: &Plan,
+    transfer: &Transfer,
+    number: u64,
+    client: Result<&Client, &Failure>,
+    story: &Story,
+    signals: &Signals,
+) -> ExitCode {
+    let mut course = plan.retries.begin();
+    loop {
+        let started = Instant::now();
+        let mut outcome = Outcome::new(Facts {
+            method: transfer.request.method.clone(),
+            url: transfer.request.url.clone(),
+            number,
+            ..Facts::default()
+        });
+        story.plan(&plan.place, &transfer.request);
+        let result = match client {
+            Ok(client) => tokio::select! {
+                result = exchange::perform(transfer.clone(), plan.report.progress, client, story, &mut outcome) => result,
+                code = signals.first() => Err(interrupted(code)),
+                never = client.narrate(story) => match never {},
+            },
+            Err(failure) => Err(failure.clone()),
+        };
+        let facts = &mut outcome.facts;
+        facts.total = started.elapsed();
+        let code = result.as_ref().map_or_else(|failure| failure.code, |code| *code);
+        if client.is_ok()
+            && body::can_be_read_again(&transfer.request.body)
+            && let Some(wait) = plan.retries.wait(&mut course, code, facts)
+        {
+            if plan.report.errors {
+                let seconds = wait.as_secs_f64().ceil();
+                note!("afield: sent again in {seconds} s, because --retry says so; {} left", course.left());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => continue,
+                code = signals.first() => return code,
+            }
+        }
+        return report(plan, transfer, result, facts);
+    }
+}
+
+/// Says how a request ended.
+fn report(
+    plan: &Plan,
+    transfer: &Transfer,
+    mut result: Result<ExitCode, Failure>,
+    facts: &mut Facts,
+) -> ExitCode {
+    let file = &transfer.output.file;
+    facts.file = match (file.made.get(), &transfer.output.target) {
+        (Some(made), _) => Some(made.clone()),
+        (None, Target::File(path)) => Some(path.clone()),
+        (None, Target::Stdout { .. }) => None,
     };
-    outcome.facts.total = started.elapsed();
-    let code = match &result {
-        Ok(code) => *code,
-        Err(failure) => failure.code,
-    };
+    let modified = facts.head.as_ref().and_then(|head| head.header("last-modified")?.text());
+    if let Err(failure) = file.end(result.is_err(), modified) {
+        result = Err(failure);
+    }
+    let code = result.as_ref().map_or_else(|failure| failure.code, |code| *code);
     if let Err(failure) = &result {
         // What was begun with Ctrl-C needs no explanation.
-        if errors && code != ExitCode::Interrupted {
+        if plan.report.errors && code != ExitCode::Interrupted {
             crate::console::report(failure);
         }
-        outcome.facts.error = Some(failure.message.to_string());
+        facts.error = Some(failure.message.to_string());
     }
-    outcome.facts.exit_code = code.code();
-    match write_out {
-        Some(format) if !matches!(code, ExitCode::Interrupted | ExitCode::Terminated) => {
-            print(&format, &outcome.facts)
-        }
-        _ => {}
+    facts.exit_code = code.code();
+    if let Some(format) = plan.report.write_out.as_ref().filter(|_| !is_signal(code)) {
+        print(format, facts);
     }
     code
 }

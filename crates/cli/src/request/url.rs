@@ -2,10 +2,28 @@ use super::source::Source;
 use crate::{ExitCode, failure::Failure};
 use std::path::{Path, PathBuf};
 
-/// The URL as curl would understand what was typed: without a scheme it is http.
-pub(crate) fn with_scheme(typed: &str) -> String {
+/// The URL as curl would understand what was typed: without a scheme it is http, or what `--proto-default` says.
+pub(crate) fn with_scheme(typed: &str, default: Option<&str>) -> Result<String, Failure> {
     let named = typed.contains("://") || ["http:", "https:"].iter().any(|scheme| starts_with(typed, scheme));
-    if named { typed.to_owned() } else { format!("http://{typed}") }
+    match default.unwrap_or("http") {
+        _ if named => Ok(typed.to_owned()),
+        scheme @ ("http" | "https") => Ok(format!("{scheme}://{typed}")),
+        _ => Err(Failure::new(ExitCode::UnsupportedScheme, "--proto-default is neither http nor https")),
+    }
+}
+
+/// Refuses an IPv6 address with a zone for what it is.
+pub(crate) fn refuse_zone(url: &str) -> Result<(), Failure> {
+    let (host, ..) = split(url);
+    let zoned = host.split_once("://[").and_then(|(_, rest)| rest.split_once(']'));
+    match zoned {
+        Some((address, _)) if address.contains('%') => Err(Failure::new(
+            ExitCode::BadUrl,
+            "the URL's IPv6 address has a zone (`%eth0`): it names an interface of one machine, and URLs have no place for it",
+        )
+        .with_hint("address the origin by a name, or by an address that needs no zone")),
+        _ => Ok(()),
+    }
 }
 
 fn starts_with(text: &str, prefix: &str) -> bool {
@@ -93,7 +111,7 @@ mod tests {
             ("http:h", "http:h"),
             ("é.example", "http://é.example"),
         ] {
-            assert_eq!(with_scheme(typed), meant);
+            assert_eq!(with_scheme(typed, None).unwrap(), meant);
         }
     }
 

@@ -1,6 +1,6 @@
 use super::{
     head_text::{status_line, version},
-    plan::{BodyPlan, Plan},
+    plan::{BodyPlan, RequestPlan},
 };
 use crate::{console, place::Place};
 use afield_exchange::{Error, Head, Header, redacted_url};
@@ -21,12 +21,15 @@ impl Story {
         Self { told, started: Instant::now() }
     }
 
-    pub fn plan(&self, plan: &Plan) {
-        match &plan.place {
+    pub fn plan(&self, place: &Place, request: &RequestPlan) {
+        match place {
             Place::Local => self.tell("leaves from here (local)"),
+            // The name of one in the configuration is no URL.
+            Place::Executor(name) if !name.contains(':') => {
+                self.tell(&format!("leaves from the executor {name}"));
+            }
             Place::Executor(url) => self.tell(&format!("leaves from the executor at {}", redacted_url(url))),
         }
-        let request = &plan.request;
         let mut lines =
             format!("> {} {}\n", printable(request.method.as_bytes()), redacted_query(&request.url));
         push_headers(&mut lines, ">", &request.headers);
@@ -36,6 +39,7 @@ impl Story {
             BodyPlan::Empty => {}
             BodyPlan::Bytes(bytes) => self.tell(&format!("a body of {} bytes", bytes.len())),
             BodyPlan::Source { source, .. } => self.tell(&format!("the body is {source}")),
+            BodyPlan::Parts(_) => self.tell("the body is a form"),
         }
     }
 

@@ -4,7 +4,11 @@ use crate::{
     failure::Failure,
 };
 use afield_exchange::{Head, HttpVersion, Timings};
-use std::{fmt::Write, path::PathBuf, time::Duration};
+use std::{
+    fmt::Write,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 use url::Url;
 
 /// What `--write-out` prints at the end.
@@ -17,6 +21,9 @@ pub(crate) struct Facts {
     pub head: Option<Head>,
     pub method: String,
     pub url: String,
+    /// Where redirects led, where they were followed from here.
+    pub effective: Option<String>,
+    pub number: u64,
     pub file: Option<PathBuf>,
     pub header_bytes: usize,
     pub downloaded: u64,
@@ -85,10 +92,17 @@ impl Format {
             None => Ok(Self(typed.to_owned())),
             Some(name) => {
                 let source = if name == "-" { Source::Stdin } else { Source::File(name.into()) };
-                let bytes = data::read(&source)?;
+                let mut bytes = data::read(&source)?;
+                // As curl reads it: what ends a line in the file is not meant to be printed.
+                bytes.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
                 Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
             }
         }
+    }
+
+    /// Whether a variable is asked for.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.0.contains(&format!("%{{{name}}}"))
     }
 
     /// Replaces `%{name}`, `%header{name}`, `%%`, `\n`, `\r` and `\t`. What comes from elsewhere is cleaned for a stream that is
@@ -211,10 +225,27 @@ impl Facts {
             "time_starttransfer" => Value::Seconds(self.start_transfer),
             "time_total" => Value::Seconds(self.total),
             "url" => Value::Text(Some(self.url.clone())),
-            "url_effective" => Value::Text((self.redirects() == 0).then(|| self.url.clone())),
-            "urlnum" => Value::Number(0),
+            "url_effective" => Value::Text(self.effective.clone().or_else(|| {
+                (self.redirects() == 0).then(|| normal(&self.url).unwrap_or_else(|| self.url.clone()))
+            })),
+            "urlnum" => Value::Number(self.number),
             _ => return None,
         })
+    }
+
+    /// The status, 0 if there was none.
+    pub fn status(&self) -> u16 {
+        self.head.as_ref().map_or(0, |head| head.status)
+    }
+
+    /// How long the answer asks to wait.
+    pub fn retry_after(&self, now: SystemTime) -> Option<Duration> {
+        let field = self.head.as_ref()?.header("retry-after")?.text()?.trim();
+        match field.parse() {
+            Ok(0) => None,
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => httpdate::parse_http_date(field).ok()?.duration_since(now).ok(),
+        }
     }
 
     fn timings(&self) -> Option<&Timings> {
@@ -232,7 +263,10 @@ impl Facts {
         match Url::parse(location) {
             Ok(url) => Some(url.into()),
             // Relative to a URL that is known only where no redirect was followed.
-            Err(_) if self.redirects() == 0 => Some(Url::parse(&self.url).ok()?.join(location).ok()?.into()),
+            Err(_) if self.effective.is_some() || self.redirects() == 0 => {
+                let from = self.effective.as_deref().unwrap_or(&self.url);
+                Some(Url::parse(from).ok()?.join(location).ok()?.into())
+            }
             Err(_) => None,
         }
     }
@@ -257,6 +291,16 @@ impl Facts {
             }
         }
         serde_json::Value::Object(fields).to_string()
+    }
+}
+
+/// With at least a slash for a path, as curl tells a URL.
+fn normal(url: &str) -> Option<String> {
+    let start = url.find("://")? + 3;
+    match url[start..].find(['/', '?', '#']).map(|at| start + at) {
+        None => Some(format!("{url}/")),
+        Some(at) if !url[at..].starts_with('/') => Some(format!("{}/{}", &url[..at], &url[at..])),
+        Some(_) => None,
     }
 }
 

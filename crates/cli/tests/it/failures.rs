@@ -136,7 +136,7 @@ async fn executor_failures_are_told_apart() {
 #[tokio::test]
 async fn refused_flags_say_why() {
     for (flag, why) in
-        [("-k", "--ca"), ("--retry=3", "never sends a request twice"), ("--max-redirs", "at most 10")]
+        [("-sk", "--ca"), ("--digest", "-u USER:PASSWORD"), ("-Z", "xargs"), ("--proxy=x", "upstreams")]
     {
         let got = run(afield(&["request", flag, "http://127.0.0.1/"])).await;
         assert_eq!(code(&got), 2);

@@ -9,6 +9,8 @@ mod canary;
 mod case_117;
 mod chaos;
 mod configuration;
+mod curl_files;
+mod curl_flags;
 mod demo;
 mod dialects;
 mod early_refusals;

@@ -18,7 +18,7 @@ async fn seen(request: Request) -> (String, String, Vec<(String, String)>, Optio
 
 /// Runs curl and afield, from here and from an executor, with the same arguments, where `{}` is the origin's URL, and
 /// compares all that can be seen.
-async fn same(cases: &[&[&str]], input: &[u8]) {
+pub(crate) async fn same(cases: &[&[&str]], input: &[u8]) {
     let origin = Origin::start().await;
     let places = Place::both().await;
     let mut requests = 0;

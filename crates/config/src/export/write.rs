@@ -65,16 +65,28 @@ pub fn export_into(path: &Path, export: &Export, names: &[&str]) -> Result<Writt
     }
 }
 
-/// Copies the file, with its mode, to the first free name beside it.
+/// Copies that are kept beside a file.
+const BACKUPS: usize = 5;
+
+/// Copies the file, with its mode, to the first free name beside it. Where all names are taken, the oldest copy makes room; the
+/// first one, how the file was before anything was exported into it, stays.
 fn back_up(path: &Path) -> io::Result<PathBuf> {
-    for number in 1..=9999 {
+    let numbered = |number: usize| {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".afield-backup-{number}"));
-        let copy = path.with_file_name(name);
+        path.with_file_name(name)
+    };
+    for number in 1..=BACKUPS {
+        let copy = numbered(number);
         if !copy.try_exists()? {
             fs::copy(path, &copy)?;
             return Ok(copy);
         }
     }
-    Err(io::Error::other("there are too many backups beside it"))
+    for number in 2..BACKUPS {
+        fs::rename(numbered(number + 1), numbered(number))?;
+    }
+    let copy = numbered(BACKUPS);
+    fs::copy(path, &copy)?;
+    Ok(copy)
 }

@@ -282,7 +282,8 @@ async fn ready(live: &Live) -> Result<ServerState, Failure> {
     let version = info.as_ref().map(|info| info.protocol_version.as_str().to_owned());
     let server = info.and_then(|info| {
         let server = info.server_info.as_ref()?;
-        Some(format!("{} {}", server.name, server.version))
+        // Some leave the version empty.
+        Some(format!("{} {}", server.name, server.version).trim().to_owned()).filter(|name| !name.is_empty())
     });
     Ok(ServerState::Ready { revision: version.unwrap_or_default(), server, tools })
 }
