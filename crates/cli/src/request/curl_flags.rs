@@ -1,7 +1,6 @@
 //! curl's flags, each with what becomes of it here: the one table that refusals, the help and docs/request.md go by.
 
 use Verdict::{Different, Refused, Same};
-use std::fmt::Write;
 
 /// What becomes of a flag of curl's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +66,10 @@ pub(crate) const CURL: &[CurlFlag] = &[
     flag(&["-f", "--fail"], Same),
     flag(&["--fail-early"], Same),
     flag(&["--fail-with-body"], Same),
-    flag(&["-F", "--form"], Different("no parts within parts, no `headers=`, no `encoder=`")),
+    flag(
+        &["-F", "--form"],
+        Different("no parts within parts, no `headers=`, no `encoder=`, no other `Content-Type`"),
+    ),
     flag(&["--form-string"], Same),
     flag(&["-G", "--get"], Same),
     flag(&["-g", "--globoff"], Same),
@@ -393,7 +395,9 @@ pub(crate) fn of(name: &str) -> Option<&'static CurlFlag> {
 }
 
 /// The table of docs/request.md.
-pub(crate) fn table() -> String {
+#[cfg(test)]
+fn table() -> String {
+    use std::fmt::Write;
     let mut text =
         String::from("| curl's flag | here | what differs, or what to use instead |\n|---|---|---|\n");
     for flag in CURL {

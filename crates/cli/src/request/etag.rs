@@ -1,13 +1,12 @@
 use super::{output, plan::Target};
 use crate::{ExitCode, failure::Failure};
 use afield_exchange::Head;
-use std::{io, path::Path};
+use std::path::Path;
 
-/// What a file of `--etag-save` holds: the ETag, or an empty one where there is no such file.
+/// What a file of `--etag-save` holds: the ETag, or an empty one where the file is empty.
 pub(super) fn kept(file: &Path) -> Result<String, Failure> {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => {
             return Err(Failure::new(ExitCode::Read, format!("cannot read {}: {error}", file.display())));
         }

@@ -46,16 +46,13 @@ pub(super) fn boundary() -> String {
 }
 
 /// Says in the headers that there are parts, and what is between them.
-pub(super) fn announce(headers: &mut Vec<Header>, boundary: &str) {
-    match headers.iter_mut().find(|header| header.is("content-type")) {
-        Some(typed) => {
-            let value = [&typed.value[..], b"; boundary=", boundary.as_bytes()].concat();
-            typed.value = value.into();
-        }
-        None => {
-            headers.push(Header::new("Content-Type", format!("multipart/form-data; boundary={boundary}")));
-        }
+pub(super) fn announce(headers: &mut Vec<Header>, boundary: &str) -> Result<(), Failure> {
+    if headers.iter().any(|header| header.is("content-type")) {
+        return Err(Failure::usage("a form is `multipart/form-data` and has no other Content-Type")
+            .with_hint("send a prepared body with --data-binary @FILE and its Content-Type"));
     }
+    headers.push(Header::new("Content-Type", format!("multipart/form-data; boundary={boundary}")));
+    Ok(())
 }
 
 /// The body of a form.

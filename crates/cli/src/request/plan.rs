@@ -47,6 +47,8 @@ pub(crate) struct Plan {
 /// One URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Transfer {
+    /// Which of the URLs as typed it is of.
+    pub number: u64,
     pub request: RequestPlan,
     pub output: OutputPlan,
 }
@@ -190,13 +192,14 @@ fn transfers(flags: &mut Flags, write_out: Option<&Format>) -> Result<Vec<Transf
     let typed = headers::read(&flags.headers)?;
     let mut outputs = std::mem::take(&mut flags.outputs).into_iter();
     let mut transfers = Vec::with_capacity(count);
-    for urls in patterns {
+    for (number, urls) in (0..).zip(patterns) {
         let output = match outputs.next() {
             None if flags.remote_name_all => Some(None),
             output => output,
         };
         for globbed in urls {
-            transfers.push(transfer(flags, &globbed, output.as_ref(), &body, &typed, write_out)?);
+            let transfer = transfer(flags, &globbed, output.as_ref(), &body, &typed, write_out)?;
+            transfers.push(Transfer { number, ..transfer });
         }
     }
     Ok(transfers)
@@ -238,10 +241,11 @@ fn transfer(
     let resume = resume(flags, &target)?;
     let mut headers = headers::assemble(typed, default_headers(flags, body, resume)?);
     if let Some(boundary) = &body.boundary {
-        form::announce(&mut headers, boundary);
+        form::announce(&mut headers, boundary)?;
     }
     let location = flags.location || flags.location_trusted;
     Ok(Transfer {
+        number: 0,
         request: RequestPlan {
             method,
             url,

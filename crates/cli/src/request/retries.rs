@@ -17,7 +17,7 @@ pub(crate) struct Retries {
 }
 
 /// The retries of one URL.
-pub(super) struct Course {
+pub(crate) struct Course {
     begun: Instant,
     left: u32,
     next: Duration,

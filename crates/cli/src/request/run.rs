@@ -17,7 +17,7 @@ use std::time::Instant;
 /// Carries out the plans one after the other, prints what is to be printed, and answers with the exit code of the last request.
 pub(crate) async fn run(plans: Vec<Plan>, signals: Signals) -> ExitCode {
     let fail_early = plans.iter().any(|plan| plan.fail_early);
-    let mut number = 0;
+    let mut before = 0;
     let mut code = ExitCode::Success;
     for plan in plans {
         let story = Story::begin(plan.report.verbose);
@@ -29,12 +29,12 @@ pub(crate) async fn run(plans: Vec<Plan>, signals: Signals) -> ExitCode {
             story.tell(&executor);
         }
         for transfer in &plan.transfers {
-            code = one(&plan, transfer, number, opened.as_ref(), &story, &signals).await;
-            number += 1;
+            code = one(&plan, transfer, before + transfer.number, opened.as_ref(), &story, &signals).await;
             if is_signal(code) || fail_early && code != ExitCode::Success {
                 break;
             }
         }
+        before += plan.transfers.last().map_or(0, |last| last.number + 1);
         // What was dropped is cancelled; closing lets the word of it go out.
         if let Ok(client) = opened {
             client.close().await;

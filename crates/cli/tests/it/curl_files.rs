@@ -195,7 +195,6 @@ async fn request_forms_are_like_curls() {
             &["-F", "a=@-", "{}/"],
             &["-F", "a=@none", "{}/"],
             &["-X", "PUT", "-F", "a=b", "{}/"],
-            &["-H", "Content-Type: multipart/related", "-F", "a=b", "{}/"],
         ],
         b"from a pipe",
     )
