@@ -144,7 +144,8 @@ impl Typed {
         }
         if media_type.is_none() {
             let known = file_name.as_deref().and_then(known_type);
-            let other = (mark == b'@').then_some("application/octet-stream");
+            let is_file = mark == b'@' && value != b"-";
+            let other = is_file.then_some("application/octet-stream");
             media_type = known.or(other).map(|text| text.as_bytes().to_vec());
         }
         Ok(Self { name, content, media_type, file_name })

@@ -66,7 +66,7 @@ async fn request_small_flags_are_like_curls() {
             &["-r", "0-3", "{}/echo"],
             &["-r", "-4", "{}/echo"],
             &["-r", "0-3", "-H", "Range: bytes=1-1", "{}/echo"],
-            &["--url-query", "a=b c", "--url-query", "+d=e f%20", "{}/echo?x=y"],
+            &["--url-query", "a=b c", "--url-query", "+d=e%20f", "{}/echo?x=y"],
             &["--url-query", "=x&y", "{}/echo"],
             &["-G", "--json", "1", "{}/echo"],
             &["-H", "Accept:", "{}/echo"],

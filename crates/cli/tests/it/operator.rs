@@ -283,7 +283,7 @@ async fn every_request_is_a_line_of_the_audit() {
 async fn the_file_of_the_audit_rotates_and_is_made_anew() {
     let folder = Folder::with("[audit]\nsink = \"file\"\npath = \"audit\"\nrotate_bytes = 600\nkeep = 2\n");
     let (executor, url) = folder.serve(&[], &[]).await;
-    for _ in 0..4 {
+    for _ in 0..8 {
         assert_eq!(get(&url, "http://127.0.0.1:1/").await, Err(7));
     }
     folder.audit(|line| line["event"] == "ended").await;

@@ -302,7 +302,7 @@ async fn case_091_to_098_malformed_messages_harm_nothing() {
     ] {
         peer.send_text(text).await;
     }
-    assert_eq!(peer.call("fs/readFile", json!({})).await["error"]["code"], -32601);
+    assert_eq!(peer.call("process/read", json!({})).await["error"]["code"], -32601);
     let wrong = peer.call("http/request", json!({ "method": "GET", "url": 7, "requestId": "r" })).await;
     assert_eq!((&wrong["error"]["code"], kind(&wrong)), (&json!(-32602), "invalid_request"));
     assert!(wrong["error"]["message"].as_str().unwrap().contains("url must be a string"), "{wrong}");

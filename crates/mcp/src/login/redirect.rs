@@ -1,6 +1,6 @@
 //! What comes back from the authorization server through the browser (RFC 6749, section 4.1.2; RFC 9207).
 
-use super::{LoginError, Secret, metadata, wire};
+use super::{LoginError, Secret, wire};
 use url::Url;
 
 /// What an answer must say to be the one that was asked for.
@@ -60,7 +60,8 @@ impl Expected {
             return Err(LoginError::Callback(why.into()));
         }
         match &issuer {
-            Some(issuer) if !metadata::same(issuer, &self.issuer) => {
+            // To the letter (RFC 9207, section 2.4): both are the authorization server's own words.
+            Some(issuer) if *issuer != self.issuer => {
                 let why =
                     format!("the answer is {}'s, and {} was asked", wire::shown(issuer, &[]), self.issuer);
                 return Err(LoginError::Callback(why));
