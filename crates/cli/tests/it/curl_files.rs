@@ -209,7 +209,7 @@ async fn request_reads_files_like_curl() {
         &[
             ("w", "a%{http_code}\nb\r\n%{size_download}\n"),
             ("h", "X-A: 1\n\nX-B: 2\r\n"),
-            ("K", "# more\nurl = \"{}from-file\"\n-H \"X-A: \\\"1\\\"\"\nheader: X-B:2\nuser-agent = x # no\nget\ndata a=b\n"),
+            ("K", "# more\nurl = \"{}/from-file\"\n-H \"X-A: \\\"1\\\"\"\nheader: \"X-B: 2\"\nuser-agent = x # no\nget\ndata a=b\n"),
         ],
         &[
             &["-w", "@w", "{}/"],

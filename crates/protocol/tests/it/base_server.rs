@@ -130,7 +130,7 @@ fn case_097_calls_out_of_turn_are_told_what_is_missing() {
     peer.send(r#"{"id":5,"method":"initialize","params":{"clientName":"t"}}"#);
     peer.send(r#"{"method":"initialized"}"#);
     peer.send(r#"{"id":6,"method":"environment/status"}"#);
-    peer.send(r#"{"id":7,"method":"fs/readFile","params":{}}"#);
+    peer.send(r#"{"id":7,"method":"process/read","params":{}}"#);
     let said = peer.said();
     assert_eq!(message(&said[0]), "client must call initialize before using http methods");
     assert_eq!(said[1]["error"]["code"], -32602);
