@@ -83,7 +83,7 @@ pub async fn flood(
 }
 
 /// Waits until `progress` stands still while another connection is served many times.
-async fn standstill(progress: impl Fn() -> u64, other: &mut Peer, url: &str) -> u64 {
+pub async fn standstill(progress: impl Fn() -> u64, other: &mut Peer, url: &str) -> u64 {
     let (mut before, mut still) = (progress(), 0);
     while still < 50 {
         assert_eq!(other.request(get(url)).await["result"]["status"], 200);
