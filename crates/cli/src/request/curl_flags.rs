@@ -23,6 +23,8 @@ const fn flag(names: &'static [&'static str], verdict: Verdict) -> CurlFlag {
     CurlFlag { names, verdict }
 }
 
+const ENCODED: &str =
+    "what a URL cannot have, such as a space, is percent-encoded; curl sends it as it is or ends with 3";
 const DIALLED: &str = "where a name leads is decided where the request leaves from, under the operator's policy; for a name of \
     your own write http://ADDRESS/ with -H 'Host: NAME'";
 const UPSTREAM: &str = "a proxy is the operator's to choose where the request leaves from: `proxy` in one of [[upstreams]] of an \
@@ -71,12 +73,15 @@ pub(crate) const CURL: &[CurlFlag] = &[
         Different("no parts within parts, no `headers=`, no `encoder=`, no other `Content-Type`"),
     ),
     flag(&["--form-string"], Same),
-    flag(&["-G", "--get"], Same),
+    flag(&["-G", "--get"], Different(ENCODED)),
     flag(&["-g", "--globoff"], Same),
     flag(&["-I", "--head"], Different("names of fields in lower case")),
     flag(
         &["-H", "--header"],
-        Different("framing (`Content-Length`, `Transfer-Encoding`, `Connection`) is not the caller's"),
+        Different(
+            "framing (`Content-Length`, `Transfer-Encoding`, `Connection`) is not the caller's; in a file, a line that begins with `#` \
+             is a comment, also one with a colon, and one that is no field is refused",
+        ),
     ),
     flag(&["-h", "--help"], Different("lists afield's flags")),
     flag(&["--http1.1"], Same),
@@ -134,7 +139,7 @@ pub(crate) const CURL: &[CurlFlag] = &[
     flag(&["--tlsv1.2"], Same),
     flag(&["-T", "--upload-file"], Different("one for each --next")),
     flag(&["--url"], Same),
-    flag(&["--url-query"], Same),
+    flag(&["--url-query"], Different(ENCODED)),
     flag(&["-u", "--user"], Different("a password is never asked for")),
     flag(&["-v", "--verbose"], Different("a story of its own, without secrets")),
     flag(&["-V", "--version"], Different("afield's")),

@@ -19,7 +19,7 @@ pub(crate) fn read(typed: &[OsString]) -> Result<Vec<Line>, Failure> {
             Some(name) => {
                 for line in data::read(&source(name))?.split(|&byte| byte == b'\n') {
                     let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    // A comment, as in curl's files.
+                    // A comment. curl passes over one without a colon, and sends one that has a colon as a field.
                     if line.trim_ascii_start().first() != Some(&b'#') {
                         lines.extend(parse(line)?);
                     }

@@ -40,9 +40,9 @@ fn request(bytes: &[u8]) -> (String, Vec<String>, String) {
     let first = lines.next().unwrap_or_default().to_owned();
     let mut fields: Vec<String> = lines
         .map(|line| {
-            line.split_once(": ").map_or_else(
+            line.split_once(':').map_or_else(
                 || line.to_owned(),
-                |(name, value)| format!("{}: {}", name.to_ascii_lowercase(), plain(value)),
+                |(name, value)| format!("{}: {}", name.to_ascii_lowercase(), plain(value.trim())),
             )
         })
         .filter(|line| !["user-agent:", "host:", "expect:"].iter().any(|name| line.starts_with(name)))
@@ -208,8 +208,8 @@ async fn request_reads_files_like_curl() {
         whole,
         &[
             ("w", "a%{http_code}\nb\r\n%{size_download}\n"),
-            ("h", "X-A: 1\n\nX-B: 2\r\n"),
-            ("K", "# more\nurl = \"{}/from-file\"\n-H \"X-A: \\\"1\\\"\"\nheader: \"X-B: 2\"\nuser-agent = x # no\nget\ndata a=b\n"),
+            ("h", "# one\nX-A: 1\n\nX-B: 2\r\nX-D;\n"),
+            ("K", "# more\nurl = \"{}/from-file\"\n-H \"X-A: \\\"1\\\"\"\nheader: X-B:2\nuser-agent = x # no\nget\ndata a=b\n"),
         ],
         &[
             &["-w", "@w", "{}/"],

@@ -252,3 +252,33 @@ async fn a_refusal_ends_the_session_at_once() {
         assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Unknown), "{error:?}");
     }
 }
+
+/// Proves that the end of an upload is said again after a loss to an executor that never says `final` about uploads it has taken, that
+/// the answer is whole only then, and that it is acknowledged.
+#[tokio::test]
+async fn upload_to_an_older_executor_is_ended_again_after_a_loss() {
+    let Played { server, remote, mut executor } = played_resumable().await;
+    let pieces = [Ok(Bytes::from_static(&[b'x'; 5000]))];
+    let body = RequestBody::Stream { length: None, stream: Box::pin(stream::iter(pieces)) };
+    let request = afield_exchange::Request::new("POST", "http://h/").body(body);
+    let call = tokio::spawn(async move { remote.call(request).await });
+    let asked = next_call(&mut executor).await;
+    while executor.binary().await[1] & 1 == 0 {}
+    let consumed = json!({ "requestId": asked["id"], "offset": 5000 });
+    executor.notify("http/request/consumed", consumed).await;
+    executor.settle().await;
+    executor.reset();
+    let (mut executor, sync) = resumption(&server).await;
+    let known =
+        json!({ "requestId": asked["id"], "state": "known", "bodyReceived": 5000, "bodyConsumed": 5000 });
+    let answer = json!({ "lastRequestId": asked["id"], "requests": [known] });
+    executor.send_json(&json!({ "id": sync["id"], "result": answer })).await;
+    let end = executor.binary().await;
+    assert_eq!((end[1] & 1, end.len()), (1, 18), "its end, and nothing else");
+    let result = json!({ "status": 200, "headers": [], "bodyBase64": "b2s=", "bodyComplete": true });
+    executor.send_json(&json!({ "id": asked["id"], "result": result })).await;
+    let response = within("the call ends", call).await.unwrap().unwrap();
+    assert_eq!(response.body, "ok");
+    let last = executor.json().await;
+    assert_eq!((&last["method"], &last["params"]["final"]), (&json!("http/request/consumed"), &json!(true)));
+}
