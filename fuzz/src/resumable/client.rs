@@ -99,7 +99,7 @@ impl Client {
         let informed = std::iter::from_fn(|| self.machine.poll_informational(id)).count();
         assert!(informed <= INFORMATIONAL, "more informational responses than there may be");
         if !self.calls[&id] {
-            match self.machine.poll_answer(id) {
+            match self.machine.poll_answer(self.now, id) {
                 HeadPoll::Pending => return,
                 HeadPoll::Failed(_) => {
                     self.calls.remove(&id);

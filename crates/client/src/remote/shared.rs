@@ -104,7 +104,8 @@ impl Shared {
         if let Some(head) = state.client.poll_informational(call) {
             return Poll::Ready(Answered::Informational(head));
         }
-        let answer = match state.client.poll_answer(call) {
+        let before = state.outlook();
+        let answer = match state.client.poll_answer(now(), call) {
             HeadPoll::Pending => {
                 state.wait(call, cx);
                 return Poll::Pending;
@@ -113,42 +114,43 @@ impl Shared {
             HeadPoll::Failed(error) => Err(error),
         };
         let over = !state.client.is_active(call);
-        self.see_to_driver(&state, over);
+        self.see_to_driver(&state, before);
         Poll::Ready(Answered::Final { answer, over })
     }
 
     pub fn poll_body(&self, call: CallId, cx: &mut Context<'_>) -> Poll<Option<Result<BodyFrame, Error>>> {
         let now = now();
         let mut state = self.lock();
-        let (held_back, due) = (!state.client.wants_input(), state.client.poll_timeout());
+        let before = state.outlook();
         let Some(read) = state.client.poll_body(now, call) else {
             state.wait(call, cx);
             return Poll::Pending;
         };
-        // Reading may have made room, something to say, or something to say later.
-        let over = !matches!(read, Some(Ok(_)));
-        let moved = over || held_back || state.client.poll_timeout() != due || state.client.queued() > 0;
-        self.see_to_driver(&state, moved);
+        self.see_to_driver(&state, before);
         Poll::Ready(read)
     }
 
-    /// Lets the driver know of what it cannot see by itself.
-    fn see_to_driver(&self, state: &State, moved: bool) {
-        if moved || state.is_spent() {
+    /// Wakes the driver if there is something for it: room to read, something to say, or to say later, or the last call that
+    /// kept a connection which is to end, or is to be sought.
+    fn see_to_driver(&self, state: &State, before: Outlook) {
+        let is_last = state.client.active() == 0;
+        let is_awaited = is_last && (state.closing || !state.client.is_live() || state.client.is_worn());
+        if state.client.queued() > 0 || state.outlook() != before || is_awaited {
             self.driver.wake();
         }
     }
 
     /// The call's answer was taken whole. Returns whether the call is over with it.
     pub fn done(&self, call: CallId) -> bool {
-        self.with(|state| {
-            state.client.done(call);
-            let over = !state.client.is_active(call);
-            if over {
-                state.forget(call);
-            }
-            over
-        })
+        let mut state = self.lock();
+        let before = state.outlook();
+        state.client.done(now(), call);
+        let over = !state.client.is_active(call);
+        if over {
+            state.forget(call);
+        }
+        self.see_to_driver(&state, before);
+        over
     }
 
     pub fn cancel(&self, call: CallId) {
@@ -236,6 +238,11 @@ impl State {
         woken.extend(self.wakers.drain().chain(self.uploads.drain()).map(|(_, waker)| waker));
     }
 
+    /// What the driver goes by beside what there is to say.
+    fn outlook(&self) -> Outlook {
+        Outlook { wants_input: self.client.wants_input(), due: self.client.poll_timeout() }
+    }
+
     /// Whether the connection is to be replaced: the executor goes on with calls that were given up, and no other is
     /// under way.
     pub fn is_spent(&self) -> bool {
@@ -255,6 +262,13 @@ impl State {
             }
         }
     }
+}
+
+/// What the driver goes by beside what there is to say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Outlook {
+    wants_input: bool,
+    due: Option<Instant>,
 }
 
 /// The runtime's clock, which tests can stop.

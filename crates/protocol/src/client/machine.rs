@@ -72,10 +72,10 @@ impl Client {
     }
 
     /// The call's answer, once.
-    pub fn poll_answer(&mut self, call: CallId) -> HeadPoll {
+    pub fn poll_answer(&mut self, now: Instant, call: CallId) -> HeadPoll {
         match self {
             Self::Base(base) => base.poll_answer(call),
-            Self::Resumable(session) => session.poll_answer(call.0),
+            Self::Resumable(session) => session.poll_answer(now, call.0),
         }
     }
 
@@ -97,9 +97,9 @@ impl Client {
     }
 
     /// The answer has been taken whole, and it had its body with it.
-    pub fn done(&mut self, call: CallId) {
+    pub fn done(&mut self, now: Instant, call: CallId) {
         if let Self::Resumable(session) = self {
-            session.done(call.0);
+            session.done(now, call.0);
         }
     }
 

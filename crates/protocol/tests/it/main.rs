@@ -6,6 +6,7 @@ mod base_client;
 mod base_pair;
 mod base_server;
 mod documentation;
+mod finals;
 mod golden;
 mod hostile;
 mod lists;

@@ -2,8 +2,8 @@ use super::{Call, Informed, ResumableClient, Stage};
 use crate::{
     RpcError,
     client::HeadPoll,
-    resumable::{CallText, Consumed, Piece, ReceiveWindow, SendWindow},
-    wire::{decode_trailers, method, notification},
+    resumable::{CallText, Piece, ReceiveWindow, SendWindow},
+    wire::decode_trailers,
 };
 use afield_exchange::{Blame, BodyFrame, Error, Kind, Phase, Retry};
 use std::time::Instant;
@@ -37,7 +37,7 @@ impl ResumableClient {
     }
 
     /// The request's answer, once. After a failure, or with a body that is complete, the request is over.
-    pub fn poll_answer(&mut self, id: u64) -> HeadPoll {
+    pub fn poll_answer(&mut self, now: Instant, id: u64) -> HeadPoll {
         let Some(call) = self.calls.get_mut(&id) else {
             return HeadPoll::Failed(Error::internal("the request is unknown"));
         };
@@ -45,7 +45,7 @@ impl ResumableClient {
             None => HeadPoll::Pending,
             Some(Ok(raw)) => HeadPoll::Answer(raw),
             Some(Err(error)) => {
-                self.acknowledge(id);
+                self.acknowledge(now, id);
                 HeadPoll::Failed(error)
             }
         }
@@ -76,7 +76,7 @@ impl ResumableClient {
                 None => None,
             },
         };
-        self.acknowledge(id);
+        self.acknowledge(now, id);
         Some(read)
     }
 
@@ -94,22 +94,21 @@ impl ResumableClient {
 
     /// The answer has been taken whole. The executor may forget it, unless its upload is still under way: then the request
     /// stays active, and [`poll_body`](Self::poll_body) says when that is over.
-    pub fn done(&mut self, id: u64) {
+    pub fn done(&mut self, now: Instant, id: u64) {
         match self.calls.get_mut(&id) {
             Some(call) if call.is_uploading() || call.cut => call.taken = true,
-            _ => self.acknowledge(id),
+            _ => self.acknowledge(now, id),
         }
     }
 
-    /// Lets the executor forget a request that is over.
-    fn acknowledge(&mut self, id: u64) {
+    /// Lets the executor forget a request that is over, soon.
+    fn acknowledge(&mut self, now: Instant, id: u64) {
         if self.stage != Stage::Live {
             return self.cancel(id);
         }
         let Some(call) = self.forget(id) else { return };
-        if call.sent {
-            let consumed = Consumed { request_id: id, offset: call.body.consumed(), is_final: true };
-            self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
+        if call.sent && self.finals.add(now, id, call.body.consumed()) {
+            self.say_finals();
         }
     }
 

@@ -25,6 +25,7 @@ impl ResumableClient {
             }
             self.lose(id, why);
         }
+        self.say_finals();
     }
 
     pub(super) fn lose(&mut self, id: u64, why: &str) {

@@ -67,6 +67,9 @@ impl ResumableClient {
                 self.say_consumed(id);
             }
         }
+        if self.finals.is_due(now) {
+            self.say_finals();
+        }
     }
 
     fn answered(&mut self, id: u64, result: Result<Raw, RpcError>) {

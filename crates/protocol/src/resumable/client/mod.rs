@@ -1,6 +1,7 @@
 mod calls;
 mod ends;
 mod event;
+mod finals;
 mod informed;
 mod input;
 mod output;
@@ -16,6 +17,7 @@ use super::{
 use crate::client::{Raw, initialized};
 use afield_exchange::{Error, Phase};
 use bytes::Bytes;
+use finals::Finals;
 use informed::Informed;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
@@ -74,6 +76,8 @@ pub struct ResumableClient {
     control: VecDeque<Bytes>,
     turns: Line,
     say_by: BTreeSet<(Instant, u64)>,
+    /// Requests that are over, of which the executor is still to be told.
+    finals: Finals,
     queued: usize,
     syncs: u64,
     /// Requests in the list that is on its way.
@@ -99,6 +103,7 @@ impl ResumableClient {
             control: VecDeque::from([initialized]),
             turns: Line::default(),
             say_by: BTreeSet::new(),
+            finals: Finals::default(),
             syncs: 0,
             asked: HashSet::new(),
             given_up: BTreeSet::new(),
@@ -144,6 +149,7 @@ impl ResumableClient {
             self.queued -= text.len();
         }
         self.turns.clear();
+        self.finals.clear();
         for call in self.calls.values_mut() {
             call.turn = None;
         }

@@ -15,6 +15,9 @@ impl ResumableClient {
     /// The next message to be sent: control, then requests in the order of their ids, then one message of each upload
     /// in turn.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        if !self.finals.is_empty() && self.has_more_to_say() {
+            self.say_finals();
+        }
         if let Some(text) = self.control.pop_front() {
             self.queued -= text.len();
             return Some(Transmit::Text(text));
@@ -50,7 +53,24 @@ impl ResumableClient {
 
     /// When [`handle_timeout`](Self::handle_timeout) is next of use.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.stage == Stage::Live { self.say_by.first().map(|(by, _)| *by) } else { None }
+        if self.stage != Stage::Live {
+            return None;
+        }
+        let credit = self.say_by.first().map(|(by, _)| *by);
+        [credit, self.finals.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Whether a message is about to go out with which others may go.
+    fn has_more_to_say(&self) -> bool {
+        !self.control.is_empty()
+            || (self.stage == Stage::Live && !(self.unsent.is_empty() && self.turns.is_empty()))
+    }
+
+    /// Tells the executor which requests are over.
+    pub(super) fn say_finals(&mut self) {
+        for consumed in self.finals.take() {
+            self.say(notification(method::CONSUMED, 64, |out| out.json(&consumed)));
+        }
     }
 
     pub(super) fn say(&mut self, text: Bytes) {

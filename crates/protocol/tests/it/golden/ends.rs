@@ -174,7 +174,11 @@ impl Client {
     }
 
     pub fn says(&mut self) -> Option<String> {
-        self.machine.as_mut()?.poll_transmit().map(show)
+        // What is over is said with the next message, or soon.
+        let soon = self.now + Duration::from_millis(5);
+        let machine = self.machine.as_mut()?;
+        machine.handle_timeout(soon);
+        machine.poll_transmit().map(show)
     }
 
     pub fn hears(&mut self, message: &str) {
@@ -258,14 +262,14 @@ impl Client {
                 let id = id.parse().unwrap();
                 let informed = std::iter::from_fn(|| self.machine().poll_informational(id)).count() > 0;
                 if !self.answered.contains_key(&id) {
-                    match self.machine().poll_answer(id) {
+                    match self.machine().poll_answer(now, id) {
                         HeadPoll::Pending if informed => return,
                         HeadPoll::Pending => panic!("nothing to read"),
                         HeadPoll::Failed(_) => _ = self.answered.insert(id, true),
                         HeadPoll::Answer(raw) => {
                             let complete = raw.into_answer().unwrap().is_complete;
                             if complete {
-                                self.machine().done(id);
+                                self.machine().done(now, id);
                             }
                             let over = complete && !self.machine().is_active(id);
                             self.answered.insert(id, over);

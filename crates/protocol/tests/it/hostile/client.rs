@@ -111,7 +111,7 @@ fn a_body_before_its_head_fails_its_call() {
     let (bad, good) = (peer.call(), peer.call());
     let said = peer.body(bad, 0, "x", false, false);
     assert_eq!(said, [json!({"method": "http/request/cancel", "params": {"requestId": bad}})]);
-    let HeadPoll::Failed(error) = peer.client.poll_answer(bad) else { panic!("it goes on") };
+    let HeadPoll::Failed(error) = peer.client.poll_answer(peer.now, bad) else { panic!("it goes on") };
     assert_eq!((error.kind(), error.retry()), (Kind::OriginProtocol, Retry::Unknown));
     peer.head(good);
     peer.body(good, 0, "x", true, false);
@@ -139,7 +139,7 @@ fn a_body_that_breaks_its_rules_fails_its_call() {
     for (messages, bytes, end) in cases {
         let id = peer.call();
         peer.head(id);
-        assert!(matches!(peer.client.poll_answer(id), HeadPoll::Answer(_)));
+        assert!(matches!(peer.client.poll_answer(peer.now, id), HeadPoll::Answer(_)));
         for (offset, payload, is_end, abort) in messages {
             peer.body(id, *offset, payload, *is_end, *abort);
         }
@@ -173,7 +173,7 @@ fn what_nobody_asked_for_is_ignored() {
     peer.hear(&json!({"method": "http/request/consumed", "params": {"requestId": u64::MAX, "offset": 7}}));
     peer.hear(&json!({"method": "http/request/consumed", "params": {"requestId": -1, "offset": -7}}));
     assert_eq!(peer.client.ignored(), 10);
-    assert!(matches!(peer.client.poll_answer(id), HeadPoll::Answer(_)));
+    assert!(matches!(peer.client.poll_answer(peer.now, id), HeadPoll::Answer(_)));
     assert!(peer.broken.is_none());
     let (kind, payload) = (BodyKind::Request, Bytes::new());
     peer.client.handle_body(BodyMessage {
@@ -207,7 +207,7 @@ fn what_was_not_sent_cannot_be_answered() {
     let said = peer.hear(&json!({"id": sync["id"], "result": {"lastRequestId": 0, "requests": []}}));
     assert_eq!(said[0]["method"], "http/request");
     assert_eq!((said.len(), peer.client.queued()), (1 + 1000, 0), "and all of its body, within its credit");
-    assert!(matches!(peer.client.poll_answer(id), HeadPoll::Pending));
+    assert!(matches!(peer.client.poll_answer(peer.now, id), HeadPoll::Pending));
 }
 
 /// Proves that credit for what was never sent counts as credit for what was, and that `final` stops an upload for good,
@@ -263,9 +263,9 @@ fn what_the_answer_to_the_sync_does_not_name_is_lost() {
     let requests = [known(kept), known(77), known(kept)];
     let said = peer.hear(&json!({"id": sync["id"], "result": {"lastRequestId": 90, "requests": requests}}));
     assert!(said.is_empty(), "{said:?}");
-    let HeadPoll::Failed(error) = peer.client.poll_answer(unnamed) else { panic!("it goes on") };
+    let HeadPoll::Failed(error) = peer.client.poll_answer(peer.now, unnamed) else { panic!("it goes on") };
     assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Unknown));
-    assert!(matches!(peer.client.poll_answer(kept), HeadPoll::Pending));
+    assert!(matches!(peer.client.poll_answer(peer.now, kept), HeadPoll::Pending));
     assert_eq!(peer.call(), 91);
     let late = peer.hear(&json!({"id": sync["id"], "result": {"lastRequestId": 0, "requests": []}}));
     assert!(late.is_empty() && peer.client.is_active(kept), "an answer that comes twice is ignored");

@@ -208,7 +208,7 @@ impl World {
             caller.informed += 1;
         }
         if !caller.answered {
-            match self.client.poll_answer(id) {
+            match self.client.poll_answer(self.now, id) {
                 HeadPoll::Pending => {}
                 HeadPoll::Answer(raw) => {
                     caller.answered = true;
@@ -216,7 +216,7 @@ impl World {
                     if is_complete {
                         append(id, &mut caller.body, &response.body);
                         caller.trailers += u64::from(response.trailers == [trailer(id)]);
-                        self.client.done(id);
+                        self.client.done(self.now, id);
                         caller.outcome = (!self.client.is_active(id)).then_some(Ok(()));
                     }
                 }

@@ -42,6 +42,7 @@ impl World {
         self.open().is_empty()
             && self.link.as_ref().is_none_or(silent)
             && self.client.queued() == 0
+            && self.client.poll_timeout().is_none()
             && !self.server.has_output()
     }
 
