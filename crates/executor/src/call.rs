@@ -15,6 +15,7 @@ use afield_protocol::{
     server::{CallId, Reply, Server},
     wire::Upload,
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -133,30 +134,41 @@ impl Call {
             response = decoding::streamed(response)?;
         }
         let status = response.head.status;
-        if manner == Manner::Inline {
-            let beginning = begin(&mut response).await;
-            if let Beginning { bytes, end: Some(Ok(())) } = beginning {
-                let trailers = response.body.take_trailers();
-                // Too large ones are an error here as they are behind a body that streams.
-                End::trailers(&trailers)?;
-                let text = reply.answer(&Buffered::new(response.head, bytes).with_trailers(trailers));
-                let text = share.hold(text).map_err(used_up)?;
-                return Ok((status, Box::new(move |state, _| state.server.answer(id, text))));
+        let beginning = begin(&mut response, manner == Manner::Inline).await;
+        if let Beginning { bytes, end: Some(Ok(())) } = beginning {
+            // All at once: the driver, which may sleep on another thread, is woken for it once.
+            if manner == Manner::Streamed {
+                let head = share.hold(reply.head(&response.head)).map_err(used_up)?;
+                let bytes = share.hold(bytes).map_err(used_up)?;
+                return Ok((status, Box::new(move |state, now| say_whole(state, now, id, head, bytes))));
             }
-            head(id, reply.head(&response.head), &share, shared)?;
-            if !beginning.bytes.is_empty() {
-                pass(id, beginning.bytes, deadline, &share, shared).await?;
-            }
-            if let Some(Err(error)) = beginning.end {
-                return Err(error);
-            }
-        } else {
-            head(id, reply.head(&response.head), &share, shared)?;
+            let trailers = response.body.take_trailers();
+            // Too large ones are an error here as they are behind a body that streams.
+            End::trailers(&trailers)?;
+            let text = reply.answer(&Buffered::new(response.head, bytes).with_trailers(trailers));
+            let text = share.hold(text).map_err(used_up)?;
+            return Ok((status, Box::new(move |state, _| state.server.answer(id, text))));
+        }
+        head(id, reply.head(&response.head), &share, shared)?;
+        if !beginning.bytes.is_empty() {
+            pass(id, beginning.bytes, deadline, &share, shared).await?;
+        }
+        if let Some(Err(error)) = beginning.end {
+            return Err(error);
         }
         let trailers = stream(id, response, deadline, &share, shared).await?;
         let end = if manner == Manner::Inline { End::trailers(&trailers)? } else { End::Complete };
         Ok((status, Box::new(move |state, now| state.server.finish(now, id, end))))
     }
+}
+
+/// Says the head, the body and the end of a small streamed answer, in the base dialect.
+fn say_whole(state: &mut State, now: std::time::Instant, id: CallId, head: Bytes, body: Bytes) {
+    state.server.head(id, head);
+    if !body.is_empty() {
+        state.server.body(now, id, body);
+    }
+    state.server.finish(now, id, End::Complete);
 }
 
 /// Passes the body on to its end, and returns the trailer fields.
@@ -174,7 +186,7 @@ async fn stream(
 }
 
 /// Says the head of an answer whose body follows, if it can be kept until it is acknowledged.
-fn head(id: CallId, text: bytes::Bytes, share: &Share, shared: &Shared) -> Result<(), Error> {
+fn head(id: CallId, text: Bytes, share: &Share, shared: &Shared) -> Result<(), Error> {
     let too_much = || Error::share_used_up(Retry::Unknown).with_phase(Phase::Head);
     let text = share.hold(text).map_err(|_| too_much())?;
     shared.with(|state, _| {
@@ -189,7 +201,7 @@ fn head(id: CallId, text: bytes::Bytes, share: &Share, shared: &Shared) -> Resul
 /// Passes bytes on, and waits for room for more.
 async fn pass(
     id: CallId,
-    bytes: bytes::Bytes,
+    bytes: Bytes,
     deadline: Option<Instant>,
     share: &Share,
     shared: &Shared,

@@ -21,17 +21,24 @@ pub(crate) struct Beginning {
     pub end: Option<Result<(), Error>>,
 }
 
-/// Reads what of a body comes with its head, up to a little more than what may ride with it.
-pub(crate) async fn begin(response: &mut Response) -> Beginning {
-    let is_small = response.head.header("content-length").is_some_and(|length| {
-        std::str::from_utf8(&length.value)
-            .is_ok_and(|text| text.parse().is_ok_and(|n: usize| n <= INLINE_BODY))
-    });
+/// Reads what of a body comes with its head, up to a little more than what may ride with it. `waits`: also what will come at
+/// once, for a moment.
+pub(crate) async fn begin(response: &mut Response, waits: bool) -> Beginning {
+    let is_small = waits
+        && response.head.header("content-length").is_some_and(|length| {
+            std::str::from_utf8(&length.value)
+                .is_ok_and(|text| text.parse().is_ok_and(|n: usize| n <= INLINE_BODY))
+        });
     let until = Instant::now() + PATIENCE;
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
     let end = loop {
-        let Some(next) = soon(response, is_small.then_some(until)).await else { break None };
+        let next = if waits {
+            soon(response, is_small.then_some(until)).await
+        } else {
+            poll_immediate(pin!(response.body.next())).await
+        };
+        let Some(next) = next else { break None };
         match next {
             None => break Some(Ok(())),
             Some(Err(error)) => break Some(Err(error)),
@@ -81,7 +88,7 @@ mod tests {
         let head = Head::new(200, vec![Header::new("content-length", "16000")]);
         let mut response = Response { head, body: ResponseBody::new(Box::pin(drops)) };
         let start = Instant::now();
-        let beginning = begin(&mut response).await;
+        let beginning = begin(&mut response, true).await;
         assert!(start.elapsed() <= 2 * PATIENCE, "{:?}", start.elapsed());
         assert!(beginning.end.is_none() && !beginning.bytes.is_empty());
     }
