@@ -35,6 +35,9 @@ pub struct Request {
     pub head_timeout: Option<Duration>,
     /// Longest wait between two pieces of the response body while somebody is reading it.
     pub idle_timeout: Option<Duration>,
+    /// How long an executor keeps the request, and its connection to the origin, while the connection that it came over is
+    /// lost. `None`: as long as its session. In the base dialect nothing outlives its connection.
+    pub keep: Option<Duration>,
     /// What to do with redirects.
     pub redirect: RedirectPolicy,
     /// Destinations that this request must not reach, wherever its URL or a redirect leads.
@@ -57,10 +60,24 @@ impl Request {
             connect_timeout: None,
             head_timeout: None,
             idle_timeout: None,
+            keep: None,
             redirect: RedirectPolicy::Follow,
             ruled_out: RuledOut::default(),
             http_version: VersionPreference::Auto,
         }
+    }
+
+    /// The same request once more, if its body can be had once more.
+    pub fn again(&self) -> Option<Self> {
+        Some(Self {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.clone(),
+            body: self.body.again()?,
+            trailers: self.trailers.clone(),
+            on_informational: self.on_informational.clone(),
+            ..*self
+        })
     }
 
     /// A `GET` of this URL.

@@ -14,7 +14,7 @@ use afield_protocol::{
     wire::{Features, InitializeParams, InitializeResult},
 };
 use afield_transport::{Authorization, Principal};
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 /// The session of one connection.
 pub(crate) enum Session {
@@ -141,9 +141,10 @@ impl Session {
                 sessions.end_resumable(&id, epoch);
                 None
             }
-            Self::Resumable { id, epoch, .. } => {
-                let absence = sessions.detach_resumable(&id, epoch, now())?;
-                Some(Lingering { id, epoch, absence })
+            Self::Resumable { id, epoch, shared } => {
+                let since = now();
+                let absence = sessions.detach_resumable(&id, epoch, since)?;
+                Some(Lingering { id, epoch, shared, since, absence })
             }
         }
     }
@@ -162,6 +163,8 @@ impl Session {
 pub(crate) struct Lingering {
     id: String,
     epoch: u64,
+    shared: Arc<Shared>,
+    since: Instant,
     absence: Absence,
 }
 
@@ -170,8 +173,9 @@ impl Lingering {
     /// Is over before that when another connection has come for it or it has had to make room: there are no more of
     /// these than sessions, however fast connections come and go.
     pub async fn linger(self, inner: &Inner, authorization: &Authorization) {
-        let Self { id, epoch, absence } = self;
+        let Self { id, epoch, shared, since, absence } = self;
         tokio::select! {
+            never = let_go(&shared, epoch, since) => match never {},
             () = tokio::time::sleep(inner.sessions.grace()) => {}
             _ = authorization.ended() => {}
             _ = absence => return,
@@ -179,6 +183,17 @@ impl Lingering {
         }
         inner.sessions.end_resumable(&id, epoch);
     }
+}
+
+/// Lets go of the requests that are not kept as long as their session, each in its time.
+async fn let_go(shared: &Shared, epoch: u64, since: Instant) -> Infallible {
+    while let Some(kept) = shared.least_kept(epoch) {
+        // A time beyond what the clock can express does not come.
+        let Some(until) = since.checked_add(kept) else { break };
+        tokio::time::sleep_until(until.into()).await;
+        shared.let_go(epoch, kept);
+    }
+    std::future::pending().await
 }
 
 fn result(session: &str, inner: &Inner) -> InitializeResult {

@@ -3,7 +3,7 @@ use afield_exchange::{BodyFrame, Error, Phase, Retry, Share};
 use afield_protocol::{
     RpcError,
     json::RpcId,
-    server::{CallId, Server},
+    server::{CallId, Event, Server},
     wire::{Features, InitializeResult},
 };
 use bytes::Bytes;
@@ -172,6 +172,38 @@ impl Shared {
         match &self.lock().server {
             Server::Resumable(session) => session.features(),
             Server::Base(_) => Features::default(),
+        }
+    }
+
+    /// How long the request that is kept for the shortest time without a connection is kept, if one is not kept as long as
+    /// the session and no connection was attached since the one of this epoch.
+    pub fn least_kept(&self, epoch: u64) -> Option<Duration> {
+        match &*self.lock() {
+            State { server: Server::Resumable(session), epoch: now, .. } if *now == epoch => {
+                session.least_kept()
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends the requests that are kept no longer than this, through to the origins' sockets, unless a connection was attached
+    /// since the one of this epoch.
+    pub fn let_go(&self, epoch: u64, absent: Duration) {
+        let mut state = self.lock();
+        if state.epoch != epoch {
+            return;
+        }
+        if let Server::Resumable(session) = &mut state.server {
+            session.let_go(absent);
+        }
+        // There is no driver that would.
+        while let Some(event) = state.server.poll_event() {
+            match event {
+                Event::Cancel(call) => state.forget(call),
+                Event::Writable(call) => state.unblock(call),
+                Event::UploadReadable(call) => state.wake_upload(call),
+                Event::Initialize { .. } | Event::Start { .. } | Event::Broken(_) => {}
+            }
         }
     }
 

@@ -71,7 +71,7 @@ impl Openings {
     pub async fn turn(&self, method: &Method, headers: &HeaderMap, url: &str) -> Option<Turn> {
         let session = headers.get(&SESSION)?;
         let opening = self.find(url, session);
-        if *method == Method::GET && wants_events(headers) {
+        if is_stream(method, headers) {
             let stage = opening.unwrap_or_else(|| self.push(url, session, Stage::Begun));
             stage.send_replace(Stage::Asked(Instant::now() + OPENING));
             return Some(Turn { openings: self.clone(), stage, then: Then::Over });
@@ -136,6 +136,11 @@ fn replace(stage: &watch::Sender<Stage>, is_such: impl Fn(Stage) -> bool, next: 
         }
         such
     })
+}
+
+/// Whether this asks for a session's stream.
+pub(crate) fn is_stream(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::GET && headers.contains_key(&SESSION) && wants_events(headers)
 }
 
 fn wants_events(headers: &HeaderMap) -> bool {

@@ -6,6 +6,7 @@ use crate::{
     body::Body,
     headers, index,
     listener::Entrance,
+    opening,
     refusal::Refusal,
     route::Route,
     shared::Shared,
@@ -17,7 +18,12 @@ use afield_client::HttpClient;
 use afield_exchange::{Error, Header, RedirectPolicy, Request, Response};
 use http::{StatusCode, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long an executor keeps a session's stream without us. Nobody can take it over from a gateway that is gone, and many
+/// servers refuse another one as long as it is there: hosts ask again after a second.
+const KEPT: Duration = Duration::from_millis(750);
 
 /// Answers a request, with whatever there is to be said. Dropping the future cancels the exchange.
 pub(crate) async fn answer(
@@ -66,6 +72,7 @@ async fn relay(
         body,
         trailers,
         redirect: RedirectPolicy::Stop,
+        keep: opening::is_stream(&parts.method, &parts.headers).then_some(KEPT),
         ..Request::new(parts.method.as_str(), url.clone())
     };
     let response = match route.and_then(Route::authorizer) {
@@ -99,7 +106,7 @@ async fn authorized(
     mut request: Request,
 ) -> Result<Response, Error> {
     let url = request.url.clone();
-    let again = repeated(&request);
+    let again = request.again();
     let token = authorize.bearer(&url).await?;
     request.headers.extend(token.as_ref().map(authorization));
     let response = client.stream(request).await?;
@@ -118,14 +125,4 @@ async fn authorized(
 
 fn authorization(token: &Secret) -> Header {
     Header::new(AUTHORIZATION.as_str(), format!("Bearer {}", token.expose()))
-}
-
-/// The request once more, if its body can be had once more.
-fn repeated(request: &Request) -> Option<Request> {
-    Some(Request {
-        headers: request.headers.clone(),
-        body: request.body.again()?,
-        redirect: request.redirect,
-        ..Request::new(request.method.clone(), request.url.clone())
-    })
 }

@@ -5,7 +5,7 @@
 
 use crate::answer::Answer;
 use afield_client::HttpClient;
-use afield_exchange::{Blame, Error, Kind, Phase, RedirectPolicy, Request, RequestBody, Retry, detail};
+use afield_exchange::{Blame, Error, Kind, Phase, RedirectPolicy, Request, Retry, detail};
 use http::StatusCode;
 use url::Url;
 
@@ -29,15 +29,7 @@ pub(crate) async fn send(client: &dyn HttpClient, mut request: Request) -> Resul
 
 /// The same request once more.
 pub(crate) fn repeated(request: &Request) -> Request {
-    let mut again = Request::new(&request.method, &request.url);
-    again.headers.clone_from(&request.headers);
-    if let RequestBody::Bytes(bytes) = &request.body {
-        again.body = RequestBody::Bytes(bytes.clone());
-    }
-    again.head_timeout = request.head_timeout;
-    again.idle_timeout = request.idle_timeout;
-    again.redirect = request.redirect;
-    again
+    request.again().expect("a message is none or whole")
 }
 
 /// Where the answer sends the same request, if that is within the origin.

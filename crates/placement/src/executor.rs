@@ -141,22 +141,11 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(Error::cancelled()))
 }
 
-/// Whether the request can be made once more: it is whole, so a copy of it can be kept.
-fn copy(request: &Request) -> Option<Request> {
-    let body = request.body.again()?;
-    let mut copy = Request::new(&request.method, &request.url);
-    copy.headers.clone_from(&request.headers);
-    copy.body = body;
-    (copy.timeout, copy.head_timeout) = (request.timeout, request.head_timeout);
-    (copy.idle_timeout, copy.redirect) = (request.idle_timeout, request.redirect);
-    Some(copy)
-}
-
 macro_rules! performed {
     ($self:ident, $request:ident, $method:ident) => {
         Box::pin(async move {
             let made = $self.made().await?;
-            let again = made.token.is_some().then(|| copy(&$request)).flatten();
+            let again = made.token.is_some().then(|| $request.again()).flatten();
             let error = match made.remote.$method($request).await {
                 // Only the executor itself refuses like this, before anything is sent.
                 Err(error) if error.kind() == Kind::Unauthorized => error,

@@ -28,6 +28,7 @@ mod protocol_check;
 mod real_proxies;
 mod real_ssh;
 mod redirected_bodies;
+mod restarts;
 mod secrets;
 mod serve;
 mod shares;

@@ -250,3 +250,25 @@ async fn what_a_drain_cuts_is_told() {
         assert_eq!(origin.request(number).await.wait_ended().await, Outcome::Abandoned);
     }
 }
+
+/// Proves that a request which is not worth keeping is let go, through to the origin, once its connection has been gone for as
+/// long as it says, and is `gone` to whoever comes back; and that it costs the others of its session nothing (case 200).
+#[tokio::test]
+async fn request_that_is_not_kept_is_let_go_with_its_connection() {
+    let executor = Running::start().await;
+    let origin = Origin::start().await;
+    let (mut peer, session) = begin(&executor).await;
+    for (id, keep) in [(1, json!(0)), (2, json!(600_000)), (3, Value::Null)] {
+        let url = origin.url("/sse-open");
+        let params = json!({ "method": "GET", "url": url, "requestId": id, "keepMs": keep });
+        peer.send_json(&json!({ "id": id, "method": "http/request", "params": params })).await;
+        peer.answer(id).await;
+    }
+    origin.wait_active(3).await;
+    drop(peer);
+    origin.wait_active(2).await;
+    let (_peer, seen) = resume(&executor, &session, 1, &[1, 2, 3]).await;
+    let states: Vec<_> = seen["requests"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["gone", "known", "known"]);
+    origin.wait_active(2).await;
+}

@@ -62,6 +62,7 @@ struct Wire<'a> {
     connect_timeout_ms: Option<u64>,
     head_timeout_ms: Option<u64>,
     idle_timeout_ms: Option<u64>,
+    keep_ms: Option<u64>,
     #[serde(default, deserialize_with = "redirect_policy")]
     redirect_policy: RedirectPolicy,
     #[serde(default, deserialize_with = "ruled_out")]
@@ -201,6 +202,7 @@ fn call_params(wire: Wire<'_>) -> Result<CallParams, Error> {
     request.connect_timeout = wire.connect_timeout_ms.map(Duration::from_millis);
     request.head_timeout = wire.head_timeout_ms.map(Duration::from_millis);
     request.idle_timeout = wire.idle_timeout_ms.map(Duration::from_millis);
+    request.keep = wire.keep_ms.map(Duration::from_millis);
     request.redirect = wire.redirect_policy;
     request.ruled_out = wire.ruled_out;
     request.http_version = wire.http_version;
@@ -244,7 +246,7 @@ fn what_is_wrong(text: &str) -> String {
         ruled_out(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
     }
     type Check = fn(&RawValue) -> bool;
-    const FIELDS: [(&str, bool, Check, &str); 15] = [
+    const FIELDS: [(&str, bool, Check, &str); 16] = [
         ("method", true, is::<String>, "a string"),
         ("url", true, is::<String>, "a string"),
         ("requestId", true, is_name, "a string (in afield/1, a whole number)"),
@@ -259,6 +261,7 @@ fn what_is_wrong(text: &str) -> String {
         ("connectTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("headTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("idleTimeoutMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
+        ("keepMs", false, is::<Option<u64>>, "a whole number of milliseconds or null"),
         ("redirectPolicy", false, is_policy, "\"follow\" or \"stop\""),
         ("ruledOut", false, is_ruled_out, "a list of \"loopback\" and \"linkLocal\", or null"),
         ("httpVersion", false, is_version, "\"1.1\", \"2\", \"2-prior-knowledge\" or null"),
@@ -307,6 +310,7 @@ pub(crate) fn encode_resumable_fields(request: &Request, out: &mut Encoder) {
     if request.on_informational.is_some() {
         out.raw(b",\"informational\":true");
     }
+    out.optional_number(b",\"keepMs\":", millis(request.keep));
 }
 
 fn millis(duration: Option<Duration>) -> Option<u64> {
@@ -391,6 +395,7 @@ mod tests {
             (format!(r#"{{{good},"connectTimeoutMs":"canary"}}"#), "connectTimeoutMs"),
             (format!(r#"{{{good},"httpVersion":"canary"}}"#), "httpVersion"),
             (format!(r#"{{{good},"httpVersion":2}}"#), "httpVersion"),
+            (format!(r#"{{{good},"keepMs":"canary"}}"#), "keepMs"),
             (format!(r#"{{{good},"streamResponse":"canary"}}"#), "streamResponse"),
             (format!(r#"{{{good},"informational":"canary"}}"#), "informational"),
             (format!(r#"{{{good},"body":{{"stream":true,"hold":"canary"}}}}"#), "body"),

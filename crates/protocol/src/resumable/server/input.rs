@@ -116,6 +116,7 @@ impl ResumableServer {
             informational: Informational::default(),
             answer: None,
             running: false,
+            keep: None,
             body: SendWindow::new(self.config.client_window_bytes),
             trailers: 0,
             upload: None,
@@ -158,6 +159,7 @@ impl ResumableServer {
         let Some(held) = self.calls.get_mut(&call) else { return };
         held.running = true;
         held.informational.wanted = informational;
+        held.keep = request.keep;
         if let Some(upload) = upload {
             request.body = RequestBody::Empty;
             let window = ReceiveWindow::new(self.config.window_bytes, upload.length);

@@ -1,3 +1,4 @@
+mod absent;
 mod answers;
 mod event;
 mod informational;
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use informational::Informational;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ struct Call {
     answer: Option<Bytes>,
     /// Whether somebody still performs it.
     running: bool,
+    /// How long it is kept while no connection is attached, if not as long as the session.
+    keep: Option<Duration>,
     body: SendWindow,
     /// Bytes of its trailers, which are kept as the answer is.
     trailers: usize,

@@ -29,11 +29,13 @@ pub struct Server {
     machine: ResumableServer,
     now: Instant,
     replies: BTreeMap<u64, Reply>,
+    lost: Option<Instant>,
 }
 
 impl Server {
     pub fn new() -> Self {
-        Self { machine: Self::machine(Features::default()), now: Instant::now(), replies: BTreeMap::new() }
+        let machine = Self::machine(Features::default());
+        Self { machine, now: Instant::now(), replies: BTreeMap::new(), lost: None }
     }
 
     fn machine(features: Features) -> ResumableServer {
@@ -73,6 +75,7 @@ impl Server {
                         instance: Some(INSTANCE.to_owned()),
                         limits: None,
                     };
+                    self.lost = None;
                     self.machine.attach(&id, params.attempt.unwrap_or_default(), &result).unwrap();
                 }
                 inbound => self.machine.handle(self.now, inbound),
@@ -89,11 +92,15 @@ impl Server {
 
     pub fn lost(&mut self) {
         self.machine.detach();
+        self.lost = Some(self.now);
     }
 
     pub fn passes(&mut self, millis: u64) {
         self.now += Duration::from_millis(millis);
         self.machine.handle_timeout(self.now);
+        if let Some(since) = self.lost {
+            self.machine.let_go(self.now - since);
+        }
     }
 
     /// `origin VERB REQUEST …`
@@ -224,6 +231,11 @@ impl Client {
         let now = self.now;
         match words {
             ["asks", method, url] => self.asks(Request::new(*method, *url)),
+            ["asks", method, url, "kept", millis] => {
+                let mut request = Request::new(*method, *url);
+                request.keep = Some(Duration::from_millis(millis.parse().unwrap()));
+                self.asks(request);
+            }
             ["asks", method, url, "with", bytes] => {
                 self.asks(Request::new(*method, *url).body(RequestBody::Bytes(unhex(bytes))));
             }

@@ -1,0 +1,4 @@
+//! Programs that end and come back, and hosts that are to see nothing of it. Hosts and servers are the official SDKs'.
+
+mod killed;
+mod parts;
