@@ -2,7 +2,7 @@
 //!
 //! Nobody else holds the connection. Where the exchange is dropped, the socket goes with it, at once, whatever it was doing.
 
-use crate::connect::{Connected, Control, Io};
+use crate::connect::{Connected, Control, Io, Sips};
 use crate::deadlines::{Alarm, Deadlines};
 use crate::failure::{self, Failed};
 use crate::hop::Hop;
@@ -31,7 +31,7 @@ pub(crate) struct Connection(Box<Inner>);
 struct Inner {
     sender: SendRequest<Upload>,
     /// None once it has ended.
-    driver: Option<Driver<TokioIo<Io>, Upload>>,
+    driver: Option<Driver<TokioIo<Sips<Io>>, Upload>>,
     control: Control,
     remote: SocketAddr,
     asked: Option<Box<str>>,
@@ -49,7 +49,7 @@ impl Connection {
     /// Begins to speak HTTP/1 on a connection that was made. Nothing is sent.
     pub(crate) async fn open(connected: Connected, limits: &Limits) -> Result<Self, hyper::Error> {
         let Connected { io, control, remote, asked, .. } = connected;
-        let (sender, driver) = settings(limits).handshake(TokioIo::new(io)).await?;
+        let (sender, driver) = settings(limits).handshake(TokioIo::new(Sips::new(io))).await?;
         let alarm = Alarm::default();
         Ok(Self(Box::new(Inner { sender, driver: Some(driver), control, remote, asked, alarm })))
     }

@@ -3,7 +3,10 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicIsize, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Context, Poll, Waker},
 };
@@ -27,6 +30,10 @@ struct Whole {
     part: usize,
     common: isize,
     common_used: AtomicIsize,
+    /// What all shares have taken, for whoever looks on: nothing is decided by it.
+    used: AtomicUsize,
+    /// The most that was taken at a time.
+    high: AtomicUsize,
     parts_left: AtomicUsize,
     /// Whether anybody waits. Looked at on every release, so that a release for which nobody waits takes no lock.
     awaited: AtomicBool,
@@ -64,6 +71,8 @@ impl Budget {
             part,
             common,
             common_used: AtomicIsize::new(0),
+            used: AtomicUsize::new(0),
+            high: AtomicUsize::new(0),
             parts_left: AtomicUsize::new(parts.max(1)),
             awaited: AtomicBool::new(false),
             waiting: Mutex::default(),
@@ -80,6 +89,16 @@ impl Budget {
     /// All there is.
     pub fn total(&self) -> usize {
         self.0.total
+    }
+
+    /// What is taken at the moment, by all shares together.
+    pub fn used(&self) -> usize {
+        self.0.used.load(Relaxed)
+    }
+
+    /// The most that was taken at a time since this was asked before.
+    pub fn take_high(&self) -> usize {
+        self.0.high.swap(self.used(), Relaxed)
     }
 
     /// What a share that has a part may take at most.
@@ -213,7 +232,10 @@ impl Own {
                 self.whole.common_used.fetch_update(SeqCst, SeqCst, within).map_err(|_| UsedUp)?;
             }
             match self.used.compare_exchange(before, after, SeqCst, SeqCst) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.whole.note(amount);
+                    return Ok(());
+                }
                 Err(now) => {
                     self.whole.common_used.fetch_sub(wanted, SeqCst);
                     before = now;
@@ -224,11 +246,13 @@ impl Own {
 
     fn take_anyway(&self, amount: usize) {
         let before = self.used.fetch_add(amount, SeqCst);
+        self.whole.note(amount);
         self.whole.common_used.fetch_add(self.common(before + amount) - self.common(before), SeqCst);
     }
 
     fn give(&self, amount: usize) {
         let before = self.used.fetch_sub(amount, SeqCst);
+        self.whole.used.fetch_sub(amount, Relaxed);
         let returned = self.common(before) - self.common(before - amount);
         if returned > 0 {
             self.whole.common_used.fetch_sub(returned, SeqCst);
@@ -246,6 +270,14 @@ impl Drop for Own {
 }
 
 impl Whole {
+    /// So much more is taken.
+    fn note(&self, amount: usize) {
+        let used = self.used.fetch_add(amount, Relaxed) + amount;
+        if used > self.high.load(Relaxed) {
+            self.high.fetch_max(used, Relaxed);
+        }
+    }
+
     fn wake(&self) {
         if self.awaited.load(SeqCst) {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

@@ -62,6 +62,9 @@ pub struct Config {
     pub admin: Option<AdminListen>,
     /// Host names by which orchestrators may reach the listener, besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
+    /// Called, where it may block, when most of what was kept has been let go: to give memory back to the system, for an
+    /// allocator that does not by itself.
+    pub reclaim: Option<fn()>,
     /// How requests are performed, and every limit.
     pub egress: EgressConfig,
 }
@@ -81,6 +84,7 @@ impl Default for Config {
             trusted_proxies: Networks::default(),
             admin: None,
             allowed_hosts: Vec::new(),
+            reclaim: None,
             egress: EgressConfig::default(),
         }
     }

@@ -6,6 +6,7 @@ use crate::{
     driver::{Driver, End},
     environment::environment,
     listener::Listener,
+    reclaim,
     reload::Reloader,
     session::Lingering,
     session_id::session_id,
@@ -37,6 +38,7 @@ pub struct Executor {
     /// How orchestrators are let in, in words.
     authentication: String,
     admin: Option<Admin>,
+    reclaim: Option<fn()>,
 }
 
 enum Source {
@@ -104,6 +106,7 @@ impl Executor {
             grace: config.grace,
         });
         let reloader = config.reloader.clone();
+        let reclaim = config.reclaim;
         let authentication = config.authentication.mode();
         let admin = match config.admin.take() {
             Some(listen) => Some(Admin::bind(listen).await?),
@@ -121,7 +124,7 @@ impl Executor {
                 Source::Listener(listener)
             }
         };
-        Ok(Self { inner, source, reloader, authentication, admin })
+        Ok(Self { inner, source, reloader, authentication, admin, reclaim })
     }
 
     /// What performs its requests: for whoever puts another policy in force while it runs.
@@ -164,7 +167,7 @@ impl Executor {
     /// [`run`](Self::run), and says how it ended.
     pub async fn run_to_end(self, stop: CancellationToken) -> Stopped {
         let at = self.url().unwrap_or_else(|| "stdio".to_owned());
-        let Self { inner, source, reloader, authentication, admin } = self;
+        let Self { inner, source, reloader, authentication, admin, reclaim } = self;
         inner.audit.record(&AuditEvent::Started { at: &at, authentication: &authentication });
         let _noted = NoteStop(inner.audit.clone());
         let audit = inner.audit.clone();
@@ -179,6 +182,7 @@ impl Executor {
                 stopped = source.serve(&inner) => stopped,
                 () = reloader.run(audit) => Stopped::default(),
                 () = admin => Stopped::default(),
+                () = reclaim::run(&inner.shares, reclaim) => Stopped::default(),
             }
         };
         tokio::pin!(serving);

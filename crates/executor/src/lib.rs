@@ -29,6 +29,7 @@ mod environment;
 mod executor;
 mod inline;
 mod listener;
+mod reclaim;
 mod reload;
 mod session;
 mod session_id;

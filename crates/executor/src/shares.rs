@@ -6,8 +6,8 @@ use std::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What a request costs in memory besides what is kept of its bodies: a task, and buffers at the origin's socket.
-const REQUEST_BYTES: usize = 16 * 1024;
+/// What a request costs in memory besides what is kept of its bodies: a task, and what was read ahead at the origin's socket.
+const REQUEST_BYTES: usize = 64 * 1024;
 /// What a connection costs besides large messages: buffers for reading and writing, TLS.
 pub(crate) const CONNECTION_BYTES: usize = 64 * 1024;
 
@@ -56,6 +56,11 @@ impl Shares {
             requests: budget(limits.requests),
             known: Mutex::default(),
         })
+    }
+
+    /// Bytes that are kept for all principals together, and the most that were since this was asked before.
+    pub fn kept_bytes(&self) -> (usize, usize) {
+        (self.bytes.used(), self.bytes.take_high())
     }
 
     /// This principal's. Of others, those are forgotten that have nothing any more, so that their parts can be given on.

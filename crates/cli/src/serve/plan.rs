@@ -31,6 +31,7 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
         grace: flags.grace.map(Duration::from_secs).or(said.serve.grace).unwrap_or(default.grace),
         allowed_hosts: if own_hosts.is_empty() { said.serve.allowed_hosts.clone() } else { own_hosts },
         audit: noting.audit,
+        reclaim: Some(afield_trim::trim),
         ..default
     };
     config.admin = admin(&flags, said)?;

@@ -2,9 +2,11 @@
 
 mod proxy;
 mod race;
+mod sips;
 mod socket;
 
 pub(crate) use proxy::Credentials;
+pub(crate) use sips::Sips;
 pub(crate) use socket::{Control, Socket};
 
 use crate::door::{Admitted, Door};
