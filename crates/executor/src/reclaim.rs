@@ -41,9 +41,11 @@ mod tests {
         let reclaiming = async { run(&shares, Some(|| _ = CALLS.fetch_add(1, Ordering::SeqCst))).await };
         let playing = async {
             let calls = async |looks: u32| {
-                tokio::time::sleep(LOOK * looks + LOOK / 2).await;
+                tokio::time::sleep(LOOK * looks).await;
                 CALLS.load(Ordering::SeqCst)
             };
+            // Between two looks.
+            tokio::time::sleep(LOOK / 2).await;
             drop(share.take(WORTH / 2));
             assert_eq!(calls(5).await, 0, "too little");
             let large = share.take(WORTH).unwrap();
