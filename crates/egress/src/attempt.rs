@@ -9,6 +9,7 @@ use crate::hop::Hop;
 use crate::http1::{self, After, NoAnswer};
 use crate::http2;
 use crate::identity::Identity;
+use crate::kept::Kept;
 use crate::observe::Watch;
 use crate::policy::Scheme;
 use crate::pool::Pool;
@@ -20,7 +21,7 @@ use crate::request::upload::{self, Upload};
 use crate::response::{self, Source};
 use crate::stopwatch::Stopwatch;
 use afield_exchange::{
-    Error, Limits, OnInformational, Phase, RequestBody, RuledOut, Trailers, VersionPreference,
+    Error, Limits, OnInformational, Phase, RequestBody, Retry, RuledOut, Trailers, VersionPreference,
 };
 use http::header::{AUTHORIZATION, HOST};
 use http::response::Parts;
@@ -32,6 +33,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) view: &'a View,
     pub(crate) limits: &'a Limits,
     pub(crate) principal: Option<&'a Arc<str>>,
+    pub(crate) kept: Option<&'a Kept>,
     pub(crate) target: &'a Target,
     pub(crate) method: &'a Method,
     pub(crate) redirects: u32,
@@ -167,7 +169,11 @@ impl Attempt<'_> {
                 Lease::Http1(connection, is_new) => {
                     self.stopwatch.ready(connection.remote());
                     outgoing.for_http1(&mut request)?;
-                    let after = After { pool: Arc::downgrade(&pool), origin: Arc::clone(&origin) };
+                    let after = After {
+                        pool: Arc::downgrade(&pool),
+                        origin: Arc::clone(&origin),
+                        kept: self.kept.cloned(),
+                    };
                     match self.over_http1(connection, request, after, spoils, &hop).await {
                         Ok((head, body)) => {
                             return Ok(Answer::new(head, Source::Http1(body), &identity, hop));
@@ -232,7 +238,11 @@ impl Attempt<'_> {
         hop: &Arc<Hop>,
     ) -> Result<(Parts, http2::Body), NoAnswer> {
         let sent = connection.send(request, hop, self.deadlines, self.limits, self.listener);
-        let (head, body) = sent.await?;
+        let (head, mut body) = sent.await?;
+        if self.kept.is_some_and(|kept| body.count(kept).is_err()) {
+            let error = Error::share_used_up(Retry::Unknown).with_phase(Phase::Head).with_hop(self.redirects);
+            return Err(NoAnswer::Failed(error.into()));
+        }
         if response::authenticates_connection(&head.headers) {
             pool.set_http1_only(self.target.origin());
         }
@@ -334,7 +344,7 @@ impl Attempt<'_> {
             return self.shared(other, hop);
         }
         match http2::Connection::open(connected, self.limits).await {
-            Ok(connection) => self.shared(pool.offer(origin, connection), hop),
+            Ok(connection) => self.shared(pool.offer(origin, connection, self.kept), hop),
             Err(error) => Err(failure::head(&error, hop).error),
         }
     }

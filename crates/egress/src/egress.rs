@@ -3,6 +3,7 @@ use crate::exchange::{Context, Exchange};
 use crate::explain::{self, Explanation};
 use crate::failure;
 use crate::generation::{Generation, Settings};
+use crate::kept::Kept;
 use crate::observe::Observer;
 use crate::policy::Policy;
 use crate::response::Incoming;
@@ -26,7 +27,7 @@ pub struct Egress {
     inner: Arc<Inner>,
     principal: Option<Arc<str>>,
     observer: Option<Arc<dyn Observer>>,
-    share: Option<Share>,
+    kept: Option<Kept>,
 }
 
 struct Inner {
@@ -47,7 +48,7 @@ impl Egress {
         let EgressConfig { policy, secrets, upstreams, .. } = &settings.config;
         let generation = Generation::new(policy, secrets.clone(), upstreams, &settings);
         let inner = Inner { generation: RwLock::new(Arc::new(generation)), settings };
-        Ok(Self { inner: Arc::new(inner), principal: None, observer: None, share: None })
+        Ok(Self { inner: Arc::new(inner), principal: None, observer: None, kept: None })
     }
 
     /// The same egress for the requests of this principal: by its policy, with its secrets and upstreams. Cheap.
@@ -62,10 +63,11 @@ impl Egress {
         Self { observer: Some(observer), ..self.clone() }
     }
 
-    /// The same egress, counting in this share what it keeps of bodies that are read whole. Cheap.
+    /// The same egress, counting here what it keeps: bodies that are read whole, what HTTP/2 origins may send ahead, and unused
+    /// connections, which are closed where there is no room for them. Cheap.
     #[must_use]
-    pub fn within(&self, share: Share) -> Self {
-        Self { share: Some(share), ..self.clone() }
+    pub fn within(&self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self.clone() }
     }
 
     /// Performs a request up to its response head; the body follows as it is read.
@@ -93,7 +95,7 @@ impl Egress {
     pub async fn call(&self, request: Request) -> Result<Buffered, Error> {
         let (head, body) = Box::pin(self.exchange(request)).await?;
         let limit = self.inner.settings.config.limits.buffered_body_bytes;
-        let (body, trailers) = read_whole(body, limit, self.share.as_ref()).await?;
+        let (body, trailers) = read_whole(body, limit, self.kept.as_ref().map(|kept| &kept.bytes)).await?;
         Ok(Buffered::new(head, body).with_trailers(trailers))
     }
 
@@ -147,6 +149,7 @@ impl Egress {
             secrets: &generation.secrets,
             principal,
             observer: self.observer.as_ref(),
+            kept: self.kept.as_ref(),
         };
         let answer = match Exchange::prepare(request, context) {
             Ok(exchange) => exchange.perform().await,

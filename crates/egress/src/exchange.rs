@@ -4,6 +4,7 @@ use crate::attempt::{Answer, Attempt};
 use crate::deadlines::Deadlines;
 use crate::failure::{self, Failed};
 use crate::generation::View;
+use crate::kept::Kept;
 use crate::observe::{HopOutcome, Observer, Watch};
 use crate::redirect::{self, MAX_REDIRECTS};
 use crate::request::headers::{self, Completion, Scope};
@@ -67,6 +68,7 @@ pub(crate) struct Context<'a> {
     pub(crate) secrets: &'a Secrets,
     pub(crate) principal: Option<&'a str>,
     pub(crate) observer: Option<&'a Arc<dyn Observer>>,
+    pub(crate) kept: Option<&'a Kept>,
 }
 
 impl<'a> Context<'a> {
@@ -273,6 +275,7 @@ impl<'a> Exchange<'a> {
             view: self.context.view,
             limits: self.context.limits,
             principal: self.context.asker,
+            kept: self.context.kept,
             target: &self.target,
             method: &self.method,
             redirects: self.redirects,

@@ -7,6 +7,7 @@ use crate::deadlines::{Alarm, Deadlines};
 use crate::failure::{self, Failed};
 use crate::hop::Hop;
 use crate::informational;
+use crate::kept::Kept;
 use crate::pool::Pool;
 use crate::request::upload::Upload;
 use afield_exchange::{Error, Limits, OnInformational};
@@ -159,6 +160,8 @@ enum Source {
 pub(crate) struct After {
     pub(crate) pool: Weak<Pool>,
     pub(crate) origin: Arc<str>,
+    /// Where it counts there.
+    pub(crate) kept: Option<Kept>,
 }
 
 impl Body {
@@ -242,7 +245,7 @@ impl Body {
                     && let Some(pool) = after.pool.upgrade()
                 {
                     inner.control.probe();
-                    pool.park(&after.origin, connection);
+                    pool.park(&after.origin, connection, after.kept.as_ref());
                 }
             }
             // The rest of the request body is waited for, or it is cut.

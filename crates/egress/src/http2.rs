@@ -9,9 +9,10 @@ use crate::failure::{self, Failed};
 use crate::hop::Hop;
 use crate::http1::NoAnswer;
 use crate::informational;
+use crate::kept::{Ahead, Kept, Shelved};
 use crate::pool::Shared;
 use crate::request::upload::Upload;
-use afield_exchange::{Error, Limits, OnInformational};
+use afield_exchange::{Error, Limits, OnInformational, Phase, Retry, UsedUp};
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
@@ -21,8 +22,8 @@ use http_body::{Body as _, Frame};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -42,13 +43,15 @@ struct Inner {
     streams: AtomicUsize,
     remote: SocketAddr,
     asked: Option<Box<str>>,
+    /// Its place among the connections that are kept.
+    shelved: OnceLock<Shelved>,
 }
 
 /// Bytes of one response body that an origin may send ahead of the consumer.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+const STREAM_WINDOW: u32 = 512 * 1024;
 
 /// The same for all bodies of one connection: so much that a stream nobody reads holds up no other.
-const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
+const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
 
 /// What RFC 9113, section 6.5.2, counts for each field beside its name and value.
 const FIELD_OVERHEAD: usize = 32;
@@ -85,7 +88,14 @@ impl Connection {
             }
             ended.store(true, Ordering::Relaxed);
         }));
-        let inner = Inner { _driver: driver, over, streams: AtomicUsize::new(0), remote, asked };
+        let inner = Inner {
+            _driver: driver,
+            over,
+            streams: AtomicUsize::new(0),
+            remote,
+            asked,
+            shelved: OnceLock::new(),
+        };
         Ok(Self { sender, inner: Arc::new(inner), has_place: false })
     }
 
@@ -96,6 +106,11 @@ impl Connection {
     /// The name that was asked for its address, where it is another than the origin's.
     pub(crate) fn asked(&self) -> Option<&str> {
         self.inner.asked.as_deref()
+    }
+
+    /// It is kept for as long as it is open, and counts as an unused one.
+    pub(crate) fn shelve(&self, shelved: Shelved) {
+        let _ = self.inner.shelved.set(shelved);
     }
 
     /// Sends a request and waits for the response head, under the deadlines. Dropping the future resets the stream.
@@ -170,7 +185,7 @@ impl Connection {
                 let _ = poll_fn(|cx| pump.poll(cx)).await;
             }))
         });
-        Ok((parts, Body { stream, pump, _connection: self, trailers: false }))
+        Ok((parts, Body { stream, pump, _connection: self, trailers: false, ahead: Ahead::default() }))
     }
 }
 
@@ -288,14 +303,34 @@ pub(crate) struct Body {
     _connection: Connection,
     /// Whether the data is over, so that trailer fields are next.
     trailers: bool,
+    /// What may lie here unread.
+    ahead: Ahead,
 }
 
 impl Body {
+    /// Counts here what the origin may send ahead.
+    ///
+    /// # Errors
+    ///
+    /// [`UsedUp`] if there is no room for that.
+    pub(crate) fn count(&mut self, kept: &Kept) -> Result<(), UsedUp> {
+        self.ahead = Ahead::new(kept, STREAM_WINDOW as usize);
+        if self.is_end() { Ok(()) } else { self.ahead.take() }
+    }
+
     /// The next part of the body. What is handed out is given back to the origin's window.
     pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if !self.trailers {
-            match ready!(self.stream.poll_data(cx)) {
+            let Poll::Ready(data) = self.stream.poll_data(cx) else {
+                self.ahead.give();
+                return Poll::Pending;
+            };
+            match data {
                 Some(Ok(bytes)) => {
+                    if self.ahead.take().is_err() {
+                        let error = Error::share_used_up(Retry::Unknown).with_phase(Phase::Body);
+                        return Poll::Ready(Some(Err(error)));
+                    }
                     let _ = self.stream.flow_control().release_capacity(bytes.len());
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
@@ -304,7 +339,10 @@ impl Body {
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(failure::body(&error)))),
-                None => self.trailers = true,
+                None => {
+                    self.ahead.give();
+                    self.trailers = true;
+                }
             }
         }
         match ready!(self.stream.poll_trailers(cx)) {

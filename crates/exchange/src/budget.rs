@@ -189,6 +189,11 @@ impl Permit {
         self.amount = amount;
     }
 
+    /// Ties it to these bytes, unless they are very few: those are not worth a permit of their own, and it is given back.
+    pub fn hold_unless_tiny(self, bytes: Bytes) -> Bytes {
+        if bytes.len() <= UNCOUNTED { bytes } else { self.hold(bytes) }
+    }
+
     /// Ties it to these bytes: it is given back when no part of them is kept any more. It becomes as much as they are.
     pub fn hold(mut self, bytes: impl Into<Bytes>) -> Bytes {
         let bytes = bytes.into();

@@ -18,6 +18,7 @@ mod budget;
 #[cfg(feature = "decode")]
 pub mod decode;
 mod error;
+mod gathered;
 mod header;
 mod informational;
 mod limits;
@@ -33,6 +34,7 @@ mod version;
 pub use body::{BodyError, BodyStream, RequestBody};
 pub use budget::{Budget, Permit, Share, UsedUp};
 pub use error::{Blame, Error, Kind, Phase, Retry, detail};
+pub use gathered::Gathered;
 pub use header::Header;
 pub use informational::OnInformational;
 pub use limits::Limits;

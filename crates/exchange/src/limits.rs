@@ -19,6 +19,8 @@ pub struct Limits {
     pub session_requests: usize,
     /// Active requests in the whole executor.
     pub requests: usize,
+    /// Connections to origins that are kept for the next request.
+    pub idle_connections: usize,
     /// One incoming message.
     pub message_bytes: usize,
     /// One incoming message before `initialize`.
@@ -29,7 +31,7 @@ pub struct Limits {
     /// What is kept in memory for all principals, whatever the reason.
     pub kept_bytes: usize,
     /// Principals for each of which a part is kept back of what they share: `kept_bytes`, `connections`, `sessions`,
-    /// `requests`. One half of each is cut into this many parts, the other goes to whoever asks first.
+    /// `requests`, `idle_connections`. One half of each is cut into this many parts, the other goes to whoever asks first.
     pub shares: usize,
     /// A response body that is read whole before it is answered.
     pub buffered_body_bytes: usize,
@@ -83,6 +85,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             session_requests: 1024,
             requests: 16_384,
+            idle_connections: 4096,
             message_bytes: 64 * MIB,
             first_message_bytes: 64 * KIB,
             message: Duration::from_secs(300),

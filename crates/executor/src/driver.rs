@@ -6,7 +6,7 @@ use crate::{
     shared::{Ending, Owner, Shared, State, now},
     shares::{CONNECTION_BYTES, Portion},
 };
-use afield_egress::Egress;
+use afield_egress::{Egress, Kept};
 use afield_exchange::{Blame, Error, Kind, Permit, RequestBody, Retry};
 use afield_protocol::{
     BASE_SILENCE, Liveness, RpcError, SILENCE, Verdict,
@@ -116,7 +116,10 @@ impl<C: Connection> Driver<C> {
             owner: Some(Owner(shared.clone())),
             shared,
             epoch: 0,
-            egress: inner.egress.for_principal(&principal.full_name()).within(portion.bytes.clone()),
+            egress: inner
+                .egress
+                .for_principal(&principal.full_name())
+                .within(Kept { bytes: portion.bytes.clone(), idle: portion.idle_connections.clone() }),
             buffers: portion.bytes.take_anyway(CONNECTION_BYTES),
             message_since: None,
             portion,

@@ -15,7 +15,7 @@ use crate::{
     shares::{Place, Portion, Shares},
 };
 use afield_egress::Egress;
-use afield_exchange::{Error, Limits};
+use afield_exchange::{Error, Limits, Share};
 use afield_protocol::{
     resumable::{BODY_MESSAGE_BYTES, ServerConfig, WINDOW_RANGE},
     server::BaseServerConfig,
@@ -288,7 +288,7 @@ impl Inner {
         (self.limits.window_bytes as u64).clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end())
     }
 
-    pub fn session_config(&self, client_window_bytes: u64, features: Features) -> ServerConfig {
+    pub fn session_config(&self, client_window_bytes: u64, features: Features, share: Share) -> ServerConfig {
         ServerConfig {
             session_requests: self.limits.session_requests,
             body_message_bytes: self.limits.body_message_bytes.clamp(1, BODY_MESSAGE_BYTES),
@@ -299,6 +299,7 @@ impl Inner {
             session_head_bytes: self.limits.session_head_bytes,
             features,
             environment: self.environment.clone(),
+            share: Some(share),
         }
     }
 

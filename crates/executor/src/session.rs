@@ -99,7 +99,7 @@ impl Session {
                 let window = params.window_bytes.unwrap_or(1024 * 1024);
                 let features = params.features.and(Features::ALL);
                 let window = window.clamp(*WINDOW_RANGE.start(), *WINDOW_RANGE.end());
-                let config = inner.session_config(window, features);
+                let config = inner.session_config(window, features, portion.bytes.clone());
                 let shared = Shared::new(Server::Resumable(ResumableServer::new(config)));
                 let session = inner.sessions.create_resumable(principal, portion, shared.clone(), now());
                 let session = session.map_err(|why| why.into_rpc_error(inner))?;

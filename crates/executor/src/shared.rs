@@ -88,13 +88,16 @@ impl Shared {
 
     /// Counts these bytes of a response body in the share, once there is room for them; gives up on that after a while.
     /// Cancel safe: nothing is counted then.
+    ///
+    /// The smallest pieces count as well, though where they are copied together and not by themselves: room for them is waited
+    /// for.
     pub async fn keep(&self, share: &Share, bytes: Bytes) -> Result<Bytes, Error> {
-        if let Ok(held) = share.hold(bytes.clone()) {
-            return Ok(held);
+        if let Ok(permit) = share.take(bytes.len()) {
+            return Ok(permit.hold_unless_tiny(bytes));
         }
         let taking = poll_fn(|cx| share.poll_take(bytes.len(), cx));
         match tokio::time::timeout(PATIENCE, taking).await {
-            Ok(permit) => Ok(permit.hold(bytes)),
+            Ok(permit) => Ok(permit.hold_unless_tiny(bytes)),
             Err(_) => Err(Error::share_used_up(Retry::Unknown).with_phase(Phase::Body)),
         }
     }

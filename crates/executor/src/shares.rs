@@ -17,6 +17,7 @@ pub(crate) struct Shares {
     connections: Budget,
     sessions: Budget,
     requests: Budget,
+    idle_connections: Budget,
     known: Mutex<HashMap<Principal, Arc<Portion>>>,
 }
 
@@ -27,6 +28,8 @@ pub(crate) struct Portion {
     pub connections: Share,
     pub sessions: Share,
     requests: Share,
+    /// Connections to origins that are kept unused.
+    pub idle_connections: Share,
     /// The most that it may have, to be said when it has.
     pub most: Most,
 }
@@ -54,6 +57,7 @@ impl Shares {
             connections: budget(limits.connections),
             sessions: budget(limits.sessions),
             requests: budget(limits.requests),
+            idle_connections: budget(limits.idle_connections),
             known: Mutex::default(),
         })
     }
@@ -75,6 +79,7 @@ impl Shares {
             connections: self.connections.share(),
             sessions: self.sessions.share(),
             requests: self.requests.share(),
+            idle_connections: self.idle_connections.share(),
             most: Most { sessions: self.sessions.most(), requests: self.requests.most() },
         });
         known.insert(principal.clone(), portion.clone());
@@ -84,7 +89,8 @@ impl Shares {
 
 impl Portion {
     fn is_used(&self) -> bool {
-        [&self.bytes, &self.connections, &self.sessions, &self.requests].iter().any(|share| share.used() > 0)
+        let Self { bytes, connections, sessions, requests, idle_connections, .. } = self;
+        [bytes, connections, sessions, requests, idle_connections].iter().any(|share| share.used() > 0)
     }
 
     /// A request's place, with one among all requests.

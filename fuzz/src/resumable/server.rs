@@ -44,6 +44,7 @@ impl Server {
             session_head_bytes: 4096,
             features: Features::ALL,
             environment: environment(),
+            share: None,
         };
         let mut machine = ResumableServer::new(config);
         machine.attach(&RpcId::Integer(1), 0, &session()).expect("the first attempt is not late");

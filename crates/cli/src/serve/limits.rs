@@ -37,6 +37,7 @@ limits! {
     "sessions" => sessions,
     "sessionRequests" => session_requests,
     "requests" => requests,
+    "idleConnections" => idle_connections,
     "keptBytes" => kept_bytes,
     "shares" => shares,
     "messageBytes" => message_bytes,

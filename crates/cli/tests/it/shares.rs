@@ -7,7 +7,7 @@ use crate::{
 };
 use afield_testkit::{
     Origin, Peer, Process, RawOrigin, Script, Upgrade,
-    peer::{End, Frame, Refused, opcode},
+    peer::{End, Frame, Message, Refused, opcode},
     within,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -202,6 +202,36 @@ async fn case_138_what_is_not_acknowledged_takes_its_share() {
     executor.serves_another().await;
     drop(peers);
     executor.stayed_below("600 heads that nobody acknowledges").await;
+}
+
+/// Proves that what HTTP/2 origins send ahead of bodies that nobody reads takes no more than the share of whoever asked
+/// (case 138).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_138_bodies_over_http2_that_nobody_reads_take_their_share() {
+    let executor = Executor::start(&["graceMs=1000"]).await;
+    let origin = Origin::builder().http2_prior_knowledge().start().await.unwrap();
+    let mut greedy = executor.open(&executor.greedy).await.unwrap();
+    greedy
+        .initialize(json!({ "clientName": "greedy", "dialects": ["afield/1"], "windowBytes": 65536 }))
+        .await;
+    for id in 1..=420 {
+        let url = origin.url("/bytes/4194304");
+        let params =
+            json!({ "method": "GET", "url": url, "requestId": id, "httpVersion": "2-prior-knowledge" });
+        greedy.send_json(&json!({ "id": id, "method": "http/request", "params": params })).await;
+    }
+    // With the head, or later, when something came for which there was no room: then by an ABORT.
+    let mut refused = 0;
+    while refused < 200 {
+        refused += usize::from(match greedy.message().await.unwrap() {
+            Message::Text(text) => kind(&serde_json::from_str(&text).unwrap()) == "overloaded",
+            Message::Binary(bytes) => bytes[1] & 2 != 0,
+            _ => false,
+        });
+    }
+    executor.serves_another().await;
+    drop(greedy);
+    executor.stayed_below("420 bodies over HTTP/2 that nobody reads").await;
 }
 
 /// Proves that before a session has begun a message of more than 64 KiB is refused as it announces itself, and that

@@ -5,6 +5,7 @@ mod shelf;
 use crate::config::EgressConfig;
 use crate::http1;
 use crate::http2;
+use crate::kept::{Kept, Shelved};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 pub(crate) use shelf::Shared;
@@ -27,8 +28,14 @@ pub(crate) struct Pool {
 }
 
 struct State {
-    shelf: Shelf<http1::Connection, http2::Connection>,
+    shelf: Shelf<Parked, http2::Connection>,
     sweeper: Option<AbortHandle>,
+}
+
+/// A connection that is unused, and its place among those.
+struct Parked {
+    connection: http1::Connection,
+    _place: Option<Shelved>,
 }
 
 /// TLS sessions that are kept for resumption.
@@ -71,13 +78,18 @@ impl Pool {
     /// Takes an unused HTTP/1 connection. Whether it still lives shows when it is written to.
     pub(crate) fn take(&self, origin: &str) -> Option<http1::Connection> {
         let mut closing = Vec::new();
-        self.lock().shelf.take(origin, now(), &mut closing)
+        self.lock().shelf.take(origin, now(), &mut closing).map(|parked| parked.connection)
     }
 
-    /// Keeps an HTTP/1 connection for the next request.
-    pub(crate) fn park(self: &Arc<Self>, origin: &str, connection: http1::Connection) {
+    /// Keeps an HTTP/1 connection for the next request, if there is room.
+    pub(crate) fn park(self: &Arc<Self>, origin: &str, connection: http1::Connection, kept: Option<&Kept>) {
+        let place = kept.map(Kept::shelve);
+        if matches!(place, Some(None)) {
+            return;
+        }
+        let parked = Parked { connection, _place: place.flatten() };
         let mut state = self.lock();
-        let closing = state.shelf.park(origin, connection, now());
+        let closing = state.shelf.park(origin, parked, now());
         self.sweep_later(&mut state);
         drop(state);
         drop(closing);
@@ -93,8 +105,17 @@ impl Pool {
         self.lock().shelf.crowd(origin, now())
     }
 
-    /// Offers a new HTTP/2 connection. Returns the one to use.
-    pub(crate) fn offer(self: &Arc<Self>, origin: &str, connection: http2::Connection) -> http2::Connection {
+    /// Offers a new HTTP/2 connection, to be kept if there is room. Returns the one to use.
+    pub(crate) fn offer(
+        self: &Arc<Self>,
+        origin: &str,
+        connection: http2::Connection,
+        kept: Option<&Kept>,
+    ) -> http2::Connection {
+        if let Some(kept) = kept {
+            let Some(shelved) = kept.shelve() else { return connection.crowd() };
+            connection.shelve(shelved);
+        }
         let mut state = self.lock();
         let used = state.shelf.offer(origin, connection, now());
         self.sweep_later(&mut state);

@@ -11,6 +11,7 @@ mod dns;
 mod echoes;
 mod held_secrets;
 mod http2;
+mod kept;
 mod memory;
 mod observers;
 mod origins;

@@ -1,5 +1,6 @@
 use super::{BodyMessage, TRAILERS_BYTES};
-use bytes::{Bytes, BytesMut};
+use afield_exchange::{Gathered, Share};
+use bytes::Bytes;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -39,7 +40,7 @@ pub struct ReceiveWindow {
     queue: VecDeque<Bytes>,
     /// Small pieces that follow what is in the queue, copied together: a body of single bytes must not take many times
     /// its window.
-    tail: BytesMut,
+    tail: Gathered,
     end: Option<Piece>,
     say_by: Option<Instant>,
 }
@@ -86,10 +87,16 @@ impl ReceiveWindow {
             consumed: 0,
             said: 0,
             queue: VecDeque::new(),
-            tail: BytesMut::new(),
+            tail: Gathered::default(),
             end: None,
             say_by: None,
         }
+    }
+
+    /// The same body; what is copied together of it counts in this share.
+    #[must_use]
+    pub fn within(self, share: Option<Share>) -> Self {
+        Self { tail: Gathered::new(share), ..self }
     }
 
     /// Every byte before this offset has come.
@@ -157,21 +164,21 @@ impl ReceiveWindow {
     fn keep(&mut self, bytes: Bytes) {
         let waits = !(self.queue.is_empty() && self.tail.is_empty());
         if waits && bytes.len() < SMALL {
-            self.tail.extend_from_slice(&bytes);
+            self.tail.push(&bytes);
             if self.tail.len() >= GATHER {
-                self.queue.push_back(std::mem::take(&mut self.tail).freeze());
+                self.queue.push_back(self.tail.take());
             }
             return;
         }
         if !self.tail.is_empty() {
-            self.queue.push_back(std::mem::take(&mut self.tail).freeze());
+            self.queue.push_back(self.tail.take());
         }
         self.queue.push_back(bytes);
     }
 
     fn next(&mut self) -> Option<Bytes> {
-        let tail = (self.queue.is_empty() && !self.tail.is_empty()).then(|| std::mem::take(&mut self.tail));
-        tail.map(BytesMut::freeze).or_else(|| self.queue.pop_front())
+        let tail = (self.queue.is_empty() && !self.tail.is_empty()).then(|| self.tail.take());
+        tail.or_else(|| self.queue.pop_front())
     }
 
     /// The next piece for the consumer; `None` while there is none.

@@ -1,7 +1,7 @@
 use super::{BodyKind, BodyMessage, TRAILERS_BYTES};
 use crate::wire::encode_trailers;
-use afield_exchange::{Blame, Error, Header, Kind, Phase, Retry, detail};
-use bytes::{Buf, Bytes, BytesMut};
+use afield_exchange::{Blame, Error, Gathered, Header, Kind, Phase, Retry, Share, detail};
+use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// How a body ends.
@@ -93,7 +93,7 @@ pub struct SendWindow {
     kept: VecDeque<Piece>,
     /// Small chunks that follow what is in `kept`, copied together: a body of single bytes must not take many times its
     /// window, and what keeping it costs takes none of the window.
-    tail: BytesMut,
+    tail: Gathered,
     end: Option<End>,
     end_sent: bool,
     /// Nobody wants it any more.
@@ -123,11 +123,17 @@ impl SendWindow {
             sent: 0,
             length: 0,
             kept: VecDeque::new(),
-            tail: BytesMut::new(),
+            tail: Gathered::default(),
             end: None,
             end_sent: false,
             cleared: false,
         }
+    }
+
+    /// The same body; what is copied together of it counts in this share.
+    #[must_use]
+    pub fn within(self, share: Option<Share>) -> Self {
+        Self { tail: Gathered::new(share), ..self }
     }
 
     /// Bytes kept: pushed and not yet taken by the receiver.
@@ -167,7 +173,7 @@ impl SendWindow {
         if self.end.is_none() && !self.cleared && !bytes.is_empty() {
             if bytes.len() < SMALL {
                 self.length += bytes.len() as u64;
-                self.tail.extend_from_slice(&bytes);
+                self.tail.push(&bytes);
                 if self.tail.len() >= GATHER {
                     self.settle_tail();
                 }
@@ -183,7 +189,7 @@ impl SendWindow {
     /// Makes a piece of the small chunks.
     fn settle_tail(&mut self) {
         if !self.tail.is_empty() {
-            let bytes = std::mem::take(&mut self.tail).freeze();
+            let bytes = self.tail.take();
             self.kept.push_back(Piece { offset: self.length - bytes.len() as u64, bytes });
         }
     }
@@ -232,7 +238,7 @@ impl SendWindow {
         let left = usize::try_from(self.kept()).unwrap_or(usize::MAX);
         if left == 0 {
             // A stream that is silent for hours keeps no memory.
-            self.tail = BytesMut::new();
+            self.tail.clear();
         } else if left < self.tail.len() {
             self.tail.advance(self.tail.len() - left);
         }
@@ -254,7 +260,7 @@ impl SendWindow {
     pub fn clear(&mut self) -> u64 {
         let kept = self.kept();
         self.kept.clear();
-        self.tail = BytesMut::new();
+        self.tail.clear();
         self.taken = self.length;
         self.next = self.length;
         self.end = None;

@@ -21,6 +21,7 @@ fn live() -> ResumableServer {
         session_head_bytes: 1 << 20,
         features: Features::default(),
         environment: environment(),
+        share: None,
     });
     let result = InitializeResult {
         session_id: "s".to_owned(),

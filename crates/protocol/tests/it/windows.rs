@@ -1,5 +1,6 @@
 //! The windows of a body against the simplest model of one: its bytes in a `Vec`.
 
+use afield_exchange::Budget;
 use afield_protocol::resumable::{BodyKind, BodyMessage, End, Piece, ReceiveWindow, SendWindow};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -159,4 +160,34 @@ proptest! {
             prop_assert!(!over || window.read(now) == Some(Piece::End));
         }
     }
+}
+
+/// Proves that small pieces, which are copied together, count in the share for as long as they are kept, in both directions
+/// (case 138).
+#[test]
+fn case_138_small_pieces_count_while_they_are_kept() {
+    let share = Budget::new(1 << 20, 1).share();
+    let mut sent = SendWindow::new(1 << 20).within(Some(share.clone()));
+    (0..1000).for_each(|_| sent.push(vec![7; 100].into()));
+    assert_eq!(share.used(), 100_000);
+    while sent.take(50_000).is_some() {}
+    sent.taken(100_000);
+    assert_eq!(share.used(), 0);
+    let mut received = ReceiveWindow::new(1 << 20, None).within(Some(share.clone()));
+    for at in 0..1000 {
+        let message = BodyMessage {
+            kind: BodyKind::Request,
+            end: false,
+            abort: false,
+            trailers: false,
+            request_id: 1,
+            offset: at * 100,
+            payload: vec![7; 100].into(),
+        };
+        received.receive(message).unwrap();
+    }
+    // The first waits for nobody and is kept as it came.
+    assert_eq!(share.used(), 99_900);
+    while let Some(Piece::Data(_)) = received.read(Instant::now()) {}
+    assert_eq!(share.used(), 0);
 }

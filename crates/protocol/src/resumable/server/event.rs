@@ -3,7 +3,7 @@ use crate::{
     server::Reply,
     wire::{EnvironmentInfo, Features, Upload},
 };
-use afield_exchange::Request;
+use afield_exchange::{Request, Share};
 use bytes::Bytes;
 
 /// What a session's machine needs to know.
@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub features: Features,
     /// The answer to `environment/info`.
     pub environment: EnvironmentInfo,
+    /// Where bytes count that the machine copies. Others bring their own permits.
+    pub share: Option<Share>,
 }
 
 /// What the machine wants done. Requests are named by their ids.

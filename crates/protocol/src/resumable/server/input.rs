@@ -117,7 +117,7 @@ impl ResumableServer {
             answer: None,
             running: false,
             keep: None,
-            body: SendWindow::new(self.config.client_window_bytes),
+            body: SendWindow::new(self.config.client_window_bytes).within(self.config.share.clone()),
             trailers: 0,
             upload: None,
             owed: false,
@@ -162,7 +162,8 @@ impl ResumableServer {
         held.keep = request.keep;
         if let Some(upload) = upload {
             request.body = RequestBody::Empty;
-            let window = ReceiveWindow::new(self.config.window_bytes, upload.length);
+            let window =
+                ReceiveWindow::new(self.config.window_bytes, upload.length).within(self.config.share.clone());
             let hold = if upload.hold && self.config.features.hold { Hold::Held } else { Hold::Never };
             held.upload = Some(Incoming { window, wanted: true, broken: None, hold });
         }

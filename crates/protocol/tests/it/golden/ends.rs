@@ -49,6 +49,7 @@ impl Server {
             session_head_bytes: 16 << 20,
             features,
             environment: environment(),
+            share: None,
         })
     }
 

@@ -34,6 +34,7 @@ impl Peer {
             session_head_bytes: limits.session_head_bytes,
             features: Features::ALL,
             environment: environment(),
+            share: None,
         };
         let mut peer = Self {
             server: ResumableServer::new(config),

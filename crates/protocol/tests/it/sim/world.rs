@@ -63,6 +63,7 @@ impl World {
                 session_head_bytes: 1 << 20,
                 features: Features::ALL,
                 environment: environment(),
+                share: None,
             }),
             client: ResumableClient::new(ClientConfig {
                 window_bytes: WINDOW,
