@@ -126,6 +126,34 @@ async fn case_138_141_buffered_answers_that_stall_take_their_share() {
     executor.recovers("40 buffered answers of 46 MiB that stall").await;
 }
 
+/// Proves that memory comes back from many bodies that were kept in small pieces, as it does from large ones, however often they
+/// are kept (case 141).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_141_bodies_of_small_pieces_are_given_back() {
+    let executor = Executor::start(&["graceMs=100", "sessionBodyBytes=1073741824"]).await;
+    for size in [300, 4000] {
+        let chunk = format!("{size:x}\r\n{}\r\n", "x".repeat(size));
+        let body = chunk.repeat(MIB / size);
+        let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{body}");
+        let origin = RawOrigin::always(Script::new().expect_request().send(answer).hang()).await;
+        let mut greedy = executor.greedy(&json!(["afield/1"])).await;
+        let before = executor.process.usage().rss_bytes().unwrap();
+        for id in 1..=60 {
+            let params = json!({ "method": "GET", "url": origin.url("/"), "requestId": id });
+            greedy.send_json(&json!({ "id": id, "method": "http/request", "params": params })).await;
+        }
+        within("the bodies are kept", async {
+            while executor.process.usage().rss_bytes().unwrap() < before + 40 * MIB as u64 {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+        greedy.vanish();
+        drop(origin);
+        executor.recovers(&format!("60 bodies in pieces of {size} bytes")).await;
+    }
+}
+
 /// Proves that uploads in whole messages take no more than the share of whoever sends them: the others are refused under
 /// their own ids, safe to be sent again, and the connection lives on (cases 138, 139, 141).
 #[tokio::test(flavor = "multi_thread")]
