@@ -5,6 +5,7 @@ use crate::{
     scenario::Scenario,
     subject::Subject,
 };
+use afield_testkit::hostile::Way;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -62,6 +63,19 @@ pub struct Args {
     /// Count the executor's instructions per call under callgrind instead of measuring.
     #[arg(long, conflicts_with_all = ["pin", "json", "rounds"])]
     pub profile: bool,
+
+    /// Measure a thousand principals beside one that does harm instead.
+    #[arg(long, conflicts_with_all = ["pin", "json", "rounds", "profile"])]
+    pub strangers: bool,
+
+    /// Only these ways of doing harm (repeatable).
+    #[arg(long, value_name = "WAY", value_parser = way, requires = "strangers")]
+    pub way: Vec<Way>,
+}
+
+fn way(name: &str) -> Result<Way, String> {
+    let all = || Way::ALL.map(Way::name).join(", ");
+    Way::named(name).ok_or_else(|| format!("one of {} is wanted", all()))
 }
 
 #[derive(Subcommand)]
@@ -72,6 +86,14 @@ pub enum Command {
         /// How many more ports to serve it on.
         #[arg(default_value_t = 0)]
         more: usize,
+    },
+    /// Do harm to an executor until standard input closes.
+    #[command(hide = true)]
+    Hostile {
+        #[arg(value_parser = way)]
+        way: Way,
+        executor: String,
+        token: String,
     },
 }
 

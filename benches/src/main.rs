@@ -17,6 +17,7 @@ mod profile;
 mod report;
 mod sample;
 mod scenario;
+mod strangers;
 mod subject;
 
 use args::{Args, Command};
@@ -40,6 +41,10 @@ fn main() -> ExitCode {
     let done = runtime.block_on(async {
         match args.command {
             Some(Command::Origin { more }) => origin::serve(more).await,
+            Some(Command::Hostile { way, executor, token }) => {
+                strangers::do_harm(way, &executor, &token).await
+            }
+            None if args.strangers => strangers::run(&args).await,
             None if args.profile => profile::run(&args).await,
             None => run(&args).await,
         }

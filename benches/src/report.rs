@@ -146,7 +146,8 @@ impl Report {
 }
 
 impl Facts {
-    fn markdown(&self) -> String {
+    /// In a sentence.
+    pub fn markdown(&self) -> String {
         let reference = self.reference.as_ref().map_or_else(String::new, |version| {
             format!(" The reference is `codex exec-server` {version} with `--concurrent-requests 64`.")
         });

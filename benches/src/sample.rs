@@ -111,7 +111,8 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
+/// In milliseconds, by nearest rank.
+pub fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
 }

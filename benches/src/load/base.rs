@@ -7,13 +7,14 @@ use super::{Call, Outcome, Pace, Stop};
 use crate::{Result, origin};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use http::{HeaderValue, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{collections::HashMap, time::Instant};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
+    tungstenite::{Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig},
 };
 
 const MESSAGE_BYTES: usize = 64 << 20;
@@ -46,13 +47,22 @@ enum Event {
 impl BaseClient {
     /// Connects to `authority` (`HOST:PORT`) and initializes.
     pub async fn connect(authority: &str) -> Result<Self> {
+        Self::connect_as(authority, None).await
+    }
+
+    /// The same with a token.
+    pub async fn connect_as(authority: &str, token: Option<&str>) -> Result<Self> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
-        let (socket, _) =
-            client_async_with_config(format!("ws://{authority}/"), stream, Some(config)).await?;
+        let mut request = format!("ws://{authority}/").into_client_request()?;
+        if let Some(token) = token {
+            let bearer = HeaderValue::try_from(format!("Bearer {token}"))?;
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+        }
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
         let mut client = Self { socket, last_id: 0, active: HashMap::new() };
         client
             .send(r#"{"id":0,"method":"initialize","params":{"clientName":"afield-bench"}}"#.into())

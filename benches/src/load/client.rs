@@ -4,6 +4,7 @@ use super::{Call, Outcome, Pace, Stop};
 use crate::Result;
 use afield_client::{HttpClient as _, Remote, RemoteConfig};
 use afield_exchange::{Request, RequestBody, Response};
+use afield_transport::BearerToken;
 use futures_util::future;
 use std::{cell::RefCell, error::Error, time::Instant};
 
@@ -13,7 +14,14 @@ pub struct OwnClient(Remote);
 impl OwnClient {
     /// Connects to `authority` (`HOST:PORT`).
     pub async fn connect(authority: &str) -> Result<Self> {
-        Ok(Self(Remote::connect(RemoteConfig::new(format!("ws://{authority}"))).await?))
+        Self::connect_as(authority, None).await
+    }
+
+    /// The same with a token.
+    pub async fn connect_as(authority: &str, token: Option<&str>) -> Result<Self> {
+        let token = token.map(BearerToken::new);
+        let config = RemoteConfig { token, ..RemoteConfig::new(format!("ws://{authority}")) };
+        Ok(Self(Remote::connect(config).await?))
     }
 
     /// Makes `call` over and over, `parallel` at a time.

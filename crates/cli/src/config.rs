@@ -97,7 +97,10 @@ fn check(flags: &ConfigFlags, as_json: bool, memory: Option<u64>) -> Result<(), 
                 config.serving.upstreams.len(),
                 serve::Memory::of(&limits(&config), memory),
             ))?,
-            None => print(format!("{file}: not there, so nothing is configured\n"))?,
+            None => print(format!(
+                "{file}: not there, so nothing is configured\n{}\n",
+                serve::Memory::of(&limits(&config), memory),
+            ))?,
         },
         Ok(_) => {}
     }

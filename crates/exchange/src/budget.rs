@@ -101,6 +101,11 @@ impl Budget {
         self.0.high.swap(self.used(), Relaxed)
     }
 
+    /// What each of the first shares is guaranteed.
+    pub fn part(&self) -> usize {
+        self.0.part
+    }
+
     /// What a share that has a part may take at most.
     pub fn most(&self) -> usize {
         self.0.part + usize::try_from(self.0.common).unwrap_or(0)

@@ -15,6 +15,7 @@
 //! | a resolver with scripted answers | [`Names`] |
 //! | what stands in front of executors and answers in its own words, adds headers, balances, or is a forward proxy | [`Front`] |
 //! | a network that cuts, stalls, throttles, delays, swallows | [`Toxic`] |
+//! | a principal of an executor that takes what it can get, in every way | [`hostile::Hostile`] |
 //! | the other end of a WebSocket session, proper or not | [`Upgrade`], [`Peer`], [`PeerServer`] |
 //! | a program of ours as a process | [`Process`], [`process::Usage`] |
 //! | programs of others | [`tools`], [`require_or_skip!`] |
@@ -57,6 +58,7 @@
 pub mod dead;
 mod front;
 mod gate;
+pub mod hostile;
 pub mod mcp;
 pub mod names;
 pub mod oauth;

@@ -39,7 +39,7 @@ pub(crate) fn check(flags: &Flags, said: &Serving, file: Option<&Path>, memory: 
     let audit = flags.audit.check(&said.audit);
     faults.or(audit, ());
     let limits = faults.or(limits(flags, said), Limits::default());
-    if let Some((what, fix)) = Memory::of(&limits, memory).problem() {
+    for (what, fix) in Memory::of(&limits, memory).problems() {
         faults.warn(format!("{what}; {fix}"), "");
     }
     if let Some(filter) = &said.log {

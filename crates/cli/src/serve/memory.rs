@@ -4,24 +4,44 @@ use std::{fmt, fs};
 /// What `afield serve` takes besides what it keeps for its principals: itself, and its threads.
 const ITSELF: u64 = 32 << 20;
 
-/// What limits mean for the memory of a machine.
+/// What a principal cannot do with less: a connection, and a small request on it.
+const LEAST: usize = 128 << 10;
+
+/// What limits mean for the memory of a machine, and for each of those who share it.
 pub(crate) struct Memory {
     kept: u64,
-    one: u64,
-    part: u64,
     shares: usize,
+    divided: [Divided; 5],
     machine: Option<u64>,
+}
+
+/// One of the limits that principals share.
+struct Divided {
+    key: &'static str,
+    /// What it is of, as it is counted; memory is not.
+    of: Option<&'static str>,
+    budget: Budget,
+    /// Below that a part is nothing.
+    least: usize,
 }
 
 impl Memory {
     /// For a machine with so many bytes, or else for this one.
     pub fn of(limits: &Limits, machine: Option<u64>) -> Self {
-        let one = Budget::new(limits.kept_bytes, limits.shares).most();
+        let divided = |key, of, total, least| {
+            let budget = Budget::new(total, limits.shares);
+            Divided { key, of, budget, least }
+        };
         Self {
             kept: limits.kept_bytes as u64,
-            one: one as u64,
-            part: (limits.kept_bytes / 2 / limits.shares.max(1)) as u64,
             shares: limits.shares,
+            divided: [
+                divided("kept_bytes", None, limits.kept_bytes, LEAST),
+                divided("connections", Some("connections"), limits.connections, 1),
+                divided("sessions", Some("sessions"), limits.sessions, 1),
+                divided("requests", Some("requests"), limits.requests, 1),
+                divided("idle_connections", Some("unused connections"), limits.idle_connections, 0),
+            ],
             machine: machine.or_else(of_this_machine),
         }
     }
@@ -31,8 +51,13 @@ impl Memory {
         ITSELF.max(self.kept / 5) + self.kept
     }
 
-    /// What to set where the machine has not enough.
-    pub fn problem(&self) -> Option<(String, String)> {
+    /// What is not as it should be, and what to set.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        self.too_much().into_iter().chain(self.too_little()).collect()
+    }
+
+    /// The machine has not enough.
+    fn too_much(&self) -> Option<(String, String)> {
         let machine = self.machine.filter(|machine| self.most() > *machine)?;
         let fitting = (machine.saturating_sub(ITSELF) * 3 / 5).max(1 << 20) >> 20;
         Some((
@@ -44,24 +69,59 @@ impl Memory {
             format!("set limits.kept_bytes = \"{fitting}M\", or less if other programs run there too"),
         ))
     }
+
+    /// Parts that are too small to be any: then whoever comes first may keep the others out.
+    fn too_little(&self) -> impl Iterator<Item = (String, String)> {
+        let shares = self.shares;
+        self.divided.iter().filter(move |one| shares > 1 && one.budget.part() < one.least).map(move |one| {
+            let Divided { key, of, budget, least } = one;
+            let least = least.saturating_mul(2 * shares);
+            let (total, enough) = match of {
+                Some(_) => (budget.total().to_string(), least.to_string()),
+                None => (size(budget.total() as u64), format!("\"{}M\"", least.div_ceil(1 << 20))),
+            };
+            (
+                format!(
+                    "limits.{key} = {total} is too little to keep back a part for each of limits.shares = {shares} principals: \
+                     one of them may keep others out"
+                ),
+                format!("set limits.{key} = {enough} or more"),
+            )
+        })
+    }
+
+    /// Some of each limit, by name.
+    fn list(&self, amount: impl Fn(&Budget) -> usize) -> String {
+        let all: Vec<_> = self
+            .divided
+            .iter()
+            .map(|Divided { of, budget, .. }| match of {
+                Some(of) => format!("{} {of}", amount(budget)),
+                None => size(amount(budget) as u64),
+            })
+            .collect();
+        all.join(", ")
+    }
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kept, one, part, shares, machine } = self;
         write!(
             f,
-            "memory: up to {} are kept for principals, {} for one of several at most, {} for each of the first {shares} in any \
-             case; the process takes up to {}",
-            size(*kept),
-            size(*one),
-            size(*part),
+            "memory: up to {} are kept for principals; the process takes up to {}",
+            size(self.kept),
             size(self.most())
         )?;
-        match machine {
-            Some(machine) => write!(f, " of the machine's {}", size(*machine)),
-            None => Ok(()),
+        if let Some(machine) = self.machine {
+            write!(f, " of the machine's {}", size(machine))?;
         }
+        write!(
+            f,
+            "\nshares: for each of the first {} principals in any case {}; for one of several at most {}",
+            self.shares,
+            self.list(Budget::part),
+            self.list(Budget::most)
+        )
     }
 }
 
@@ -91,15 +151,42 @@ mod tests {
     #[test]
     fn memory_that_does_not_fit_is_told_with_what_would() {
         let limits = Limits::default();
-        assert!(Memory::of(&limits, Some(1 << 30)).problem().is_none());
+        assert!(Memory::of(&limits, Some(1 << 30)).problems().is_empty());
         let small = Memory::of(&limits, Some(512 << 20));
-        let (what, fix) = small.problem().unwrap();
+        let [(what, fix)] = &small.problems()[..] else { panic!("one problem") };
         assert!(what.contains("614M") && what.contains("512M") && fix.contains("\"288M\""), "{what} {fix}");
-        assert!(
-            small.to_string().contains("288M for one of several at most, 32M for each of the first 8"),
-            "{small}"
-        );
         let fitting = Limits { kept_bytes: 288 << 20, ..limits };
-        assert!(Memory::of(&fitting, Some(512 << 20)).problem().is_none());
+        assert!(Memory::of(&fitting, Some(512 << 20)).problems().is_empty());
+    }
+
+    /// Proves that what each principal has in any case, and what one may have, is said of everything that is shared.
+    #[test]
+    fn shares_are_told_of_everything_that_is_shared() {
+        let said = Memory::of(&Limits::default(), Some(512 << 20)).to_string();
+        let part = "32M, 64 connections, 64 sessions, 1024 requests, 256 unused connections";
+        let most = "288M, 576 connections, 576 sessions, 9216 requests, 2304 unused connections";
+        assert!(said.contains(&format!("each of the first 8 principals in any case {part}")), "{said}");
+        assert!(said.contains(&format!("for one of several at most {most}")), "{said}");
+    }
+
+    /// Proves that limits which leave nothing for each of so many principals are told, each with what would be enough: enough
+    /// is told nothing, and neither is one principal alone.
+    #[test]
+    fn parts_that_are_nothing_are_told_with_what_would_be_enough() {
+        let limits = Limits { shares: 1001, kept_bytes: 128 << 20, ..Limits::default() };
+        let problems = Memory::of(&limits, Some(1 << 30)).problems();
+        let fixes: Vec<_> = problems.iter().map(|(_, fix)| fix.as_str()).collect();
+        assert_eq!(
+            fixes,
+            [
+                "set limits.kept_bytes = \"251M\" or more",
+                "set limits.connections = 2002 or more",
+                "set limits.sessions = 2002 or more"
+            ]
+        );
+        let enough = Limits { kept_bytes: 251 << 20, connections: 2002, sessions: 2002, ..limits };
+        assert!(Memory::of(&enough, Some(1 << 30)).problems().is_empty());
+        let alone = Limits { shares: 1, connections: 1, sessions: 1, requests: 1, ..Limits::default() };
+        assert!(Memory::of(&alone, Some(1 << 30)).problems().is_empty());
     }
 }

@@ -9,6 +9,7 @@ mod canary;
 mod case_117;
 mod chaos;
 mod configuration;
+mod crowd;
 mod curl_files;
 mod curl_flags;
 mod demo;
