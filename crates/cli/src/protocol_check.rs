@@ -46,6 +46,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
 
+    /// How long to wait for what only time brings, in seconds: the end of a session's grace, pings, silence. 70 tries all of
+    /// an executor with the usual limits.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    longest_wait: u64,
+
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -89,6 +94,7 @@ fn options(flags: Flags) -> Result<Options, Failure> {
         (reach.pins, reach.identity, reach.proxy);
     options.origin.bind = flags.origin_bind;
     options.origin.host = flags.origin_host;
+    options.longest_wait = Duration::from_secs(flags.longest_wait);
     options.patience = Duration::from_secs(flags.patience);
     for number in flags.section {
         let Some(section) = Section::of_number(&number) else {

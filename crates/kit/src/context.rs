@@ -25,6 +25,9 @@ pub struct Options {
     pub origin: OriginOptions,
     /// How long an answer that must come is waited for. Default 5 s.
     pub patience: Duration,
+    /// How long what only time brings is waited for: the end of a session's grace, a connection without `initialize`, pings,
+    /// silence. What takes longer is not tried. Default 15 s; 70 s tries all of an executor with the usual limits.
+    pub longest_wait: Duration,
     /// The sections to try; none: all of them.
     pub sections: Vec<Section>,
 }
@@ -46,6 +49,7 @@ impl Options {
             token: None,
             origin: OriginOptions { bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), host: None },
             patience: Duration::from_secs(5),
+            longest_wait: Duration::from_secs(15),
             sections: Vec::new(),
         }
     }
@@ -58,6 +62,7 @@ impl fmt::Debug for Options {
             .field("token", &self.token.is_some())
             .field("origin", &self.origin)
             .field("patience", &self.patience)
+            .field("longest_wait", &self.longest_wait)
             .field("sections", &self.sections)
             .finish()
     }
@@ -69,6 +74,7 @@ pub(crate) struct Context {
     pub token: Option<String>,
     pub origin: Origin,
     pub patience: Duration,
+    pub longest_wait: Duration,
     /// The answer to an `initialize` that offers afield/1.
     pub hello: Value,
 }
@@ -88,6 +94,7 @@ impl Context {
             token: options.token.clone(),
             origin,
             patience: options.patience,
+            longest_wait: options.longest_wait,
             hello: Value::Null,
         };
         let unreachable = |stop: Stop| KitError::Unreachable(stop.to_string());
@@ -150,6 +157,12 @@ impl Context {
     pub fn limit(&self, name: &str) -> Result<u64, Stop> {
         let limit = self.hello["limits"][name].as_u64();
         limit.ok_or_else(|| Stop::NotOffered(format!("the executor does not report the limit {name}")))
+    }
+
+    /// Which executor it is.
+    pub fn instance(&self) -> Result<&str, Stop> {
+        let instance = self.hello["instance"].as_str();
+        instance.ok_or_else(|| Stop::NotOffered("the executor names no instance".to_owned()))
     }
 
     pub fn has_capability(&self, name: &str) -> bool {

@@ -33,6 +33,11 @@ impl Frames {
         Ok(Self { stream: answered.stream, read: answered.read_ahead, patience: context.patience })
     }
 
+    /// For a check of what only time brings.
+    pub fn wait_longer(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// A frame as a client sends it: masked, with a mask of zeros.
     pub async fn send(&mut self, opcode: u8, last: bool, payload: &[u8]) -> Outcome {
         let mut frame = header(opcode, last, payload.len() as u64, true);

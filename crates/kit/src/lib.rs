@@ -42,8 +42,9 @@ pub enum KitError {
     },
 }
 
-/// Tries an executor against every section, or those that [`Options::sections`] names. Takes some seconds, and some more for
-/// each breach, since a breach may be an answer that never comes.
+/// Tries an executor against every section, or those that [`Options::sections`] names. Takes some seconds,
+/// [`Options::longest_wait`] at least where something takes as long, and some more for each breach, since a breach may be an
+/// answer that never comes.
 ///
 /// Cancel safe: dropping the future closes every connection and the origin.
 ///
@@ -52,11 +53,20 @@ pub enum KitError {
 /// When the executor cannot be reached or the origin cannot listen. A breach is no error but a [`Verdict::Failed`].
 pub async fn check(options: &Options) -> Result<Report, KitError> {
     let context = Context::open(options).await?;
-    let mut findings = Vec::new();
-    for check in checks::all() {
-        if options.sections.is_empty() || options.sections.contains(&check.section) {
-            findings.push(check.run(&context).await);
+    let is_wanted = |section| options.sections.is_empty() || options.sections.contains(&section);
+    let one_by_one = async {
+        let mut findings = Vec::new();
+        for check in checks::all() {
+            if is_wanted(check.section) {
+                findings.push(check.run(&context).await);
+            }
         }
-    }
+        findings
+    };
+    let slow = checks::slow().iter().filter(|check| is_wanted(check.section));
+    let slow = futures_util::future::join_all(slow.map(|check| check.run(&context)));
+    let (mut findings, waited) = tokio::join!(one_by_one, slow);
+    findings.extend(waited);
+    findings.sort_by_key(|finding| finding.section);
     Ok(Report { findings })
 }

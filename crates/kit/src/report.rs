@@ -31,6 +31,7 @@ sections! {
     Upgrade = "1.2 Upgrade",
     Session = "2. Session",
     Base = "3. Base: `http/request`",
+    Sent = "3.1 What is sent to the origin",
     Errors = "3.2 Errors",
     Beginning = "4.1 Beginning",
     Ids = "4.2 Ids",
@@ -41,6 +42,7 @@ sections! {
     Resumption = "4.7 Resumption",
     Closing = "4.8 Closing",
     Malformed = "4.9 What is malformed, or out of turn",
+    HttpAsItIs = "4.10 HTTP as it is",
     Limits = "5. Limits",
 }
 

@@ -36,10 +36,11 @@ impl fmt::Display for Came {
             }
             Self::Body(body) => write!(
                 f,
-                "a body message: kind {}, END {}, ABORT {}, request {}, offset {}, {} bytes",
+                "a body message: kind {}, END {}, ABORT {}, TRAILERS {}, request {}, offset {}, {} bytes",
                 body.kind as u8,
                 body.end,
                 body.abort,
+                body.trailers,
                 body.request_id,
                 body.offset,
                 body.payload.len()
@@ -54,6 +55,11 @@ impl fmt::Display for Came {
 impl Wire {
     pub fn new(connection: WebSocket<NetStream>, patience: Duration) -> Self {
         Self { connection, patience, kept: VecDeque::new(), calls: 0 }
+    }
+
+    /// For a check of what only time brings.
+    pub fn wait_longer(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     async fn send_message(&mut self, message: Message) -> Outcome {
@@ -92,6 +98,11 @@ impl Wire {
             Some(came) => Ok(came),
             None => self.read().await,
         }
+    }
+
+    /// What has come and was not asked for.
+    pub fn came(&mut self) -> Option<Came> {
+        self.kept.pop_front()
     }
 
     async fn read(&mut self) -> Result<Came, Stop> {

@@ -7,8 +7,9 @@ use serde_json::Value;
 #[tokio::test(flavor = "multi_thread")]
 async fn protocol_check_of_own_executor_succeeds() {
     let (_executor, url) = serve(&["--limit", "sessionRequests=8"]).await;
-    let got = run(afield(&["protocol-check", &url, "--patience", "30"])).await;
+    let got = run(afield(&["protocol-check", &url, "--patience", "30", "--longest-wait", "2"])).await;
     assert_eq!(code(&got), 0, "{}{}", text(&got.stdout), text(&got.stderr));
+    assert!(text(&got.stdout).contains("and the kit waits 2 s (--longest-wait)"), "{}", text(&got.stdout));
     assert!(text(&got.stdout).contains("kept        4.7 Resumption"), "{}", text(&got.stdout));
     let got = run(afield(&["protocol-check", &url, "--json", "--section", "1.2", "--section", "5"])).await;
     assert_eq!(code(&got), 0, "{}", text(&got.stderr));

@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 pub(super) const CHECKS: &[Check] = &[
     check!(Limits, "limits/reported", "limits are reported as whole numbers under their names", reported),
     check!(Limits, "limits/message", "a message over messageBytes closes with 1009", message),
+    check!(
+        Limits,
+        "limits/first-message",
+        "a message over firstMessageBytes before initialize closes with 1009",
+        first_message
+    ),
     check!(Limits, "limits/url", "a URL over urlBytes is -32602", url),
     check!(Limits, "limits/headers", "headers over headerCount are -32602", headers),
 ];
@@ -33,8 +39,18 @@ async fn reported(context: &Context) -> Outcome {
 async fn message(context: &Context) -> Outcome {
     let most = context.limit("messageBytes")?;
     let mut frames = Frames::open(context).await?;
+    let hello = json!({ "id": 1, "method": "initialize", "params": { "clientName": "afield-kit" } });
+    frames.send(TEXT, true, hello.to_string().as_bytes()).await?;
+    frames.message().await?;
     // It is judged by what it announces: none of it need be sent.
     frames.send_raw(&header(TEXT, true, most + 1, true)).await?;
+    frames.expect_close(1009).await
+}
+
+async fn first_message(context: &Context) -> Outcome {
+    let most = context.limit("firstMessageBytes")?;
+    let mut frames = Frames::open(context).await?;
+    frames.send(TEXT, true, &vec![b' '; most as usize + 1]).await?;
     frames.expect_close(1009).await
 }
 

@@ -6,6 +6,7 @@ use crate::{
 use serde_json::json;
 
 const END: u8 = 1;
+const ABORT: u8 = 2;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(
@@ -41,6 +42,13 @@ pub(super) const CHECKS: &[Check] = &[
         "more or fewer bytes than announced fail the request alone",
         length
     ),
+    check!(
+        Malformed,
+        "malformed/abort",
+        "an ABORT without an error that can be read fails its request, as cancelled",
+        unreadable_abort
+    ),
+    check!(Malformed, "malformed/final", "final before the end is a cancel", early_final),
     check!(Malformed, "malformed/repeated", "bytes that came before are skipped", repeated),
 ];
 
@@ -133,6 +141,33 @@ async fn early_end(context: &Context) -> Outcome {
 async fn length(context: &Context) -> Outcome {
     expect_blamed(context, Some(5), &[(END, 0, b"abc")]).await?;
     expect_blamed(context, Some(2), &[(0, 0, b"abc")]).await
+}
+
+async fn unreadable_abort(context: &Context) -> Outcome {
+    for (at, payload) in [&b""[..], b"{", &vec![b' '; 65_537]].into_iter().enumerate() {
+        let (mut wire, _) = context.resumable().await?;
+        let path = format!("/upload/abort-{at}");
+        put(&mut wire, 1, &context.origin.url(&path), json!({ "stream": true })).await?;
+        wire.send_body(1, 0, 0, b"abc").await?;
+        wire.send_body(1, ABORT | END, 3, payload).await?;
+        let answer = wire.answer(1).await?;
+        let data = &answer["error"]["data"];
+        expect(data["kind"] == "cancelled" && data["blame"] == "caller", || {
+            format!("kind cancelled, blame caller were to come: {answer}")
+        })?;
+        expect(context.origin.seen(&path).whole == 0, || "the origin saw a clean end".to_owned())?;
+    }
+    Ok(())
+}
+
+async fn early_final(context: &Context) -> Outcome {
+    let (mut wire, _) = context.resumable().await?;
+    let path = "/hold/early-final";
+    wire.ask(1, &context.origin.url(path)).await?;
+    context.origin.wait(path, context.patience, "the request", |seen| seen.started == 1).await?;
+    wire.finished(1).await?;
+    context.origin.wait(path, context.patience, "the request given up", |seen| seen.over == 1).await?;
+    wire.expect_silence().await
 }
 
 async fn repeated(context: &Context) -> Outcome {

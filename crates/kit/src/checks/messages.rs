@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
         method_type
     ),
     check!(Messages, "messages/unknown-method", "an unknown method is answered -32601", unknown_method),
+    check!(Messages, "messages/fs", "methods of files are answered -32004: there are none", files),
     check!(Messages, "messages/ignored", "unknown notifications and answers to nothing are ignored", ignored),
     check!(
         Messages,
@@ -73,6 +74,11 @@ async fn method_type(context: &Context) -> Outcome {
 async fn unknown_method(context: &Context) -> Outcome {
     let mut wire = context.base().await?;
     expect_error(&wire.call("kit/no-such-method", json!({})).await?, -32601)
+}
+
+async fn files(context: &Context) -> Outcome {
+    let mut wire = context.base().await?;
+    expect_error(&wire.call("fs/readFile", json!({})).await?, -32004)
 }
 
 async fn ignored(context: &Context) -> Outcome {

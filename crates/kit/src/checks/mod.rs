@@ -5,13 +5,19 @@ mod beginning;
 mod bodies;
 mod closing;
 mod credit;
+mod features;
+mod hold;
+mod informational;
 mod limits;
 mod malformed;
 mod messages;
 mod resumption;
+mod sent;
 mod session;
+mod trailers;
 mod upgrade;
 mod uploads;
+mod waits;
 
 use crate::{
     context::Context,
@@ -73,7 +79,7 @@ pub(crate) use check;
 impl Check {
     pub async fn run(&self, context: &Context) -> Finding {
         // A check waits for few answers; more than this is one that waits for ever.
-        let outcome = timeout(context.patience * 10, (self.run)(context)).await;
+        let outcome = timeout(context.patience * 10 + context.longest_wait, (self.run)(context)).await;
         let verdict = match outcome {
             Ok(Ok(())) => Verdict::Kept,
             Ok(Err(Stop::Failed(why))) => Verdict::Failed(why),
@@ -84,13 +90,19 @@ impl Check {
     }
 }
 
-/// Every check, in the order of the page.
+/// The checks of what only time brings.
+pub(crate) fn slow() -> &'static [Check] {
+    waits::CHECKS
+}
+
+/// Every other check, in the order of the page.
 pub(crate) fn all() -> Vec<&'static Check> {
     let all = [
         messages::CHECKS,
         upgrade::CHECKS,
         session::CHECKS,
         base::CHECKS,
+        sent::CHECKS,
         beginning::CHECKS,
         bodies::CHECKS,
         uploads::CHECKS,
@@ -98,6 +110,10 @@ pub(crate) fn all() -> Vec<&'static Check> {
         resumption::CHECKS,
         closing::CHECKS,
         malformed::CHECKS,
+        features::CHECKS,
+        trailers::CHECKS,
+        informational::CHECKS,
+        hold::CHECKS,
         limits::CHECKS,
     ];
     let mut all: Vec<&Check> = all.into_iter().flatten().collect();

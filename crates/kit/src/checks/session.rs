@@ -17,6 +17,12 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check!(
         Session,
+        "session/instance",
+        "the executor names its instance, and again where it refuses a session",
+        instance
+    ),
+    check!(
+        Session,
         "session/takeover",
         "a newer connection takes the session; the older is closed with 4001",
         takeover
@@ -100,6 +106,19 @@ async fn unknown(context: &Context) -> Outcome {
     expect_error(&answer, -32600)?;
     let message = text(&answer["error"]["message"]);
     expect(message == "unknown session id afield-kit-1", || format!("the message is {message:?}"))
+}
+
+async fn instance(context: &Context) -> Outcome {
+    let instance = context.instance()?;
+    let mut wire = context.connect().await?;
+    let params = json!({ "clientName": "afield-kit", "resumeSessionId": "afield-kit-1" });
+    let answer = wire.call("initialize", params).await?;
+    let data = &answer["error"]["data"];
+    expect(data["instance"] == instance && data["detail"] == "session", || {
+        format!("instance {instance} and detail session were to be told: {answer}")
+    })?;
+    let result = wire.initialize(json!({ "clientName": "afield-kit" })).await?;
+    expect(result["instance"] == instance, || format!("another instance answers: {result}"))
 }
 
 async fn takeover(context: &Context) -> Outcome {

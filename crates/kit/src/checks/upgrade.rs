@@ -22,6 +22,12 @@ pub(super) const CHECKS: &[Check] = &[
     check!(Upgrade, "upgrade/key", "a key that is not 16 bytes is answered 400", key),
     check!(Upgrade, "upgrade/extensions", "no extension and no subprotocol is chosen", extensions),
     check!(Upgrade, "upgrade/readyz", "GET /readyz is answered 200 without a token", readyz),
+    check!(
+        Upgrade,
+        "upgrade/marked",
+        "the executor's own refusals have a field Afield-Refusal, and a sentence as their body",
+        marked
+    ),
     check!(Upgrade, "upgrade/token", "a missing and a wrong token are answered 401", token),
 ];
 
@@ -104,6 +110,28 @@ async fn extensions(context: &Context) -> Outcome {
 async fn readyz(context: &Context) -> Outcome {
     let upgrade = Upgrade::proper(context).target("/readyz").without("authorization");
     expect_status(&upgrade.without("upgrade").without("connection").ask(context).await?, 200)
+}
+
+async fn marked(context: &Context) -> Outcome {
+    // An executor that does not name itself is older, and marks nothing.
+    context.instance()?;
+    let plain = || Upgrade::proper(context).without("upgrade").without("connection");
+    for (upgrade, what) in [
+        (Upgrade::proper(context).target("/kit"), "another path"),
+        (Upgrade::proper(context).with("Origin", "http://kit.invalid"), "an Origin"),
+        (Upgrade::proper(context).without("host").with("Host", "afield-kit.invalid"), "a Host"),
+        (Upgrade::proper(context).without("host"), "no Host"),
+        (plain(), "no WebSocket"),
+    ] {
+        let answered = upgrade.ask(context).await?;
+        let reason = answered.header("afield-refusal").unwrap_or_default();
+        let is_word =
+            !reason.is_empty() && reason.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        expect(is_word, || format!("{what} was answered {} with the reason {reason:?}", answered.status))?;
+        let length = answered.header("content-length").unwrap_or("0");
+        expect(length != "0", || format!("{what} was answered {} without a body", answered.status))?;
+    }
+    Ok(())
 }
 
 async fn token(context: &Context) -> Outcome {

@@ -4,7 +4,7 @@ use crate::{
     Running, failed,
     proxy::{Breach, Proxy, Way},
 };
-use afield_kit::{Options, check};
+use afield_kit::{Options, Section, check};
 use afield_protocol::resumable::BodyMessage;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -18,7 +18,7 @@ async fn expect_found<B: Breach>(
     let executor = Running::start().await;
     let proxy = Proxy::with(&executor.url, breach).await;
     let mut options = Options::new(&proxy.url);
-    options.patience = Duration::from_secs(2);
+    (options.patience, options.longest_wait) = (Duration::from_secs(2), Duration::ZERO);
     let report = check(&options).await.unwrap();
     let failed = failed(&report);
     let finds: BTreeSet<_> = finds.iter().copied().collect();
@@ -68,7 +68,7 @@ async fn wrong_seq_is_found() {
             vec![message]
         })
     };
-    expect_found(&["3"], &[], breach).await;
+    expect_found(&["3"], &["4.10"], breach).await;
 }
 
 /// Proves that errors with other words than reference clients look for are found by section 3.2.
@@ -117,7 +117,7 @@ async fn body_without_end_is_found() {
             vec![message]
         })
     };
-    expect_found(&["4.3"], &["4.4", "4.7"], breach).await;
+    expect_found(&["4.3"], &["4.4", "4.7", "4.10"], breach).await;
 }
 
 /// Proves that an executor that sends beyond the window is found by sections 4.1 and 4.4.
@@ -148,7 +148,7 @@ async fn upload_without_final_is_found() {
             vec![message]
         })
     };
-    expect_found(&["4.4"], &["4.7"], breach).await;
+    expect_found(&["4.4"], &["4.7", "4.10"], breach).await;
 }
 
 /// Proves that an executor that does not act on a cancel is found by section 4.6, and in base by section 3.
@@ -177,7 +177,7 @@ async fn forgotten_answers_are_found() {
             vec![message]
         })
     };
-    expect_found(&["4.7"], &["4.2", "4.4", "4.8"], breach).await;
+    expect_found(&["4.7"], &["4.2", "4.4", "4.8", "4.10"], breach).await;
 }
 
 /// Proves that another close code for a taken session is found by sections 2 and 4.8.
@@ -216,4 +216,174 @@ async fn wrong_limits_are_found() {
         })
     };
     expect_found(&["5"], &[], breach).await;
+}
+
+/// Whether this message from the executor is an informational response.
+fn informs(way: Way, message: &Value) -> bool {
+    way == Way::Down && message["method"] == "http/request/informational"
+}
+
+/// Tries an executor with this breach in one section alone; exactly these checks find it.
+async fn expect_named<B: Breach>(section: &str, finds: &[&str], breach: impl Fn() -> B + Send + 'static) {
+    let executor = Running::start().await;
+    let proxy = Proxy::with(&executor.url, breach).await;
+    let mut options = Options::new(&proxy.url);
+    (options.patience, options.longest_wait) = (Duration::from_secs(2), Duration::from_secs(10));
+    options.sections = vec![Section::of_number(section).unwrap()];
+    let report = check(&options).await.unwrap();
+    let failed: BTreeSet<_> = report.failed().map(|finding| finding.name).collect();
+    let finds: BTreeSet<_> = finds.iter().copied().collect();
+    assert_eq!(failed, finds, "{}", report.text());
+}
+
+/// Proves that an executor that ends a body with an END where there were trailers is found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropped_trailers_are_found() {
+    let breach = || {
+        Body(|way, mut message: BodyMessage| {
+            if way == Way::Down && message.trailers {
+                (message.trailers, message.payload) = (false, bytes::Bytes::new());
+            }
+            vec![message]
+        })
+    };
+    expect_named("4.10", &["trailers/again", "trailers/credit", "trailers/response"], breach).await;
+}
+
+/// Proves that an executor that drops the trailers of an upload, or takes ones that cannot be read, is found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropped_trailers_of_uploads_are_found() {
+    let breach = || {
+        Body(|way, mut message: BodyMessage| {
+            if way == Way::Up && message.trailers {
+                (message.trailers, message.payload) = (false, bytes::Bytes::new());
+            }
+            vec![message]
+        })
+    };
+    expect_named("4.10", &["trailers/unreadable", "trailers/upload"], breach).await;
+}
+
+/// Proves that an executor that uses a feature to which the client did not agree is found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn features_that_nobody_offered_are_found() {
+    let breach = || {
+        Text(|way, mut message: Value| {
+            if way == Way::Up && message["method"] == "initialize" && message["params"]["dialects"].is_array()
+            {
+                message["params"]["features"] = json!(["trailers", "hold"]);
+            }
+            vec![message]
+        })
+    };
+    expect_named("4.10", &["features/agreed", "trailers/not-agreed"], breach).await;
+}
+
+/// Proves that informational responses in the wrong order, and again without a loss, are found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeated_informational_responses_are_found() {
+    let breach = || {
+        Text(|way, message: Value| {
+            let again = (informs(way, &message)).then(|| message.clone());
+            std::iter::once(message).chain(again).collect()
+        })
+    };
+    let finds = ["informational/again", "informational/bounded", "informational/order"];
+    expect_named("4.10", &finds, breach).await;
+}
+
+/// Proves that informational responses that are said after the result are found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_informational_responses_are_found() {
+    let breach = || {
+        let mut kept = Vec::new();
+        Text(move |way, message: Value| {
+            if informs(way, &message) {
+                kept.push(message);
+                return Vec::new();
+            }
+            let is_result = way == Way::Down && message["id"] == 1 && message["result"]["status"].is_u64();
+            let kept = if is_result { std::mem::take(&mut kept) } else { Vec::new() };
+            std::iter::once(message).chain(kept).collect()
+        })
+    };
+    let finds = ["informational/again", "informational/bounded", "informational/order"];
+    expect_named("4.10", &finds, breach).await;
+}
+
+/// Proves that an executor that does not ask again for an upload that is held back is found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upload_that_is_never_asked_for_again_is_found() {
+    let breach = || {
+        let mut resumed = false;
+        Text(move |way, message: Value| {
+            resumed |= way == Way::Down && message["result"]["resumed"] == true;
+            let asks = message["method"] == "http/request/consumed" && message["params"]["offset"] == 0;
+            if way == Way::Down && resumed && asks { Vec::new() } else { vec![message] }
+        })
+    };
+    expect_named("4.10", &["hold/again"], breach).await;
+}
+
+/// Proves that an executor that asks for an upload that the origin does not want is found by section 4.10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn upload_that_is_asked_for_in_vain_is_found() {
+    let breach = || {
+        Text(|way, message: Value| {
+            let is_final = way == Way::Down && message["params"]["final"] == true;
+            let mut asks = message.clone();
+            asks["params"] = json!({ "requestId": message["params"]["requestId"], "offset": 0 });
+            if is_final { vec![asks, message] } else { vec![message] }
+        })
+    };
+    expect_named("4.10", &["hold/not-wanted"], breach).await;
+}
+
+/// Proves that an executor that keeps a session beyond its grace, and one that drops it before, are found by section 4.8.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_grace_is_found() {
+    for told in [100, 7_000] {
+        let breach = move || {
+            Text(move |way, mut message: Value| {
+                if way == Way::Down && message["result"]["limits"]["graceMs"].is_u64() {
+                    message["result"]["limits"]["graceMs"] = json!(told);
+                }
+                vec![message]
+            })
+        };
+        expect_named("4.8", &["waits/grace"], breach).await;
+    }
+}
+
+/// Proves that an executor that waits for `initialize` longer than it says is found by section 2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patience_without_initialize_is_found() {
+    let breach = || {
+        Text(|way, mut message: Value| {
+            if way == Way::Down && message["result"]["limits"]["handshakeMs"].is_u64() {
+                message["result"]["limits"]["handshakeMs"] = json!(1_000);
+            }
+            vec![message]
+        })
+    };
+    expect_named("2", &["waits/initialize"], breach).await;
+}
+
+/// Proves that an executor that hands the caller's credentials on to another origin is found by section 3.1.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_across_origins_are_found() {
+    let breach = || {
+        Text(|way, mut message: Value| {
+            if way == Way::Up
+                && let Some(url) =
+                    message["params"]["url"].as_str().filter(|url| url.contains("/moved-name/"))
+            {
+                // It goes there at once, with all fields.
+                let url = url.replace("127.0.0.1", "localhost").replace("/moved-name/302/", "/echo/");
+                message["params"]["url"] = json!(url);
+            }
+            vec![message]
+        })
+    };
+    expect_named("3.1", &["sent/redirect-across"], breach).await;
 }

@@ -24,6 +24,8 @@ impl Running {
         let mut config =
             Config { listen: Listen::Ws(SocketAddr::from(([127, 0, 0, 1], 0))), ..Config::default() };
         config.egress.limits.session_requests = 16;
+        (config.egress.limits.grace, config.egress.limits.handshake) =
+            (Duration::from_secs(3), Duration::from_secs(5));
         let executor = Executor::bind(config).await.unwrap();
         let url = executor.url().unwrap();
         Self { url, task: tokio::spawn(executor.run(CancellationToken::new())) }
@@ -46,7 +48,7 @@ pub(crate) fn failed(report: &Report) -> BTreeSet<&'static str> {
 async fn own_executor_keeps_every_section() {
     let executor = Running::start().await;
     let mut options = Options::new(&executor.url);
-    options.patience = Duration::from_secs(20);
+    (options.patience, options.longest_wait) = (Duration::from_secs(20), Duration::from_secs(60));
     let report = check(&options).await.unwrap();
     assert!(report.is_kept(), "{}", report.text());
     let lacking: Vec<_> = (report.findings.iter())
@@ -86,6 +88,24 @@ async fn base_executor_lacks_the_rest_and_fails_nothing() {
 async fn unreachable_executor_is_no_breach() {
     let error = check(&Options::new("ws://127.0.0.1:1")).await.unwrap_err();
     assert!(matches!(error, afield_kit::KitError::Unreachable(_)), "{error}");
+}
+
+/// Proves that each section of the page is tried by the kit, or that the kit's page says why it is not.
+#[test]
+fn every_section_is_tried_or_said_not_to_be() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/");
+    let page = std::fs::read_to_string(format!("{docs}protocol.md")).unwrap();
+    let kit = std::fs::read_to_string(format!("{docs}protocol-kit.md")).unwrap();
+    let headings = page.lines().filter(|line| line.starts_with("## ") || line.starts_with("### "));
+    for heading in headings {
+        let number = heading.split(' ').nth(1).unwrap().trim_end_matches('.');
+        let told = format!("| {number}: ");
+        assert!(kit.lines().any(|line| line.starts_with(&told)), "docs/protocol-kit.md, {told}…: {heading}");
+        let has_children = page.lines().any(|line| line.starts_with(&format!("### {number}.")));
+        let is_tried = Section::of_number(number).is_some();
+        let says_none = kit.lines().any(|line| line.starts_with(&told) && line.contains("| nothing"));
+        assert!(is_tried != says_none || has_children, "{heading}: tried {is_tried}, said {says_none}");
+    }
 }
 
 /// Proves that the sections of the kit are those of the page, under the same numbers and headings.

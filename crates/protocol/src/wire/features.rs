@@ -45,7 +45,8 @@ impl Serialize for Features {
 impl<'de> Deserialize<'de> for Features {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut features = Self::default();
-        for name in Vec::<String>::deserialize(deserializer)? {
+        // Null is absent, as of every parameter that may be.
+        for name in Option::<Vec<String>>::deserialize(deserializer)?.into_iter().flatten() {
             if let Some(feature) = features.named(&name) {
                 *feature = true;
             }
