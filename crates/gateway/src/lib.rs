@@ -41,6 +41,7 @@ mod gateway;
 mod headers;
 mod host;
 mod index;
+mod informational;
 mod listener;
 mod live;
 mod opening;

@@ -5,6 +5,7 @@ use crate::{
     authorize::{Authorize, Secret},
     body::Body,
     headers, index,
+    informational::Heads,
     listener::Entrance,
     opening,
     refusal::Refusal,
@@ -16,7 +17,7 @@ use crate::{
 };
 use afield_client::HttpClient;
 use afield_exchange::{Error, Header, RedirectPolicy, Request, Response};
-use http::{StatusCode, header::AUTHORIZATION, request::Parts};
+use http::{StatusCode, Version, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -67,18 +68,27 @@ async fn relay(
         trailers: headers::wants_trailers(&parts.headers),
     };
     let (body, trailers) = upload::take(upload).await?;
+    // To HTTP/1.0 there are none (RFC 9110, section 15.2).
+    let heads = Heads::default();
+    let listener = (parts.version == Version::HTTP_11).then(|| heads.listener());
     let request = Request {
         headers: fields(&parts, route),
         body,
         trailers,
         redirect: RedirectPolicy::Stop,
         keep: opening::is_stream(&parts.method, &parts.headers).then_some(KEPT),
+        on_informational: listener,
         ..Request::new(parts.method.as_str(), url.clone())
     };
-    let response = match route.and_then(Route::authorizer) {
-        Some(authorize) if !has_authorization(&request) => authorized(&**client, authorize, request).await?,
-        _ => client.stream(request).await?,
+    let answer = async {
+        match route.and_then(Route::authorizer) {
+            Some(authorize) if !has_authorization(&request) => {
+                authorized(&**client, authorize, request).await
+            }
+            _ => client.stream(request).await,
+        }
     };
+    let response = heads.passed_until(socket, answer).await?;
     shared.openings.answered(&url, &parts.headers, &response.head);
     Ok(answer::of(response, &asked, socket).await?)
 }

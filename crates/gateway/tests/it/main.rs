@@ -10,6 +10,7 @@ mod browser;
 mod drain;
 mod errors;
 mod faithful;
+mod informational;
 mod leaving;
 mod limits;
 mod own;
