@@ -30,6 +30,7 @@ mod real_proxies;
 mod real_ssh;
 mod redirected_bodies;
 mod restarts;
+mod same_name;
 mod secrets;
 mod serve;
 mod shares;
