@@ -262,6 +262,38 @@ async fn case_138_bodies_over_http2_that_nobody_reads_take_their_share() {
     executor.stayed_below("420 bodies over HTTP/2 that nobody reads").await;
 }
 
+/// Proves that a message of very many small parts takes no more memory than one of as many bytes: what it would be read into
+/// several times over is refused before it is kept, and the connection lives on (case 138).
+#[tokio::test(flavor = "multi_thread")]
+async fn case_138_messages_of_very_many_parts_take_no_more_than_their_bytes() {
+    let executor = Executor::start(&[]).await;
+    let mut greedy = executor.greedy(&json!([])).await;
+    let list = |part: &str| format!("[{part}{}]", format!(",{part}").repeat(30 * MIB / (part.len() + 1)));
+    let keys: String = (0..2_500_000).map(|n| format!("\"{n:x}\":0,")).collect();
+    let get = "\"method\":\"GET\",\"url\":\"http://h.invalid/\",\"requestId\":\"r\"";
+    let headers = list("{\"name\":\"\",\"value\":\"\"}");
+    let held = list("{\"requestId\":1,\"headReceived\":true,\"received\":0,\"consumed\":0}");
+    let messages = [
+        ("http/request", format!("{{{get},\"headers\":{headers}}}"), 1, -32602),
+        ("http/request", format!("{{{get},\"ruledOut\":{}}}", list("\"loopback\"")), 1, -32602),
+        ("initialize", format!("{{\"clientName\":\"c\",\"dialects\":{}}}", list("\"\"")), 1, -32600),
+        ("initialize", format!("{{\"clientName\":\"c\",\"features\":{}}}", list("\"\"")), 1, -32600),
+        ("session/sync", format!("{{\"requests\":{held}}}"), 1, -32601),
+        ("environment/status", format!("{{\"unknown\":{{{keys}\"x\":0}}}}"), -1, -32600),
+    ];
+    for (method, params, id, code) in messages {
+        greedy.send_text(format!("{{\"id\":1,\"method\":\"{method}\",\"params\":{params}}}")).await;
+        let answer = greedy.json().await;
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&json!(id), &json!(code)),
+            "{method}: {answer}"
+        );
+    }
+    drop(greedy);
+    executor.stayed_below("messages of very many parts").await;
+}
+
 /// Proves that before a session has begun a message of more than 64 KiB is refused as it announces itself, and that
 /// afterwards one that does not come to its end is given up in time (case 139).
 #[tokio::test(flavor = "multi_thread")]

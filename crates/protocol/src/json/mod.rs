@@ -10,6 +10,6 @@ mod text;
 pub use envelope::{Envelope, Malformed, decode};
 pub(crate) use exact::from_object;
 pub use id::RpcId;
-pub use object::{Object, object, objects, parse_object, word};
-pub use strict::check_object;
+pub use object::{Few, MOST, Object, few_or_null, object, objects, parse_object, word};
+pub use strict::{KEYS, check_object};
 pub use text::Text;

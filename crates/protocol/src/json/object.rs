@@ -1,7 +1,7 @@
 use serde::{
     Deserialize, Deserializer,
     de::{
-        IntoDeserializer, MapAccess, Visitor,
+        Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
         value::{MapAccessDeserializer, StrDeserializer},
     },
 };
@@ -43,8 +43,50 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -
 
 /// For fields that are lists of objects.
 pub fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let objects = Vec::<Object<T>>::deserialize(deserializer)?;
-    Ok(objects.into_iter().map(|object| object.0).collect())
+    let objects = Few::<Object<T>>::deserialize(deserializer)?;
+    Ok(objects.0.into_iter().map(|object| object.0).collect())
+}
+
+/// A list of no more than [`MOST`] elements. What is read from a message takes several times its bytes, and is counted when it
+/// is known what it is: a list of a million nothings would have taken its memory by then.
+#[derive(Default)]
+pub struct Few<T>(pub Vec<T>);
+
+/// The most elements that a list in a message may have. No list of ours has nearly as many.
+pub const MOST: usize = 65_536;
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfList<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OfList<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+                let mut few = Vec::new();
+                while let Some(element) = list.next_element()? {
+                    if few.len() == MOST {
+                        return Err(A::Error::custom("too many elements"));
+                    }
+                    few.push(element);
+                }
+                Ok(few)
+            }
+        }
+
+        deserializer.deserialize_seq(OfList(PhantomData)).map(Self)
+    }
+}
+
+/// For fields that are lists, or null.
+pub fn few_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    Ok(Option::<Few<T>>::deserialize(deserializer)?.map(|few| few.0))
 }
 
 /// For fields that are one of some words. A derived `Deserialize` also takes an object with the word as its key.
@@ -79,6 +121,14 @@ mod tests {
         origin: Point,
         #[serde(deserialize_with = "word")]
         colour: Colour,
+    }
+
+    /// Proves that a list of very many elements is refused before they are all kept (case 138).
+    #[test]
+    fn lists_are_bounded() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert_eq!(serde_json::from_str::<Few<u8>>(&list(MOST)).unwrap().0.len(), MOST);
+        assert!(serde_json::from_str::<Few<u8>>(&list(MOST + 1)).is_err());
     }
 
     /// Proves that a list is no object, at any depth, and an object no word, though a derived reader takes them (case 176).

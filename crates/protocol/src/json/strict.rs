@@ -1,20 +1,26 @@
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use std::{borrow::Cow, collections::HashSet, fmt};
+use std::{borrow::Cow, cell::Cell, collections::HashSet, fmt};
 
 /// Checks that `text` is one JSON object in which no object, at any depth, names a key twice.
 ///
 /// RFC 8259 leaves the meaning of duplicate keys open, so two readers of one message may see two requests; here such
-/// a message is refused. Nesting of 128 levels or more is refused too.
+/// a message is refused. Nesting of 128 levels or more is refused too, and so are more than [`KEYS`] keys of an object and
+/// those around it.
 pub fn check_object(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(Walk)?;
+    deserializer.deserialize_map(Walk(&Cell::new(0)))?;
     deserializer.end()
 }
 
-#[derive(Clone, Copy)]
-struct Walk;
+/// The most keys that are remembered at a time: they take several times the bytes that they have in the message, and nobody
+/// counts those. What is read here has a dozen.
+pub const KEYS: usize = 65_536;
 
-impl<'de> DeserializeSeed<'de> for Walk {
+/// Counts the keys of the object it is in, and of those around that.
+#[derive(Clone, Copy)]
+struct Walk<'c>(&'c Cell<usize>);
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -22,7 +28,7 @@ impl<'de> DeserializeSeed<'de> for Walk {
     }
 }
 
-impl<'de> Visitor<'de> for Walk {
+impl<'de> Visitor<'de> for Walk<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,18 +60,24 @@ impl<'de> Visitor<'de> for Walk {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Walk)?.is_some() {}
+        while items.next_element_seed(self)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let mut keys = Keys::default();
+        let around = self.0.get();
         while let Some(key) = entries.next_key::<super::Text<'de>>()? {
             if !keys.insert(key.0) {
                 return Err(de::Error::custom("duplicate key"));
             }
-            entries.next_value_seed(Walk)?;
+            self.0.set(self.0.get() + 1);
+            if self.0.get() > KEYS {
+                return Err(de::Error::custom("too many keys"));
+            }
+            entries.next_value_seed(self)?;
         }
+        self.0.set(around);
         Ok(())
     }
 }
@@ -95,7 +107,7 @@ impl<'a> Keys<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::check_object;
+    use super::{KEYS, check_object};
 
     /// Proves that a duplicate key is found at any depth and in objects of any size, and nothing else is refused.
     #[test]
@@ -124,6 +136,19 @@ mod tests {
         ] {
             assert!(check_object(bad).is_err(), "{bad}");
         }
+    }
+
+    /// Proves that no more keys are remembered at a time than a message of ours could ever have, in one object or in those
+    /// around it, and that many objects beside each other may have as many as they like (case 138).
+    #[test]
+    fn keys_that_are_remembered_are_bounded() {
+        let keys = |count: usize| (0..count).map(|n| format!("\"{n}\":0,")).collect::<String>();
+        assert!(check_object(&format!("{{{}\"x\":0}}", keys(KEYS - 1))).is_ok());
+        assert!(check_object(&format!("{{{}\"x\":0}}", keys(KEYS))).is_err());
+        let half = keys(KEYS / 2);
+        assert!(check_object(&format!("{{{half}\"x\":{{{half}\"x\":0}}}}")).is_err(), "around");
+        let beside = format!("{{{half}\"x\":0}},");
+        assert!(check_object(&format!("{{\"x\":[{}0]}}", beside.repeat(4))).is_ok(), "beside");
     }
 
     /// Proves that nesting is bounded: 127 levels are fine, 128 are refused, a million cost nothing.

@@ -1,3 +1,4 @@
+use crate::json::few_or_null;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What both ends of a session in afield/1 have agreed on beyond the least: a client offers a list in `initialize`, the
@@ -46,7 +47,7 @@ impl<'de> Deserialize<'de> for Features {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut features = Self::default();
         // Null is absent, as of every parameter that may be.
-        for name in Option::<Vec<String>>::deserialize(deserializer)?.into_iter().flatten() {
+        for name in few_or_null::<String, _>(deserializer)?.into_iter().flatten() {
             if let Some(feature) = features.named(&name) {
                 *feature = true;
             }

@@ -1,5 +1,5 @@
 use super::Features;
-use crate::json::object;
+use crate::json::{few_or_null, object};
 use afield_exchange::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct InitializeParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u64>,
     /// The dialects the client speaks, in order of preference; absent: base.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "few_or_null", skip_serializing_if = "Option::is_none")]
     pub dialects: Option<Vec<String>>,
     /// The client's receive window for each response body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

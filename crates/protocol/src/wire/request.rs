@@ -1,5 +1,5 @@
 use crate::{
-    json::{Object, RpcId, Text, from_object, object, objects, parse_object},
+    json::{Few, Object, RpcId, Text, few_or_null, from_object, object, objects, parse_object},
     wire::{Encoder, decode_base64, header::WireHeader, header::encode_headers, method},
 };
 use afield_exchange::{Error, RedirectPolicy, Request, RequestBody, RuledOut, VersionPreference, detail};
@@ -153,7 +153,7 @@ fn http_version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VersionPre
 /// Kinds of destination, by name. One that is not known here is refused: it could not be kept away from.
 fn ruled_out<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RuledOut, D::Error> {
     let mut ruled_out = RuledOut::default();
-    for kind in Option::<Vec<Text<'de>>>::deserialize(deserializer)?.unwrap_or_default() {
+    for kind in few_or_null::<Text<'de>, _>(deserializer)?.unwrap_or_default() {
         match &*kind {
             "loopback" => ruled_out.loopback = true,
             "linkLocal" => ruled_out.link_local = true,
@@ -234,7 +234,7 @@ fn what_is_wrong(text: &str) -> String {
         serde_json::from_str::<Option<Object<WireUpload>>>(value.get()).is_ok()
     }
     fn is_headers(value: &RawValue) -> bool {
-        serde_json::from_str::<Vec<Object<WireHeader<'_>>>>(value.get()).is_ok()
+        serde_json::from_str::<Few<Object<WireHeader<'_>>>>(value.get()).is_ok()
     }
     fn is_policy(value: &RawValue) -> bool {
         redirect_policy(&mut serde_json::Deserializer::from_str(value.get())).is_ok()
