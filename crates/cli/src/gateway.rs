@@ -8,17 +8,21 @@ mod plan;
 mod reload;
 mod said;
 
-use crate::{ExitCode, console::report, failure::Failure, faults::Faults, signals::Signals};
+use crate::{ExitCode, console::report, failure::Failure, faults::Faults, inherited, signals::Signals};
 use afield_egress::OwnListeners;
 use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest};
 use clients::{Clients, nowhere};
 use login::Logins;
 use plan::{Own, Plan, Wanted};
 use reload::Again;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use flags::Flags;
+
+/// How long idle connections stay when another gateway has the port, or will have it.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What keeps a gateway from starting as this file says, and what is worth a word.
 pub(crate) fn check(config: &afield_config::Config) -> Faults {
@@ -48,7 +52,7 @@ async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
     said::listening(&plan, &gateway).await;
     let probes = TaskTracker::new();
     clients.probe(&signals.token(), &probes);
-    let mut again = Again { flags, handle, clients, logins, own_listeners };
+    let mut again = Again { flags, handle, clients, logins, own_listeners, files: plan.files };
     tokio::select! {
         () = gateway.run(signals.token()) => {}
         () = again.watch(hang_up) => {}
@@ -80,6 +84,9 @@ fn config(
         proxy: plan.proxy.as_ref().map(|place| clients.at(place)).transpose()?,
         own_listeners,
         grace: plan.grace,
+        inherited: inherited::copies(),
+        shares_ports: plan.reuse_port,
+        linger: if plan.reuse_port || !inherited::listeners().is_empty() { LINGER } else { Duration::ZERO },
         ..Config::default()
     })
 }

@@ -20,6 +20,7 @@ mod faults;
 mod files;
 mod flags;
 mod gateway;
+mod inherited;
 mod logging;
 mod mcp;
 mod place;

@@ -4,7 +4,13 @@ use crate::{
 };
 use afield_egress::EgressConfig;
 use afield_transport::{Authenticate, Networks, NoAuthentication, ServerTls, is_off_this_machine};
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Where an executor is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +45,9 @@ impl fmt::Display for AdminListen {
 pub struct Config {
     /// Where it is reached.
     pub listen: Listen,
+    /// Sockets that listen already, given to this process by whoever started it. One whose address is [`listen`](Self::listen) serves
+    /// instead of a new one; connections that come after this process wait for the next.
+    pub inherited: Vec<TcpListener>,
     /// How long a drain lets active requests finish.
     pub grace: Duration,
     /// Who may connect.
@@ -73,6 +82,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: Listen::Ws(SocketAddr::from(([127, 0, 0, 1], 7411))),
+            inherited: Vec::new(),
             grace: Duration::from_secs(10),
             authentication: Arc::new(NoAuthentication),
             tls: None,

@@ -33,8 +33,12 @@ impl Listener {
         let socket = match config.listen {
             Listen::Stdio => return Ok(None),
             Listen::Ws(address) => {
-                let socket =
-                    Socket::tcp(address).await.map_err(|error| StartError::Bind { address, error })?;
+                let is_it = |given: &std::net::TcpListener| given.local_addr().is_ok_and(|at| at == address);
+                let socket = match config.inherited.into_iter().find(is_it) {
+                    Some(given) => Socket::inherited(given),
+                    None => Socket::tcp(address).await,
+                };
+                let socket = socket.map_err(|error| StartError::Bind { address, error })?;
                 socket.with_proxy_protocol(config.proxy_protocol)
             }
             Listen::Unix(path) => Socket::unix(&path, config.allowed_users)

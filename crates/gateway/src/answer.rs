@@ -1,6 +1,7 @@
 //! The origin's answer as the caller gets it.
 
 use crate::{
+    between::BetweenEvents,
     body::{Body, Relayed},
     headers,
     socket::Socket,
@@ -20,7 +21,7 @@ pub(crate) struct Asked {
     pub trailers: bool,
 }
 
-/// The answer, with its body as it comes. `socket` is the caller's.
+/// The answer, with its body as it comes. `socket` is the caller's; `ending` says when a body of no end is to have one.
 ///
 /// # Errors
 ///
@@ -29,6 +30,7 @@ pub(crate) async fn of(
     response: Response,
     asked: &Asked,
     socket: &Socket,
+    ending: Option<BetweenEvents>,
 ) -> Result<http::Response<Body>, Error> {
     let Response { head, mut body } = response;
     let not_http = || {
@@ -57,7 +59,7 @@ pub(crate) async fn of(
         let ends_with_connection = length.is_none() && asked.version == Version::HTTP_10;
         let trailers = trailers && fields.contains_key(TRAILER);
         let reset = ends_with_connection.then(|| socket.clone());
-        Body::Relayed(Box::new(Relayed::new(body, length, trailers, reset)))
+        Body::Relayed(Box::new(Relayed::new(body, length, trailers, reset, ending)))
     };
     let mut response = http::Response::new(body);
     *response.status_mut() = status;

@@ -1,6 +1,6 @@
 //! The response's body.
 
-use crate::{headers, socket::Socket};
+use crate::{between::BetweenEvents, headers, socket::Socket};
 use afield_exchange::{Blame, Error, Kind, Phase, ResponseBody, Retry};
 use bytes::Bytes;
 use futures_core::Stream;
@@ -69,10 +69,18 @@ pub(crate) struct Relayed {
     failed: Option<Error>,
     /// To be reset when the body fails, where nothing but the connection's end would end it.
     reset: Option<Socket>,
+    /// When it is to end though the origin's goes on.
+    ending: Option<BetweenEvents>,
 }
 
 impl Relayed {
-    pub fn new(body: ResponseBody, length: Option<u64>, trailers: bool, reset: Option<Socket>) -> Self {
+    pub fn new(
+        body: ResponseBody,
+        length: Option<u64>,
+        trailers: bool,
+        reset: Option<Socket>,
+        ending: Option<BetweenEvents>,
+    ) -> Self {
         Self {
             body,
             remaining: length,
@@ -82,6 +90,7 @@ impl Relayed {
             trailers,
             failed: None,
             reset,
+            ending: ending.filter(|_| length.is_none()),
         }
     }
 
@@ -120,7 +129,20 @@ impl Relayed {
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
-            match ready!(Pin::new(&mut self.body).poll_next(cx)) {
+            let next = match Pin::new(&mut self.body).poll_next(cx) {
+                Poll::Ready(next) => next,
+                Poll::Pending => match &mut self.ending {
+                    Some(ending) => {
+                        ready!(ending.poll(cx));
+                        None
+                    }
+                    None => return Poll::Pending,
+                },
+            };
+            if let (Some(Ok(bytes)), Some(ending)) = (&next, &mut self.ending) {
+                ending.pass(bytes);
+            }
+            match next {
                 Some(Ok(bytes)) if bytes.is_empty() => {}
                 Some(Ok(bytes)) => {
                     let Some(remaining) = &mut self.remaining else { return Poll::Ready(Some(Ok(bytes))) };

@@ -5,7 +5,11 @@ use crate::{
 };
 use afield_client::HttpClient;
 use afield_egress::OwnListeners;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How a gateway runs. The default has no route, no proxy and no token, and listens on `127.0.0.1:7412`.
 pub struct Config {
@@ -28,6 +32,15 @@ pub struct Config {
     /// The addresses that this process listens on. The gateway adds its own while it lives, and asks nothing of any of them.
     /// To be shared with every egress of this process.
     pub own_listeners: OwnListeners,
+    /// Sockets that listen already, given to this process by whoever started it. One whose address is asked for serves instead of
+    /// a new one; connections that come when the gateway accepts none wait for whoever takes it up next.
+    pub inherited: Vec<TcpListener>,
+    /// Whether other processes of the same user that say so as well may listen on the same addresses: the next gateway can listen
+    /// before this one stops.
+    pub shares_ports: bool,
+    /// How long an idle connection stays once the gateway is told to stop, for a request that is on its way. Of use where another
+    /// gateway has its port by then.
+    pub linger: Duration,
     /// Connections at a time; more are closed at once, with status 503.
     pub connections: usize,
     /// How long a connection may take for the head of its next request, waiting for its first byte included.
@@ -49,6 +62,9 @@ impl Default for Config {
             routes: Vec::new(),
             proxy: None,
             own_listeners: OwnListeners::default(),
+            inherited: Vec::new(),
+            shares_ports: false,
+            linger: Duration::ZERO,
             connections: 1024,
             head_timeout: Duration::from_secs(30),
             head_bytes: 256 * 1024,

@@ -2,7 +2,8 @@ use crate::{
     config::{Config, StartError},
     listener::{self, Entrance, Listener, note_panic},
     live::Live,
-    shared::Shared,
+    shared::{Fixed, Shared},
+    sockets::Sockets,
 };
 use afield_egress::OwnListeners;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -39,15 +40,15 @@ impl Gateway {
     ///
     /// An address that other machines can reach, unless that is allowed and there is a token; an address that cannot be bound;
     /// two routes of one name, or with one origin.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
+    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
         let (wanted, own_listeners, grace) = (config.listen, config.own_listeners.clone(), config.grace);
-        let (connections, bounds) = (config.connections, (config.head_timeout, config.head_bytes));
+        let fixed = Fixed::of(&mut config);
         let mut live = Live::new(config)?;
-        let opened = Opened::of(&[], listener::wanted(wanted, &live), &own_listeners).await?;
+        let opened = Opened::of(&[], listener::wanted(wanted, &live), &own_listeners, &fixed.sockets)?;
         live.access.listens(&opened.all);
         let address = opened.all.first().map_or(wanted, |(main, _)| main.address());
         let (adding, added) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(live, connections, bounds, adding));
+        let shared = Arc::new(Shared::new(live, fixed, adding));
         opened.take_over(&mut *shared.listeners.lock().await, &shared);
         Ok(Self { handle: Handle(shared), address, added, grace })
     }
@@ -63,7 +64,10 @@ impl Gateway {
     }
 
     /// Serves until `stop` is cancelled, then drains: no connection is accepted any more, idle ones close, active requests
-    /// may finish for the grace. What is then still active is broken off, as its callers will notice.
+    /// may finish for the grace. What is then still active is broken off, as its callers will notice. Event streams of MCP on which
+    /// a server speaks of its own accord end between two events, as hosts ask for them again.
+    ///
+    /// A socket that was inherited is accepted from until what was active has ended: connections that come after that wait in it.
     ///
     /// Dropping the future ends everything at once.
     pub async fn run(self, stop: CancellationToken) {
@@ -80,6 +84,7 @@ impl Gateway {
         }
         tracing::info!("draining");
         shared.draining.cancel();
+        shared.began_early.close();
         if tokio::time::timeout(grace, all(&mut listeners)).await.is_err() {
             tracing::warn!("the grace is over: breaking off");
             shared.over.cancel();
@@ -101,7 +106,7 @@ impl Handle {
         let (wanted, own_listeners) = (config.listen, config.own_listeners.clone());
         let mut live = Live::new(config)?;
         let mut present = self.0.listeners.lock().await;
-        let opened = Opened::of(&present, listener::wanted(wanted, &live), &own_listeners).await?;
+        let opened = Opened::of(&present, listener::wanted(wanted, &live), &own_listeners, &self.0.sockets)?;
         live.access.listens(&opened.all);
         self.0.replace(live);
         opened.take_over(&mut present, &self.0);
@@ -140,10 +145,11 @@ struct Opened {
 
 impl Opened {
     /// Binds what is missing in `present`. Changes nothing that is there.
-    async fn of(
+    fn of(
         present: &[Listener],
         wanted: Vec<(SocketAddr, Entrance)>,
         own: &OwnListeners,
+        sockets: &Sockets,
     ) -> Result<Self, StartError> {
         let mut opened = Self { all: Vec::new(), fresh: Vec::new() };
         for (address, entrance) in wanted {
@@ -152,7 +158,7 @@ impl Opened {
                 opened.all.push((listener.clone(), entrance));
                 continue;
             }
-            let bound = Listener::bind(address, entrance.clone(), own.clone()).await;
+            let bound = Listener::bind(address, entrance.clone(), own.clone(), sockets);
             let (listener, socket) = bound.map_err(|error| StartError::Bind { address, error })?;
             opened.all.push((listener.clone(), entrance));
             opened.fresh.push((listener, socket));

@@ -16,23 +16,28 @@
 //! - **Nothing is added**: no `Via`, no `Forwarded`, no `Date`.
 //! - **A body that broke off breaks the caller's connection**; it never ends as if it were whole.
 //! - **A caller that leaves cancels**, through to the origin's socket. One that closes its sending side has left.
+//! - **A restart loses nothing** where the next gateway takes up its sockets, or listens beside it: calls are answered, and streams
+//!   on which a server speaks of its own accord are ended, so that their hosts ask the next one for them.
 //! - **Nobody gets in by accident**: no web page, no name that was made to lead here, no other machine.
 //! - **An answer of the gateway's own** has the header field `afield-error`.
 //!
 //! # The path of a request through this crate
 //!
-//! 1. `listener` accepts a connection; `connection` serves it, and notices when the caller leaves.
+//! 1. `listener` accepts a connection from a socket of `sockets`; `connection` serves it, and notices when the caller leaves.
 //! 2. `access` lets the request in or not; `target` says what it is for.
 //! 3. `relay` makes an exchange of it, in its turn (`opening`): `headers` and `upload` say what of it goes on, `authorize`
 //!    adds a token.
-//! 4. `answer` and `body` hand the response back; `refusal` says why there is none.
+//! 4. `answer` and `body` hand the response back, a stream until the gateway stops `between` two events; `refusal` says why there is
+//!    none.
 //!
 //! [`HttpClient`]: afield_client::HttpClient
 
 mod access;
 mod answer;
 mod authorize;
+mod between;
 mod body;
+mod busy;
 mod config;
 mod connection;
 #[doc(hidden)]
@@ -52,6 +57,7 @@ mod relay;
 mod route;
 mod shared;
 mod socket;
+mod sockets;
 mod target;
 mod token;
 mod upload;

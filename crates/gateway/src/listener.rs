@@ -1,16 +1,23 @@
 //! A socket of the gateway's, and the connections that come by it.
 
-use crate::{connection, live::Live, shared::Shared};
+use crate::{
+    connection,
+    live::Live,
+    shared::Shared,
+    sockets::{Afterwards, Sockets},
+};
 use afield_egress::OwnListeners;
 use std::{
     io,
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{JoinError, JoinSet},
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,22 +40,25 @@ struct Inner {
     address: SocketAddr,
     entrance: Mutex<Entrance>,
     own_listeners: OwnListeners,
+    afterwards: Afterwards,
     /// Cancelled when no connection is to be accepted any more.
     closed: CancellationToken,
 }
 
 impl Listener {
-    pub async fn bind(
+    pub fn bind(
         wanted: SocketAddr,
         entrance: Entrance,
         own_listeners: OwnListeners,
+        sockets: &Sockets,
     ) -> io::Result<(Self, TcpListener)> {
-        let socket = TcpListener::bind(wanted).await?;
+        let (socket, afterwards) = sockets.listen(wanted)?;
         let address = socket.local_addr()?;
         own_listeners.insert(address);
         let entrance = Mutex::new(entrance);
         let closed = CancellationToken::new();
-        Ok((Self(Arc::new(Inner { wanted, address, entrance, own_listeners, closed })), socket))
+        let inner = Inner { wanted, address, entrance, own_listeners, afterwards, closed };
+        Ok((Self(Arc::new(inner)), socket))
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -77,9 +87,10 @@ impl Listener {
     /// Accepts connections and serves them, until it is closed or the gateway drains; returns when the last has ended.
     pub async fn run(self, socket: TcpListener, shared: Arc<Shared>) {
         let mut connections = JoinSet::new();
+        let mut enough = pin!(self.has_accepted_enough(&shared));
         loop {
             tokio::select! {
-                () = shared.draining.cancelled() => break,
+                () = enough.as_mut() => break,
                 () = self.0.closed.cancelled() => break,
                 Some(ended) = connections.join_next(), if !connections.is_empty() => note_panic(ended),
                 accepted = socket.accept() => match accepted {
@@ -89,14 +100,45 @@ impl Listener {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "cannot accept connections for now");
-                        tokio::time::sleep(BACK_OFF).await;
+                        sleep(BACK_OFF).await;
                     }
                 },
             }
         }
-        drop(socket);
+        if self.0.afterwards == Afterwards::Refused {
+            self.take_in(socket, &shared, &mut connections);
+        }
         while let Some(ended) = connections.join_next().await {
             note_panic(ended);
+        }
+    }
+
+    /// Waits until the gateway drains. Connections to a socket that stays then wait for the next gateway: as short as possible,
+    /// and so not before what this one has begun is over.
+    async fn has_accepted_enough(&self, shared: &Shared) {
+        shared.draining.cancelled().await;
+        if self.0.afterwards == Afterwards::Waiting {
+            let served = async { tokio::join!(sleep(shared.linger), shared.began_early.wait()) };
+            tokio::select! {
+                _ = served => {}
+                () = shared.over.cancelled() => {}
+            }
+        }
+    }
+
+    /// Admits who has connected by now: the end of the socket would be theirs, too.
+    fn take_in(&self, socket: TcpListener, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+        let Ok(socket) = socket.into_std() else { return };
+        loop {
+            let stream = socket.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            });
+            match stream {
+                Ok(stream) => self.admit(stream, shared, connections),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return,
+            }
         }
     }
 

@@ -30,7 +30,7 @@ const OPENING: Duration = Duration::from_millis(500);
 /// Sessions without a stream that are remembered; beyond these the oldest is forgotten.
 const MOST: usize = 1024;
 
-static SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) static SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Sessions whose streams are not open yet.
 #[derive(Clone, Default)]
@@ -143,7 +143,7 @@ pub(crate) fn is_stream(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::GET && headers.contains_key(&SESSION) && wants_events(headers)
 }
 
-fn wants_events(headers: &HeaderMap) -> bool {
+pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
     let named = |value: &HeaderValue| value.as_bytes().windows(17).any(|part| part == b"text/event-stream");
     headers.get_all(ACCEPT).iter().any(named)
 }

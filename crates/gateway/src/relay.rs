@@ -3,6 +3,7 @@
 use crate::{
     answer::{self, Asked},
     authorize::{Authorize, Secret},
+    between::{self, BetweenEvents},
     body::Body,
     headers, index,
     informational::Heads,
@@ -90,7 +91,10 @@ async fn relay(
     };
     let response = heads.passed_until(socket, answer).await?;
     shared.openings.answered(&url, &parts.headers, &response.head);
-    Ok(answer::of(response, &asked, socket).await?)
+    let ending = between::is_asked_for_again(&parts.method, &parts.headers)
+        .then(|| BetweenEvents::of(&response.head, &shared.draining))
+        .flatten();
+    Ok(answer::of(response, &asked, socket, ending).await?)
 }
 
 /// What the caller sent, and what its route adds.

@@ -87,6 +87,7 @@ pub struct Failure {
     pub retry: Retry,
     executed: bool,
     login_needed: bool,
+    is_away: bool,
     blame: Option<Blame>,
 }
 
@@ -105,6 +106,7 @@ impl Failure {
             retry,
             executed,
             login_needed: false,
+            is_away: false,
             blame: None,
         }
     }
@@ -181,7 +183,7 @@ impl Failure {
     /// What a failed exchange means.
     pub fn of_exchange(error: &Error) -> Self {
         let failure = Self::new(stage(error), error.message(), hint(error), error.retry());
-        Self { executed: error.may_have_been_executed(), ..failure }
+        Self { executed: error.may_have_been_executed(), is_away: is_away(error), ..failure }
     }
 
     /// The server refused a message for want of its session.
@@ -279,11 +281,25 @@ impl Failure {
         }
     }
 
+    /// Whether the server, or the executor on the way to it, was not there: nothing of a message was heard by anybody.
+    pub(crate) fn is_away(&self) -> bool {
+        self.is_away && self.retry == Retry::Safe
+    }
+
     /// Whether trying again may help, without anybody doing anything.
     pub(crate) fn is_passing(&self) -> bool {
         !self.is_login_needed()
             && !matches!(self.stage, Stage::Config | Stage::Policy)
             && self.retry != Retry::No
+    }
+}
+
+/// Whether nobody was there: no name, no connection, no executor.
+fn is_away(error: &Error) -> bool {
+    match error.kind() {
+        Kind::Dns | Kind::Connect | Kind::SessionLost => true,
+        Kind::Timeout => matches!(error.phase(), Some(Phase::Dns | Phase::Connect)),
+        _ => false,
     }
 }
 

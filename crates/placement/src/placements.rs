@@ -99,6 +99,11 @@ impl Placements {
         client
     }
 
+    /// Lets go of the executors whose names are not to be kept. A connection ends with the last who uses it.
+    pub fn keep(&self, is_kept: impl Fn(&str) -> bool) {
+        self.made().executors.retain(|name, _| is_kept(name));
+    }
+
     /// The client of this process.
     ///
     /// # Errors

@@ -48,6 +48,22 @@ impl Clients {
         }
     }
 
+    /// What is asked for from here on is all that is used. An executor whose token is another now is connected to anew; what is under
+    /// way goes on as it began.
+    pub fn begin_again(&mut self, access: Access) {
+        let token = |access: &Access| access.token.as_ref().map(|token| token.expose().to_owned());
+        if token(&self.access) != token(&access) {
+            self.remotes.clear();
+        }
+        self.access = access;
+        self.named.clear();
+    }
+
+    /// Lets go of executors that are not used any more. Their connections end with what is under way.
+    pub fn forget_unused(&mut self) {
+        self.placements.keep(|name| self.named.contains_key(name));
+    }
+
     fn config_of_flags(&self, url: &str) -> RemoteConfig {
         let mut config = RemoteConfig::new(url);
         let reach = self.access.reach.clone();

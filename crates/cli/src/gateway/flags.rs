@@ -33,6 +33,10 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FILE")]
     pub gateway_token_file: Option<PathBuf>,
 
+    /// Share the port with another gateway of the same user that was started so too: the next one listens before the last one stops.
+    #[arg(long)]
+    pub reuse_port: bool,
+
     /// Listen on an address that other machines can reach. Needs a token.
     #[arg(long)]
     pub expose: bool,

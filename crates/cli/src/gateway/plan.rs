@@ -4,10 +4,11 @@ use crate::{
     ExitCode, config_flags,
     failure::Failure,
     faults::Faults,
+    inherited,
     place::{Place, Reach},
     token::Token,
 };
-use afield_config::{Config, Executor, McpServer, OAuth, Placement, Variables};
+use afield_config::{Config, Credential, Executor, McpServer, OAuth, Placement, Variables};
 use afield_exchange::Header;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -22,6 +23,10 @@ pub(super) struct Plan {
     /// Where the forward proxy's requests leave from, if there is one.
     pub proxy: Option<At>,
     pub grace: Duration,
+    /// Files, besides the configuration, whose contents are kept until they are read again.
+    pub files: Vec<PathBuf>,
+    /// Whether other gateways may listen on its ports.
+    pub reuse_port: bool,
     pub access: Access,
 }
 
@@ -55,6 +60,15 @@ pub(super) struct Wanted {
     pub login: Option<OAuth>,
     /// What makes it an origin of its own to browsers.
     pub own: Option<Own>,
+}
+
+impl Wanted {
+    fn own_listener(&self) -> Option<SocketAddr> {
+        match self.own {
+            Some(Own::Listener(address)) => Some(address),
+            _ => None,
+        }
+    }
 }
 
 /// What a route has to itself.
@@ -102,11 +116,12 @@ impl Plan {
             });
         }
         give_own(flags, config, &mut routes, faults);
+        let own: Vec<SocketAddr> = routes.iter().filter_map(Wanted::own_listener).collect();
         let reach = faults.or(flags.place.reach.reach(), Reach::default());
         let token = faults.or(Token::find(flags.place.token_file.as_deref()), None);
         let own_listen = flags.listen.as_deref().map_or(Ok(config.gateway.listen), listen);
         Self {
-            listen: faults.or(own_listen, config.gateway.listen),
+            listen: handed(faults.or(own_listen, config.gateway.listen), &own, &inherited::addresses()),
             exposed: flags.expose,
             token: faults.or(gateway_token(flags, config, &variables), None),
             allowed_hosts: [&flags.allow_host[..], &config.gateway.allowed_hosts].concat(),
@@ -114,9 +129,20 @@ impl Plan {
             routes,
             proxy: (!flags.no_proxy).then_some(place),
             grace: Duration::from_secs(flags.grace),
+            files: files(flags, config),
+            reuse_port: flags.reuse_port,
             access: Access { reach, token, ca: flags.place.ca.clone() },
         }
     }
+}
+
+/// Where it listens: at a socket that was handed to this process, if one was; at which one, the address that is meant says, else
+/// their order.
+fn handed(meant: SocketAddr, own: &[SocketAddr], handed: &[SocketAddr]) -> SocketAddr {
+    if handed.contains(&meant) {
+        return meant;
+    }
+    handed.iter().find(|address| !own.contains(address)).copied().unwrap_or(meant)
 }
 
 /// Gives routes their own hosts and listeners. What flags say takes the place of what the configuration says.
@@ -224,6 +250,19 @@ fn listen(text: &str) -> Result<SocketAddr, Failure> {
     })
 }
 
+fn files(flags: &Flags, config: &Config) -> Vec<PathBuf> {
+    let of_config = match &config.gateway.token {
+        Some(Credential::File(path)) => Some(path),
+        _ => None,
+    };
+    [&flags.gateway_token_file, &flags.place.token_file]
+        .into_iter()
+        .filter_map(Option::as_ref)
+        .chain(of_config)
+        .cloned()
+        .collect()
+}
+
 fn gateway_token(flags: &Flags, config: &Config, variables: &Variables) -> Result<Option<String>, Failure> {
     if flags.gateway_token_file.is_some() || variables.text("AFIELD_GATEWAY_TOKEN").is_some() {
         let token = Token::find_in(flags.gateway_token_file.as_deref(), "AFIELD_GATEWAY_TOKEN")?;
@@ -237,6 +276,22 @@ fn gateway_token(flags: &Flags, config: &Config, variables: &Variables) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Proves that a socket which was handed over decides where a gateway listens, and that a route's own stays the route's (case 201).
+    #[test]
+    fn handed_sockets_decide_where_it_listens() {
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        for (meant, own, given, expected) in [
+            (1, &[][..], &[][..], 1),
+            (1, &[], &[2], 2),
+            (1, &[], &[2, 1], 1),
+            (1, &[2], &[2, 3], 3),
+            (1, &[2], &[2], 1),
+        ] {
+            let [own, given] = [own, given].map(|ports| ports.iter().copied().map(at).collect::<Vec<_>>());
+            assert_eq!(handed(at(meant), &own, &given), at(expected), "{meant} {own:?} {given:?}");
+        }
+    }
 
     /// Proves which addresses are understood, and that others are refused as usage.
     #[test]

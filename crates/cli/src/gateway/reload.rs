@@ -2,7 +2,7 @@ use super::{clients::Clients, config, flags::Flags, login::Logins, plan::Plan};
 use crate::failure::Failure;
 use afield_egress::OwnListeners;
 use afield_gateway::Handle;
-use std::{os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 use tokio::signal::unix::Signal;
 
 /// How often files are looked at.
@@ -15,10 +15,12 @@ pub(super) struct Again {
     pub clients: Clients,
     pub logins: Logins,
     pub own_listeners: OwnListeners,
+    /// Files besides the configuration that are looked at.
+    pub files: Vec<PathBuf>,
 }
 
 /// What tells that files are not what they were.
-type Stamps = Vec<Option<(i64, i64, u64, u64)>>;
+type Stamps = BTreeMap<PathBuf, Option<(i64, i64, u64, u64)>>;
 
 impl Again {
     /// Watches for ever. Cancel safe.
@@ -31,8 +33,13 @@ impl Again {
             };
             let now = self.stamps();
             if asked || now != seen {
-                seen = now;
-                match self.read().await {
+                let read = self.read().await;
+                // What changed while it was read is read again; of files that were not looked at before nothing older is known.
+                seen = self.stamps();
+                for (file, stamp) in now {
+                    seen.entry(file).and_modify(|seen| *seen = stamp);
+                }
+                match read {
                     Ok(routes) => tracing::info!(routes, "the configuration was read again"),
                     Err(why) => tracing::error!(
                         error = %why,
@@ -48,20 +55,24 @@ impl Again {
         let why = |failure: Failure| failure.text().lines().map(str::trim).collect::<Vec<_>>().join("; ");
         let plan = Plan::of(&self.flags).map_err(why)?;
         let mut logins = Logins::default();
+        self.clients.begin_again(plan.access.clone());
         let new = config(&plan, &mut self.clients, &mut logins, self.own_listeners.clone()).map_err(why)?;
         let routes = new.routes.len();
         self.handle.replace(new).await.map_err(|error| error.to_string())?;
+        self.clients.forget_unused();
+        self.files = plan.files;
         std::mem::replace(&mut self.logins, logins).settle().await;
         Ok(routes)
     }
 
     fn stamps(&self) -> Stamps {
         let config = self.flags.config.location().ok().map(|location| location.path);
-        let files: [Option<PathBuf>; 2] = [config, self.flags.gateway_token_file.clone()];
-        let stamp = |file: PathBuf| {
-            let metadata = std::fs::metadata(file).ok()?;
-            Some((metadata.mtime(), metadata.mtime_nsec(), metadata.len(), metadata.ino()))
+        let stamp = |file: &PathBuf| {
+            let stamp = std::fs::metadata(file)
+                .ok()
+                .map(|metadata| (metadata.mtime(), metadata.mtime_nsec(), metadata.len(), metadata.ino()));
+            (file.clone(), stamp)
         };
-        files.into_iter().flatten().map(stamp).collect()
+        config.iter().chain(&self.files).map(stamp).collect()
     }
 }

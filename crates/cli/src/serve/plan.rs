@@ -1,5 +1,5 @@
 use super::{flags::Flags, limits::Setting, names::Names, places::Places};
-use crate::{ExitCode, config_flags::unusable, failure::Failure};
+use crate::{ExitCode, config_flags::unusable, failure::Failure, inherited};
 use afield_config::Serving;
 use afield_egress::{CaPolicy, Preset};
 use afield_exchange::Limits;
@@ -32,6 +32,7 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
         allowed_hosts: if own_hosts.is_empty() { said.serve.allowed_hosts.clone() } else { own_hosts },
         audit: noting.audit,
         reclaim: Some(afield_trim::trim),
+        inherited: inherited::copies(),
         ..default
     };
     config.admin = admin(&flags, said)?;

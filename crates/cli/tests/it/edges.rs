@@ -4,7 +4,7 @@ use crate::support::{
     afield, code,
     folder::{Folder, hang_up},
     gateway::gateway,
-    run, text,
+    run, serve, text,
 };
 use afield_testkit::{Origin, tls::Ca, within};
 use std::{
@@ -304,6 +304,56 @@ async fn gateway_reads_its_configuration_again() {
     assert_eq!(status("/a/echo").await, "404");
     assert!(stream.try_wait().unwrap().is_none(), "the stream goes on");
     assert!(origin.request(0).await.outcome().is_none(), "at the origin too");
+}
+
+/// Proves that a gateway whose executor's URL or own token is changed uses the new ones, without a restart and without a signal for the
+/// token; and that a file which cannot be used is told of and changes nothing (case 188).
+#[tokio::test(flavor = "multi_thread")]
+async fn gateway_takes_up_another_executor_and_token() {
+    let origin = Origin::start().await;
+    let (first, url) = serve(&[]).await;
+    let (_second, other) = serve(&[]).await;
+    let config = |url: &str| {
+        format!(
+            "[executors.there]\nurl = \"{url}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\nexecutor = \"there\"\ntoken_file = \"token\"\n\
+             routes = {{ a = \"{}\" }}\n",
+            origin.url("/echo")
+        )
+    };
+    let folder = Folder::with(&config(&url));
+    folder.write("token", "first");
+    let child = folder.gateway();
+    let base = child.stdout().wait_line("http://").await;
+    let status = async |token: &str| {
+        let field = format!("Afield-Gateway-Token: {token}");
+        let got = run(afield(&[
+            "request",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-H",
+            &field,
+            &format!("{base}/a"),
+        ]));
+        text(&got.await.stdout)
+    };
+    assert_eq!((status("first").await, status("second").await), ("200".into(), "407".into()));
+    folder.write("config.toml", "[executors.there]\nurl = 7\n");
+    hang_up(child.pid());
+    child.stderr().wait_line("everything stays as it was").await;
+    assert_eq!(status("first").await, "200");
+    drop(first);
+    folder.write("config.toml", &config(&other));
+    folder.write("token", "second");
+    let changed = async {
+        while status("second").await != "200" {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the other executor and the other token", changed).await;
+    assert_eq!(status("first").await, "407");
 }
 
 /// Proves that an executor that demands client certificates tells without one whether it lives and is ready, through its

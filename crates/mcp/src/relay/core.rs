@@ -20,9 +20,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How long a message that certainly was not executed is sent again.
+/// How long a message that certainly was not executed is sent again, where whoever refused it is there; and how long a new
+/// session may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long it is sent again where nobody is there, from when that was first seen: a restart may be that short, and a host waits for
+/// each message.
+const AWAY: Duration = Duration::from_millis(750);
+const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A request under way.
@@ -44,6 +48,8 @@ pub(super) struct Core {
     tools: Mutex<Tools>,
     /// Requests under way by their ids, to be given up.
     begun: Mutex<HashMap<String, UnderWay>>,
+    /// Since when the server, or the executor before it, is away.
+    away: Mutex<Option<Instant>>,
     /// Who begins a new session holds this; the others wait for what comes of it. This is the one place where sessions are
     /// begun that the host did not ask for.
     renewing: tokio::sync::Mutex<Pace>,
@@ -68,6 +74,7 @@ impl Core {
             session: Mutex::default(),
             tools: Mutex::default(),
             begun: Mutex::default(),
+            away: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
         }
     }
@@ -102,6 +109,7 @@ impl Core {
                 Err(failure) => failure,
             };
             let is_passing = failure.retry == Retry::Safe && failure.is_passing();
+            let until = if failure.is_away() { self.away_since() + AWAY } else { until };
             if !is_passing || Instant::now() + pause > until {
                 break failure;
             }
@@ -119,7 +127,17 @@ impl Core {
             .json(message.text.to_vec());
         let mut request = draft.finish(self.transport.common());
         self.describe(&mut request, message, at);
-        self.transport.send(request).await.map_err(|error| Failure::of_transport(&error))
+        let sent = self.transport.send(request).await.map_err(|error| Failure::of_transport(&error));
+        if sent.as_ref().map_or_else(|failure| !failure.is_away(), |_| true) {
+            *self.away.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        sent
+    }
+
+    /// Since when nobody is there: now, if that is new.
+    fn away_since(&self) -> Instant {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        *away.get_or_insert_with(Instant::now)
     }
 
     /// Adds what header fields say of a message.

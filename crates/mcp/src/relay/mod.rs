@@ -42,7 +42,8 @@ const REQUESTS: usize = 1024;
 ///   2026-07-28) pass, and any that keeps to the same transport.
 /// - **Protocol only**: nothing but messages is written, one a line.
 /// - **As far as is safe, a server may restart.** A session that the server no longer knows is begun anew, once, with the
-///   host's own `initialize`; a message that certainly was not executed is sent again, for at most 10 s. A request that may
+///   host's own `initialize`; a message that certainly was not executed is sent again, for at most 10 s, and where nobody is there for less than one: it is
+///   answered with an error then, and so is each that follows until somebody is. A request that may
 ///   have been executed is never sent again: it is answered with an error that says so.
 /// - **Every request has an answer**: that of the server, or an error with code −32000 and, in `data.afield`, where it
 ///   failed, whether it may have been executed, and what to do.

@@ -28,6 +28,8 @@ const OPENING: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a stream that keeps ending without a word is left alone at most, unless the server says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long the stream of a server that is away is left alone at most.
+const LONGEST_AWAY: Duration = Duration::from_secs(2);
 /// How often going on with the answer to a request is tried in vain.
 const ATTEMPTS: u32 = 8;
 
@@ -162,7 +164,7 @@ impl Core {
                 }
                 // It has none, or it is not for us.
                 Ok(answer) if answer.status().is_client_error() || answer.status().is_success() => return,
-                _ => pause = (pause * 2).min(Duration::from_secs(10)).max(floor),
+                _ => pause = (pause * 2).min(LONGEST_AWAY).max(floor),
             }
             sleep(pause).await;
         }

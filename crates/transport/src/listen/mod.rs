@@ -77,6 +77,18 @@ impl Socket {
         Ok(Self(Kind::Tcp { listener, address, proxies: Networks::default() }))
     }
 
+    /// A socket that listens already: whoever started this process has opened it, and it stays when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn inherited(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let address = listener.local_addr()?;
+        Ok(Self(Kind::Tcp { listener, address, proxies: Networks::default() }))
+    }
+
     /// Expects connections from these networks to begin with a header of the PROXY protocol, version 1 or 2, which says for
     /// whom they are. From elsewhere such a header is refused. Nothing on a Unix socket.
     #[must_use]

@@ -1,4 +1,5 @@
 //! Programs that end and come back, and hosts that are to see nothing of it. Hosts and servers are the official SDKs'.
 
+mod graceful;
 mod killed;
 mod parts;

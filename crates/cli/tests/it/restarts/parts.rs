@@ -4,13 +4,19 @@ use crate::support::{afield, serve};
 use afield_testkit::{
     Process,
     tools::{self, Unavailable},
+    within,
 };
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
 const PROGRAMS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 const LOOPBACK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/programs/loopback.cjs");
@@ -61,6 +67,15 @@ impl Sdk {
 
     /// A host that has connected to that server at `url`.
     pub async fn host(&self, url: &str) -> Host {
+        self.connected(url, None).await
+    }
+
+    /// A host that has connected to what this command puts on its standard input and output.
+    pub async fn host_of(&self, started: &Command) -> Host {
+        self.connected("-", Some(started)).await
+    }
+
+    async fn connected(&self, url: &str, started: Option<&Command>) -> Host {
         let command = match self {
             Self::Python { python } => {
                 let mut command = Command::new(python);
@@ -75,6 +90,10 @@ impl Sdk {
         };
         let mut command = command;
         command.args([url, self.tool()]);
+        if let Some(started) = started {
+            let started = started.as_std();
+            command.arg(started.get_program()).args(started.get_args());
+        }
         let process = Process::start(command).unwrap();
         process.stdout().wait_line("0 ready").await;
         Host { process, asked: 0 }
@@ -133,9 +152,26 @@ impl Gateways {
         command
     }
 
-    /// Starts one of them, and waits until it listens.
-    pub async fn start(&self) -> Process {
-        started(self.command()).await
+    /// `afield mcp connect` to a server that is at this URL, from here.
+    pub fn connect(&self, url: &str) -> Command {
+        let config = self.home.path().join("connect.toml");
+        std::fs::write(&config, format!("[mcp_servers.s]\nurl = \"{url}\"\n")).unwrap();
+        afield(&["mcp", "connect", "--config", config.to_str().unwrap(), "s"])
+    }
+
+    /// Starts one of them on this socket, which is given to it as systemd gives one, and waits until it says where it listens.
+    pub async fn start_on(&self, socket: &TcpListener) -> Child {
+        let given = self.command();
+        let given = given.as_std();
+        let mut command = Command::new("sh");
+        command.env_clear().envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"]);
+        command.arg(given.get_program()).args(given.get_args());
+        command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        within("it says where it listens", lines.next_line()).await.unwrap().unwrap();
+        child
     }
 }
 

@@ -4,7 +4,10 @@ use afield_mcp::{HttpTransport, Relay};
 use afield_testkit::mcp::Server;
 use afield_testkit::within;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines},
     task::JoinHandle,
@@ -104,7 +107,7 @@ async fn a_restart_is_unseen_by_the_host() {
 }
 
 /// Proves that a request whose server dies while it works is answered with an error that says so, and not sent again; that
-/// one that is made while the server is down waits for it; and that a line that is no message is answered as such.
+/// what is asked once the server is there again is executed; and that a line that is no message is answered as such.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_have_been_executed_is_answered_with_an_error() {
     let mut server = Server::start().await;
@@ -115,12 +118,39 @@ async fn what_may_have_been_executed_is_answered_with_an_error() {
     let answer = host.hear().await;
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32000)), "{answer}");
     assert_eq!(answer["error"]["data"]["afield"]["mayHaveBeenExecuted"], true);
-    host.call(2, "count").await;
     server.restart().await;
+    host.call(2, "count").await;
     assert_eq!(host.hear().await["result"]["content"][0]["text"], "done");
     assert_eq!(server.counts().executed, 2);
     host.input.as_mut().unwrap().write_all(b"{oops\n").await.unwrap();
     assert_eq!(host.hear().await["error"]["code"], -32700);
+    host.end().await.unwrap();
+}
+
+/// Proves that a server which is away is told of with each message, soon and once, with what to do, and not the later the longer it is
+/// away; and that a host goes on once it is there (case 202).
+#[tokio::test(flavor = "multi_thread")]
+async fn relay_tells_of_a_server_that_is_away_with_each_message() {
+    let mut server = Server::start().await;
+    let mut host = Host::of(&server).await;
+    host.call(1, "count").await;
+    assert_eq!(host.hear().await["id"], 1);
+    server.kill().await;
+    let began = Instant::now();
+    for id in 2..12 {
+        host.call(id, "count").await;
+        let answer = host.hear().await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(id), &json!(-32000)), "{answer}");
+        let told = &answer["error"]["data"]["afield"];
+        assert_eq!((&told["stage"], &told["mayHaveBeenExecuted"]), (&json!("connect"), &json!(false)));
+        assert!(told["hint"].as_str().unwrap().contains("running"), "{answer}");
+    }
+    // Ten seconds for each of them, once.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    server.restart().await;
+    host.call(12, "count").await;
+    assert_eq!(host.hear().await["result"]["content"][0]["text"], "done");
+    assert_eq!(server.counts().executed, 2);
     host.end().await.unwrap();
 }
 
