@@ -214,7 +214,8 @@ impl Attempt<'_> {
         spoils: bool,
         hop: &Arc<Hop>,
     ) -> Result<(Parts, http1::Body), NoAnswer> {
-        let sent = connection.send(request, hop, self.deadlines, self.limits, self.listener);
+        let sent =
+            connection.send(request, hop, self.deadlines, self.limits, self.listener, after.kept.as_ref());
         let (head, incoming, connection) = sent.await?;
         // What an origin leaves unread would be its next request. Where a body has two lengths the chunks are right (RFC
         // 9112, section 6.3), but what follows them may have been made by somebody who went by the other. And where the

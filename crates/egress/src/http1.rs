@@ -2,7 +2,7 @@
 //!
 //! Nobody else holds the connection. Where the exchange is dropped, the socket goes with it, at once, whatever it was doing.
 
-use crate::connect::{Connected, Control, Io, Sips};
+use crate::connect::{Connected, Control, Io, SIP, Sips};
 use crate::deadlines::{Alarm, Deadlines};
 use crate::failure::{self, Failed};
 use crate::hop::Hop;
@@ -10,7 +10,7 @@ use crate::informational;
 use crate::kept::Kept;
 use crate::pool::Pool;
 use crate::request::upload::Upload;
-use afield_exchange::{Error, Limits, OnInformational};
+use afield_exchange::{Error, Limits, OnInformational, Phase, Retry};
 use bytes::Bytes;
 use http::response::Parts;
 use http::{Request, Response};
@@ -72,15 +72,25 @@ impl Connection {
         deadlines: &Deadlines,
         limits: &Limits,
         listener: Option<&OnInformational>,
+        kept: Option<&Kept>,
     ) -> Result<(Parts, Incoming, Self), NoAnswer> {
         let most = informational::listen(&mut request, hop, limits, listener);
         let inner = &mut *self.0;
         inner.control.reset_on_drop(true);
+        inner.control.count_from_here();
+        let mut head = kept.map(|kept| kept.bytes.take_anyway(0));
         let mut response = pin!(inner.sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             loop {
                 if let Poll::Ready(answer) = inner.poll_answer(cx, response.as_mut()) {
                     return Poll::Ready(Ok(answer));
+                }
+                // A large head is kept while it comes. A small one is counted with the request.
+                let so_far = inner.control.read().saturating_sub(SIP as usize);
+                if let Some(head) = &mut head
+                    && head.grow(so_far.saturating_sub(head.amount())).is_err()
+                {
+                    return Poll::Ready(Err(Error::share_used_up(Retry::Unknown).with_phase(Phase::Head)));
                 }
                 if hop.informational() > most {
                     return Poll::Ready(Err(failure::too_many_informational(most)));

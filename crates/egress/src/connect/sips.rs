@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
 /// The most that is read at once.
-const SIP: u64 = 32 * 1024;
+pub(crate) const SIP: u64 = 32 * 1024;
 
 /// Reads a little at a time. An HTTP/1 connection reads into a buffer that grows, up to the largest head, with what an origin
 /// has ready; what lies there behind the part of a body that was asked for nobody has counted.

@@ -3,7 +3,7 @@ use std::io::{self, IoSlice, Read};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -30,6 +30,7 @@ pub(crate) struct Control(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
+    read: AtomicUsize,
     probe: AtomicBool,
     reset: AtomicBool,
 }
@@ -38,6 +39,16 @@ impl Control {
     /// Makes the next read ask the kernel.
     pub(crate) fn probe(&self) {
         self.0.probe.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts what is read from now on.
+    pub(crate) fn count_from_here(&self) {
+        self.0.read.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes that were read since then.
+    pub(crate) fn read(&self) -> usize {
+        self.0.read.load(Ordering::Relaxed)
     }
 
     /// Says whether dropping the socket resets the connection.
@@ -97,7 +108,10 @@ impl AsyncRead for Socket {
                 return Poll::Ready(read);
             }
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.control.0.read.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
+        polled
     }
 }
 
