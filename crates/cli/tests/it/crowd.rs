@@ -20,7 +20,7 @@ const CALLS: usize = 4;
 /// What may be kept in memory.
 const KEPT: u64 = 128 << 20;
 /// What the process may take beside it.
-const ASIDE: u64 = 96 << 20;
+const ASIDE: u64 = 128 << 20;
 
 struct Executor {
     /// Holds the tokens: whoever has none there any more is let in no more.

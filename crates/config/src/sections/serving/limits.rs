@@ -50,7 +50,7 @@ pub(super) static TABLE: Table = Table {
             "kept_bytes",
             Kind::Size,
             "`\"512M\"`",
-            "What is kept in memory for all principals, whatever the reason: messages and bodies that are read whole, windows, answers that nobody has taken. The process stays below it and a fifth, or 96 MiB where that is more.",
+            "What is kept in memory for all principals, whatever the reason: messages and bodies that are read whole, windows, answers that nobody has taken. The process stays below it and a fifth, or 128 MiB where that is more.",
         ),
         Key::new(
             "shares",

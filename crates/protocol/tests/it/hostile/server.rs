@@ -199,7 +199,7 @@ fn what_comes_too_soon_has_no_effect() {
     assert_eq!(peer.ids(), [1, 2]);
 }
 
-/// Proves that a sync that names a hundred thousand requests, some of them twice, is answered for each once, and that
+/// Proves that a sync that names sixty thousand requests, some of them twice, is answered for each once, and that
 /// claims beyond what was sent get a peer neither bytes nor room.
 #[test]
 fn a_sync_may_name_anything() {
@@ -212,10 +212,10 @@ fn a_sync_may_name_anything() {
     assert_eq!(peer.says().len(), 2);
     peer.resume();
     let lie = |id| json!({"requestId": id, "headReceived": true, "received": u64::MAX, "consumed": u64::MAX});
-    let many: Vec<_> = (1..=100_000_u64).chain([3, 3]).map(lie).collect();
+    let many: Vec<_> = (1..=60_000_u64).chain([3, 3]).map(lie).collect();
     let said = peer.send(&json!({"id": "s", "method": "session/sync", "params": {"requests": many}}));
     let requests = said[0]["result"]["requests"].as_array().unwrap();
-    assert_eq!(requests.len(), 100_000);
+    assert_eq!(requests.len(), 60_000);
     let states: Vec<_> = requests[..5].iter().map(|request| request["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["gone", "gone", "known", "new", "new"]);
     assert_eq!(
