@@ -10,7 +10,7 @@ use tokio::sync::watch;
 ///
 /// Long enough that a busy machine never reaches it: a promise kept ends a wait at once, so that this time passes
 /// only where a promise is broken.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Awaits `future`, which stands for "`what` happens".
 ///

@@ -2,7 +2,7 @@
 
 use crate::{access::new_token, support::afield};
 use afield_client::RemoteConfig;
-use afield_testkit::{Process, tls::Ca};
+use afield_testkit::{Process, tls::Ca, within};
 use afield_transport::BearerToken;
 use std::{net::SocketAddr, path::Path};
 
@@ -66,8 +66,17 @@ impl Pair {
     }
 
     /// Which of them has the one session there is.
-    pub fn used(&self) -> usize {
-        usize::from(self.executors[1].is_in_use())
+    pub async fn used(&self) -> usize {
+        // What they note may be read a little later.
+        within("one of them notes the session", async {
+            loop {
+                if let Some(used) = self.executors.iter().position(Executor::is_in_use) {
+                    return used;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        })
+        .await
     }
 }
 
