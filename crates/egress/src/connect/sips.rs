@@ -52,3 +52,28 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Sips<I> {
         Pin::new(self.0.get_mut()).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves that however much is there, and however much room, a little is read at a time, and nothing is lost by it (case 138).
+    #[tokio::test]
+    async fn reads_are_small_whatever_the_room() {
+        let there: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+        let mut sips = Sips::new(&there[..]);
+        let (mut sizes, mut read) = (Vec::new(), Vec::new());
+        loop {
+            let mut room = vec![0; 1 << 20];
+            match sips.read(&mut room).await.unwrap() {
+                0 => break,
+                count => {
+                    sizes.push(count);
+                    read.extend_from_slice(&room[..count]);
+                }
+            }
+        }
+        assert_eq!(sizes, [32_768, 32_768, 32_768, 1696]);
+        assert!(read == there);
+    }
+}
