@@ -3,8 +3,8 @@
 use crate::support::World;
 use afield_egress::{CaPolicy, Kept};
 use afield_exchange::{Budget, Kind, Phase, Request, Retry};
-use afield_testkit::{Origin, tls::Ca, within};
-use std::{future::poll_fn, pin::pin, task::Poll};
+use afield_testkit::{Origin, RawOrigin, Script, tls::Ca, within};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 const KIB: usize = 1024;
 
@@ -88,4 +88,31 @@ async fn case_138_silent_streams_over_http2_take_no_window() {
     assert!(refused.clone().all(|error| error.kind() == Kind::Overloaded), "{ends:?}");
     drop(streams);
     assert_eq!(kept.bytes.used(), 32 * KIB);
+}
+
+/// Proves that a large head over HTTP/1 counts while it comes, that one for which there is no room is given up, and that what a
+/// head took is given back with it (case 138).
+#[tokio::test]
+async fn case_138_large_heads_count_while_they_come() {
+    let beginning = format!("HTTP/1.1 200 OK\r\nx-a: {}", "a".repeat(300 * KIB));
+    let origin = RawOrigin::always(Script::new().expect_head().send(beginning).hang()).await;
+    let kept = kept(500 * KIB, 8);
+    let egress = World::new().egress.within(kept.clone());
+    let get = || egress.send(Request::get(origin.url("/")));
+    let mut first = Box::pin(get());
+    let counted = async {
+        while kept.bytes.used() < 268 * KIB {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = &mut first => panic!("the head has no end"),
+        () = within("what came of the head counts", counted) => {}
+    }
+    let refused = within("there is no room for another", get()).await.err().unwrap();
+    assert_eq!((refused.kind(), refused.retry()), (Kind::Overloaded, Retry::Unknown));
+    assert_eq!(refused.phase(), Some(Phase::Head));
+    origin.connection(1).await.wait_closed().await;
+    drop(first);
+    assert_eq!(kept.bytes.used(), 0);
 }
