@@ -42,3 +42,4 @@ pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingA
 pub use config::{AdminListen, Config, Listen, StartError};
 pub use executor::{Executor, Stopped};
 pub use reload::Reloader;
+pub use shares::REQUEST_BYTES;

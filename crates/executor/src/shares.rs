@@ -7,7 +7,7 @@ use std::{
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What a request costs in memory besides what is kept of its bodies: a task, and what was read ahead at the origin's socket.
-const REQUEST_BYTES: usize = 64 * 1024;
+pub const REQUEST_BYTES: usize = 64 * 1024;
 /// What a connection costs besides large messages: buffers for reading and writing, TLS.
 pub(crate) const CONNECTION_BYTES: usize = 64 * 1024;
 

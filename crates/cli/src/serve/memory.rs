@@ -1,4 +1,5 @@
 use afield_exchange::{Budget, Limits};
+use afield_executor::REQUEST_BYTES;
 use std::{fmt, fs};
 
 /// What `afield serve` takes besides what it keeps for its principals, at least: itself, its threads, and large blocks that the
@@ -91,14 +92,19 @@ impl Memory {
         })
     }
 
-    /// Some of each limit, by name.
+    /// Some of each limit, by name. Of requests there are no more than memory lets through.
     fn list(&self, amount: impl Fn(&Budget) -> usize) -> String {
+        let most = amount(&self.divided[0].budget) / REQUEST_BYTES;
+        let amount = |key: &str, budget: &Budget| match key {
+            "requests" => amount(budget).min(most),
+            _ => amount(budget),
+        };
         let all: Vec<_> = self
             .divided
             .iter()
-            .map(|Divided { of, budget, .. }| match of {
-                Some(of) => format!("{} {of}", amount(budget)),
-                None => size(amount(budget) as u64),
+            .map(|Divided { key, of, budget, .. }| match of {
+                Some(of) => format!("{} {of}", amount(key, budget)),
+                None => size(amount(key, budget) as u64),
             })
             .collect();
         all.join(", ")
@@ -164,8 +170,8 @@ mod tests {
     #[test]
     fn shares_are_told_of_everything_that_is_shared() {
         let said = Memory::of(&Limits::default(), Some(512 << 20)).to_string();
-        let part = "32M, 64 connections, 64 sessions, 1024 requests, 256 unused connections";
-        let most = "288M, 576 connections, 576 sessions, 9216 requests, 2304 unused connections";
+        let part = "32M, 64 connections, 64 sessions, 512 requests, 256 unused connections";
+        let most = "288M, 576 connections, 576 sessions, 4608 requests, 2304 unused connections";
         assert!(said.contains(&format!("each of the first 8 principals in any case {part}")), "{said}");
         assert!(said.contains(&format!("for one of several at most {most}")), "{said}");
     }
