@@ -1,4 +1,4 @@
-//! The benchmarks: built in release, run by the binary in `benches/`.
+//! The benchmarks: built as they are given to others (`--profile dist`), run by the binary in `benches/`.
 
 use crate::{Result, run};
 use std::{
@@ -13,8 +13,8 @@ pub fn bench(options: &[&str]) -> Result {
         clean_baselines()?;
     }
     let baseline = option(options, "--baseline")?.map(baseline).transpose()?;
-    run::run(run::cargo(["build", "--release", "--locked", "-p", "afield", "-p", "afield-bench"]))?;
-    let mut harness = Command::new(run::target_dir().join("release/afield-bench"));
+    run::run(run::cargo(["build", "--profile", "dist", "--locked", "-p", "afield", "-p", "afield-bench"]))?;
+    let mut harness = Command::new(run::target_dir().join("dist/afield-bench"));
     harness.args(options).current_dir(run::root());
     if let Some(afield) = baseline {
         harness.arg("--baseline-afield").arg(afield);

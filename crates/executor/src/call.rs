@@ -4,6 +4,7 @@ use crate::{
     inline::{Beginning, begin},
     shared::{Shared, State},
     shares::Place,
+    turns,
     upload::Reader,
 };
 use afield_egress::Egress;
@@ -125,8 +126,9 @@ impl Call {
             if decodes {
                 answer = decoding::buffered(answer, kept).await?;
             }
-            let permit = share.take(reply.answer_bytes(&answer)).map_err(used_up)?;
-            let text = permit.hold(reply.answer(&answer));
+            let bytes = reply.answer_bytes(&answer);
+            let permit = share.take(bytes).map_err(used_up)?;
+            let text = permit.hold(turns::blocking(bytes, || reply.answer(&answer)));
             return Ok((answer.head.status, Box::new(move |state, _| state.server.answer(id, text))));
         }
         let mut response = egress.send(request).await?;

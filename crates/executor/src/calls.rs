@@ -1,7 +1,8 @@
-use crate::shares::Place;
+use crate::{shares::Place, turns::Turns};
 use afield_protocol::server::CallId;
+use futures_util::future::{AbortHandle, Abortable};
 use std::{collections::BTreeMap, future::Future, sync::Arc};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 /// The tasks that perform calls.
 #[derive(Default)]
@@ -19,16 +20,22 @@ struct Held {
 }
 
 impl Calls {
-    /// Begins to perform a call. `work` holds the place for as long as there is anything at the origin.
+    /// Begins to perform a call, in its principal's turns. `work` holds the place for as long as there is anything at the origin.
     pub fn begin(
         &mut self,
         call: CallId,
         place: Arc<Place>,
+        turns: Arc<Turns>,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
         self.reap();
         if !self.over {
-            let task = self.tasks.spawn(work);
+            // Not the runtime's own way to end a task, which would drop hundreds of them out of turn.
+            let (task, registration) = AbortHandle::new_pair();
+            let work = Abortable::new(work, registration);
+            self.tasks.spawn(async move {
+                let _ = turns.run(work).await;
+            });
             self.held.insert(call, Held { task, _place: place });
         }
     }
@@ -48,12 +55,62 @@ impl Calls {
     /// Ends all, for good.
     pub fn end_all(&mut self) {
         self.over = true;
-        self.tasks.abort_all();
-        self.held.clear();
+        for held in std::mem::take(&mut self.held).into_values() {
+            held.task.abort();
+        }
     }
 
     /// Lets go of tasks that have ended.
     pub fn reap(&mut self) {
         while self.tasks.try_join_next().is_some() {}
+    }
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.end_all();
+        // They end in their turns, with all that they hold.
+        self.tasks.detach_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shares::Shares;
+    use afield_exchange::Limits;
+    use afield_transport::Principal;
+    use tokio::{sync::Semaphore, sync::oneshot, task::yield_now};
+
+    /// Proves that what an ended call leaves behind is dropped in a turn of its principal, after other principals had theirs,
+    /// and that its place is free only then.
+    #[tokio::test]
+    async fn ended_call_is_dropped_in_its_turn() {
+        let shares = Shares::new(&Limits::default(), 2);
+        let [ann, bob] = ["ann", "bob"].map(|name| shares.of(&Principal::token(name)));
+        let requests = Arc::new(Semaphore::new(1));
+        let place = ann.admit(requests.clone().try_acquire_owned().unwrap()).unwrap();
+        let (dropped, mut is_dropped) = oneshot::channel::<()>();
+        let mut calls = Calls::default();
+        let work = {
+            let place = place.clone();
+            async move {
+                let _held = (dropped, place);
+                std::future::pending::<()>().await;
+            }
+        };
+        calls.begin(CallId::new(1), place, ann.turns.clone(), work);
+        yield_now().await;
+        bob.turns.run(async {}).await;
+        let taken = ann.turns.take();
+        drop(calls);
+        for _ in 0..10 {
+            bob.turns.run(yield_now()).await;
+        }
+        assert!(is_dropped.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
+        assert_eq!(requests.available_permits(), 0);
+        drop(taken);
+        assert!((&mut is_dropped).await.is_err());
+        assert_eq!(requests.available_permits(), 1);
     }
 }

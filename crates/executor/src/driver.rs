@@ -5,6 +5,7 @@ use crate::{
     session::{Lingering, Session},
     shared::{Ending, Owner, Shared, State, now},
     shares::{CONNECTION_BYTES, Portion},
+    turns::{self, Turns},
 };
 use afield_egress::{Egress, Kept};
 use afield_exchange::{Blame, Error, Kind, Permit, RequestBody, Retry};
@@ -137,6 +138,11 @@ impl<C: Connection> Driver<C> {
             armed: now,
             inner,
         }
+    }
+
+    /// The turns that the connection's task runs in.
+    pub fn turns(&self) -> Arc<Turns> {
+        self.portion.turns.clone()
     }
 
     /// What others may do to the connection.
@@ -332,7 +338,8 @@ impl<C: Connection> Driver<C> {
             }
             Poll::Ready(Ok(Received::Message(message))) => {
                 // Base takes JSON from binary messages too.
-                let inbound = std::str::from_utf8(message.bytes()).map(decode);
+                let bytes = message.bytes();
+                let inbound = turns::blocking(bytes.len(), || std::str::from_utf8(bytes).map(decode));
                 if let Some(mut state) = self.state() {
                     match inbound {
                         Ok(inbound) => state.server.handle(now(), inbound),
@@ -434,7 +441,8 @@ impl<C: Connection> Driver<C> {
                         share,
                     };
                     let work = work.perform(self.egress.clone(), self.shared.clone(), noted, place.clone());
-                    state.calls.begin(call, place, work);
+                    let turns = self.portion.turns.clone();
+                    state.calls.begin(call, place, turns, work);
                 }
                 Event::Cancel(call) => state.forget(call),
                 Event::Writable(call) => state.unblock(call),

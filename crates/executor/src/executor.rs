@@ -254,7 +254,8 @@ pub(crate) struct Served {
 pub(crate) async fn serve(connection: impl Connection, inner: Arc<Inner>, grant: Grant) -> Served {
     let driver = Driver::new(connection, inner.clone(), grant);
     inner.register(&driver.shared());
-    let (end, lingering, owed) = driver.run().await;
+    let turns = driver.turns();
+    let (end, lingering, owed) = turns.run(driver.run()).await;
     match &end {
         End::Lost(closed) => tracing::debug!(%closed, "connection ended"),
         end => tracing::debug!(?end, "connection ended"),

@@ -36,6 +36,7 @@ mod session_id;
 mod sessions;
 mod shared;
 mod shares;
+mod turns;
 mod upload;
 
 pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};

@@ -1,3 +1,4 @@
+use crate::turns::{Threads, Turns};
 use afield_exchange::{Budget, Error, Limits, Permit, Retry, Share};
 use afield_transport::Principal;
 use std::{
@@ -18,6 +19,7 @@ pub(crate) struct Shares {
     sessions: Budget,
     requests: Budget,
     idle_connections: Budget,
+    threads: Arc<Threads>,
     known: Mutex<HashMap<Principal, Arc<Portion>>>,
 }
 
@@ -30,6 +32,8 @@ pub(crate) struct Portion {
     requests: Share,
     /// Connections to origins that are kept unused.
     pub idle_connections: Share,
+    /// Where its tasks run.
+    pub turns: Arc<Turns>,
     /// The most that it may have, to be said when it has.
     pub most: Most,
 }
@@ -52,12 +56,14 @@ impl Shares {
     /// By these limits, for so many principals that each have a guaranteed part.
     pub fn new(limits: &Limits, principals: usize) -> Arc<Self> {
         let budget = |total| Budget::new(total, principals);
+        let threads = Threads::current();
         Arc::new(Self {
             bytes: budget(limits.kept_bytes),
             connections: budget(limits.connections),
             sessions: budget(limits.sessions),
             requests: budget(limits.requests),
             idle_connections: budget(limits.idle_connections),
+            threads,
             known: Mutex::default(),
         })
     }
@@ -80,6 +86,7 @@ impl Shares {
             sessions: self.sessions.share(),
             requests: self.requests.share(),
             idle_connections: self.idle_connections.share(),
+            turns: self.threads.turns(),
             most: Most { sessions: self.sessions.most(), requests: self.requests.most() },
         });
         known.insert(principal.clone(), portion.clone());

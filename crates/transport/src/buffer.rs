@@ -13,7 +13,8 @@ const REST: usize = 16 * 1024;
 /// What a busy one reads into.
 const BUSY: usize = 64 * 1024;
 
-/// The most that is allocated at once for what a peer merely announced.
+/// The most that is allocated at once for what a peer merely announced. Of a peer that has sent as much the rest is believed:
+/// a buffer that grows step by step is copied each time, with its heap locked.
 const STEP: usize = 1024 * 1024;
 
 /// Up to this size what is taken out of a read buffer is copied. What is not copied keeps its whole allocation alive
@@ -81,7 +82,8 @@ impl ReadBuffer {
         let room = self.bytes.capacity() - self.bytes.len();
         let more = if missing > room {
             // A little more than asked for, so that the same read brings the start of what follows.
-            missing.min(STEP) + REST
+            let believed = if self.bytes.len() < STEP { STEP } else { usize::MAX };
+            missing.min(believed) + REST
         } else if missing == 0 && room < REST / 4 {
             self.next
         } else {

@@ -11,7 +11,12 @@ pub(super) struct Decoded {
     body: ResponseBody,
     decoder: Decoder,
     state: State,
+    /// Bytes that were decoded since others on the thread got their turn.
+    burst: usize,
 }
+
+/// Bytes that are decoded before others on the thread get their turn: a little that came may be a thousand times as much.
+const BURST: usize = 512 * 1024;
 
 enum State {
     /// There may be decoded bytes.
@@ -22,7 +27,7 @@ enum State {
 
 impl Decoded {
     pub fn new(body: ResponseBody, decoder: Decoder) -> Self {
-        Self { body, decoder, state: State::Pulling }
+        Self { body, decoder, state: State::Pulling, burst: 0 }
     }
 
     fn fail(&mut self, error: Error) -> Poll<Option<Result<BodyFrame, Error>>> {
@@ -45,8 +50,16 @@ impl Stream for Decoded {
                 }
                 State::Pulling => {}
             }
+            if self.burst >= BURST {
+                self.burst = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.decoder.pull() {
-                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(BodyFrame::Data(bytes)))),
+                Ok(Some(bytes)) => {
+                    self.burst += bytes.len();
+                    return Poll::Ready(Some(Ok(BodyFrame::Data(bytes))));
+                }
                 Ok(None) => {}
                 Err(error) => return self.fail(error),
             }

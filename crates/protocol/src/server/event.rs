@@ -9,6 +9,13 @@ use afield_exchange::Request;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub(crate) u64);
 
+impl CallId {
+    /// Returns the call of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a machine wants done.
 #[derive(Debug)]
 pub enum Event {

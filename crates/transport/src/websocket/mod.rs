@@ -22,6 +22,9 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
+/// Bytes that are read before others on the thread get their turn.
+const BURST: u64 = 256 * 1024;
+
 /// A message longer than this (and 64 bytes) is sent in fragments of this many bytes.
 pub const FRAGMENT: usize = 256 * 1024;
 
@@ -167,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> WebSocket<S> {
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocket<S> {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Closed>> {
         self.check_open()?;
+        let before = self.read.received();
         loop {
             match self.incoming.next(&mut self.read.bytes) {
                 Ok(Some(Event::Message(message))) => return Poll::Ready(Ok(Received::Message(message))),
@@ -183,6 +187,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for WebSocke
                 Err(failure) => return Poll::Ready(Err(self.fail(failure, cx))),
             }
             self.nudge(cx);
+            if self.read.received() - before >= BURST {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let missing = self.incoming.missing(self.read.bytes.len());
             match ready!(self.read.poll_fill(&mut self.io, missing, cx)) {
                 Ok(0) => {
