@@ -47,7 +47,7 @@ pub(crate) struct Driver<C> {
     /// Runs once the connection is to end.
     farewell: Option<Pin<Box<Sleep>>>,
     began: Instant,
-    /// Whether the executor has said something after both ends were in step.
+    /// Whether the executor has said something after both ends were in step, or that what was sent before has arrived.
     heard_of_calls: bool,
     /// Whom to wake, once the lock is released.
     woken: Vec<Waker>,
@@ -273,6 +273,7 @@ impl<C: Connection> Driver<C> {
         let mut state = self.shared.lock();
         self.heard_of_calls |= state.client.is_live();
         state.client.handle(inbound);
+        self.heard_of_calls |= state.client.has_progressed();
         state.take_woken(&mut self.woken);
         drop(state);
         self.wake();

@@ -3,9 +3,13 @@
 use crate::support::{Running, config, lost};
 use afield_client::{ConnectError, ConnectionState, HttpClient, Remote, RemoteConfig};
 use afield_egress::EgressConfig;
-use afield_exchange::{Blame, Kind, Limits, Request, Response, Retry};
+use afield_exchange::{Blame, Kind, Limits, Request, RequestBody, Response, Retry};
 use afield_executor::Config;
-use afield_testkit::{Front, Origin, Toxic, toxic::Cut, within};
+use afield_testkit::{
+    Front, Origin, Toxic, pattern,
+    toxic::{Cut, Way},
+    within,
+};
 use afield_transport::{BearerToken, Proxy, TokenDigest};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -170,12 +174,12 @@ async fn connection_lost_before_initialize_is_tried_again() {
     let executor = Running::start().await;
     for cut in [Cut::Close, Cut::Reset] {
         for (way, bytes) in [
-            (afield_testkit::toxic::Way::Up, 0),
-            (afield_testkit::toxic::Way::Up, 100),
-            (afield_testkit::toxic::Way::Down, 0),
-            (afield_testkit::toxic::Way::Down, 60),
-            (afield_testkit::toxic::Way::Down, 130),
-            (afield_testkit::toxic::Way::Down, 200),
+            (Way::Up, 0),
+            (Way::Up, 100),
+            (Way::Down, 0),
+            (Way::Down, 60),
+            (Way::Down, 130),
+            (Way::Down, 200),
         ] {
             let toxic = Toxic::start(executor.address).await;
             toxic.cut_after(way, bytes, cut);
@@ -185,6 +189,32 @@ async fn connection_lost_before_initialize_is_tried_again() {
             assert_eq!(toxic.accepted(), 2, "{cut:?} after {bytes} {way:?}");
         }
     }
+}
+
+/// Proves that uploads and downloads get through a path that cuts every connection before one usual message is through, each
+/// executed once.
+#[tokio::test]
+async fn bodies_pass_a_path_that_cuts_every_few_kilobytes() {
+    const LENGTH: usize = 100_000;
+    let (origin, executor) = tokio::join!(Origin::start(), Running::start());
+    let body = pattern::bytes(0, LENGTH);
+    let upload = Request::new("POST", origin.url("/upload")).body(RequestBody::Bytes(body.clone()));
+    let download = Request::get(origin.url(&format!("/bytes/{LENGTH}")));
+    for (way, request) in [(Way::Up, upload), (Way::Down, download)] {
+        let toxic = Toxic::start(executor.address).await;
+        let remote = Remote::connect(config(format!("ws://{}", toxic.address()))).await.unwrap();
+        toxic.cut_each_after(way, 10_000, Cut::Reset);
+        let answer = within("the body gets through", remote.call(request)).await.unwrap();
+        match way {
+            Way::Up => {
+                let seen: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+                assert_eq!(seen["sha256"], pattern::sha256(LENGTH as u64));
+            }
+            Way::Down => assert!(answer.body == body),
+        }
+        assert!(toxic.cuts() > 8, "{way:?}: {} cuts", toxic.cuts());
+    }
+    assert_eq!(origin.received(), 2);
 }
 
 /// Two executors behind a balancer that leads connections to them by turns.

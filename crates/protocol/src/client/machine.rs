@@ -31,6 +31,14 @@ impl Client {
         }
     }
 
+    /// Returns whether the last sync has shown that part of an upload arrived on the connection before.
+    pub fn has_progressed(&self) -> bool {
+        match self {
+            Self::Base(_) => false,
+            Self::Resumable(session) => session.has_progressed(),
+        }
+    }
+
     /// Calls that have not ended.
     pub fn active(&self) -> usize {
         match self {

@@ -1,4 +1,4 @@
-use super::{BodyKind, BodyMessage, TRAILERS_BYTES};
+use super::{BODY_MESSAGE_BYTES, BodyKind, BodyMessage, TRAILERS_BYTES};
 use crate::wire::encode_trailers;
 use afield_exchange::{Blame, Error, Gathered, Header, Kind, Phase, Retry, Share, detail};
 use bytes::Bytes;
@@ -96,6 +96,12 @@ pub struct SendWindow {
     tail: Gathered,
     end: Option<End>,
     end_sent: bool,
+    /// The most bytes of one message.
+    message: u64,
+    /// From where on it was sent on this connection, and how much of it the receiver has taken since `message` was last
+    /// changed.
+    from: u64,
+    taken_since: u64,
     /// Nobody wants it any more.
     cleared: bool,
 }
@@ -126,6 +132,9 @@ impl SendWindow {
             tail: Gathered::default(),
             end: None,
             end_sent: false,
+            message: u64::MAX,
+            from: 0,
+            taken_since: 0,
             cleared: false,
         }
     }
@@ -208,7 +217,7 @@ impl SendWindow {
         }
         let offset = self.next;
         let credit = self.length.min(self.taken + self.window) - offset;
-        let payload = self.slice(offset, credit.min(most as u64));
+        let payload = self.slice(offset, credit.min(most as u64).min(self.message));
         self.next += payload.len() as u64;
         self.sent = self.sent.max(self.next);
         let end = if self.next == self.length && !self.end_sent { self.end.clone() } else { None };
@@ -227,6 +236,7 @@ impl SendWindow {
         let offset = offset.min(self.next);
         let newly = offset.saturating_sub(self.taken);
         self.taken += newly;
+        self.grow(newly);
         while self.kept.front().is_some_and(|piece| piece.end() <= self.taken) {
             self.kept.pop_front();
         }
@@ -246,14 +256,37 @@ impl SendWindow {
     }
 
     /// After a lost connection the receiver has every byte before `received`: goes on from there, and says the end
-    /// again if it was reached, even when no byte is left.
-    pub fn resume(&mut self, received: u64) {
+    /// again if it was reached, even when no byte is left. Returns whether something has arrived that was sent on the lost
+    /// connection.
+    pub fn resume(&mut self, received: u64) -> bool {
         if self.cleared {
-            return;
+            return false;
         }
         // Below what it has taken it cannot be; beyond what was ever sent it is not believed.
-        self.next = received.clamp(self.taken, self.sent);
+        let next = received.clamp(self.taken, self.sent);
+        let has_arrived = next > self.from;
+        if !has_arrived && self.next > next {
+            self.shrink();
+        }
+        (self.next, self.from) = (next, next);
         self.end_sent = false;
+        has_arrived
+    }
+
+    /// Nothing of what was sent on the connection that was lost has arrived: the path may never let a message of that size
+    /// through.
+    fn shrink(&mut self) {
+        self.message = (self.message.min(BODY_MESSAGE_BYTES as u64) / SHRINK).max(LEAST);
+        self.taken_since = 0;
+    }
+
+    /// Messages grow again where many of them pass.
+    fn grow(&mut self, taken: u64) {
+        self.taken_since += taken;
+        if self.message < BODY_MESSAGE_BYTES as u64 && self.taken_since >= ENOUGH * self.message {
+            self.message *= 2;
+            self.taken_since = 0;
+        }
     }
 
     /// Forgets everything: nobody wants the body any more. Returns how many bytes that were.
@@ -299,6 +332,13 @@ impl SendWindow {
     }
 }
 
+/// Messages become so many times smaller for each connection on which none arrived, and no smaller than this.
+const SHRINK: u64 = 4;
+const LEAST: u64 = 1024;
+
+/// They become twice as large when so many of them were taken.
+const ENOUGH: u64 = 16;
+
 /// Chunks smaller than this are copied together while they are kept.
 const SMALL: usize = 1024;
 
@@ -313,6 +353,32 @@ mod tests {
         std::iter::from_fn(|| window.take(most))
             .map(|s| (s.offset, s.payload.len(), s.end.is_some()))
             .collect()
+    }
+
+    /// Proves that messages become smaller while none arrives on a connection, and larger again once many do.
+    #[test]
+    fn messages_shrink_until_they_arrive_and_grow_again() {
+        let mut window = SendWindow::new(1 << 20);
+        window.push(vec![0; 1 << 20].into());
+        let largest = |window: &mut SendWindow| {
+            let first = window.take(1 << 18).unwrap().payload.len();
+            all(window, 1 << 18);
+            first
+        };
+        assert_eq!(largest(&mut window), 1 << 18);
+        for size in [1 << 16, 1 << 14, 1 << 12, 1 << 10, 1 << 10] {
+            window.resume(0);
+            assert_eq!(largest(&mut window), size, "none arrived");
+        }
+        window.resume(1024);
+        assert_eq!(largest(&mut window), 1 << 10, "one did");
+        assert_eq!(window.taken(20_000), 20_000);
+        window.resume(20_000);
+        assert_eq!(largest(&mut window), 1 << 11, "many did");
+        window.taken(1 << 20);
+        window.resume(1 << 20);
+        window.resume(1 << 20);
+        assert_eq!(window.message, 1 << 12, "nothing was sent that could have been lost");
     }
 
     /// Proves that no byte is sent beyond the credit, and that credit comes from what the receiver has taken.

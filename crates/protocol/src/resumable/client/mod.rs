@@ -80,6 +80,8 @@ pub struct ResumableClient {
     finals: Finals,
     queued: usize,
     syncs: u64,
+    /// Whether the connection that was lost had brought an upload on.
+    progressed: bool,
     /// Requests in the list that is on its way.
     asked: HashSet<u64>,
     /// Those of them that are over since.
@@ -105,6 +107,7 @@ impl ResumableClient {
             say_by: BTreeSet::new(),
             finals: Finals::default(),
             syncs: 0,
+            progressed: false,
             asked: HashSet::new(),
             given_up: BTreeSet::new(),
             events: VecDeque::new(),
@@ -130,6 +133,11 @@ impl ResumableClient {
     /// Whether everything may be said.
     pub fn is_live(&self) -> bool {
         self.stage == Stage::Live
+    }
+
+    /// Returns whether the last sync has shown that part of an upload arrived on the connection before.
+    pub fn has_progressed(&self) -> bool {
+        self.progressed
     }
 
     /// Bytes of control messages and requests that have not been taken by [`poll_transmit`](Self::poll_transmit).

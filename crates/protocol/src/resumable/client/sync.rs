@@ -27,6 +27,7 @@ impl ResumableClient {
         self.given_up.clear();
         self.asked = held.iter().map(|request| request.request_id).collect();
         self.syncs += 1;
+        self.progressed = false;
         let params = SyncParams { requests: held };
         self.say(initialized());
         let room = 96 * params.requests.len() + 64;
@@ -53,7 +54,7 @@ impl ResumableClient {
                     call.text = None;
                     if let Some(upload) = &mut call.upload {
                         upload.taken(synced.body_consumed);
-                        upload.resume(synced.body_received);
+                        self.progressed |= upload.resume(synced.body_received);
                     }
                     self.schedule(id);
                     self.events.push_back(ClientEvent::UploadWritable(id));
