@@ -1,3 +1,4 @@
+use crate::logging::LogFormat;
 use crate::{
     config, demo, doctor, executor, gateway, mcp, policy, protocol_check, request, serve, stdio, token,
 };
@@ -14,6 +15,10 @@ pub(crate) struct Flags {
     /// `info,afield_egress=debug`. Default: `info` for `serve` and `gateway`, `off` for the others.
     #[arg(long, env = "AFIELD_LOG", value_name = "LEVEL", global = true)]
     pub log: Option<String>,
+
+    /// How log lines look: as text (default), or as one JSON object each.
+    #[arg(long, env = "AFIELD_LOG_FORMAT", value_name = "FORMAT", global = true, value_enum)]
+    pub log_format: Option<LogFormat>,
 
     #[command(subcommand)]
     pub command: Command,

@@ -4,6 +4,7 @@ use crate::{
     failure::Failure,
 };
 use std::str::FromStr;
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::{
     Layer,
     filter::{FilterExt, LevelFilter, Targets, filter_fn},
@@ -25,20 +26,37 @@ impl Logging {
     }
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object: `timestamp`, `level`, `target`, `fields`, and the `spans` around it, outermost first.
+    Json,
+}
+
 /// Sends log events that pass `filter` to stderr, a line each. A stderr that is not read delays nobody: lines that do
 /// not fit the queue are dropped and counted, and the count is logged once stderr is read again.
-pub(crate) fn start(filter: &str) -> Result<Logging, Failure> {
+pub(crate) fn start(filter: &str, format: LogFormat) -> Result<Logging, Failure> {
     let targets = targets(filter)?;
     if targets == Targets::from_str("off").unwrap_or_default() {
         return Ok(Logging(None));
     }
-    let writer = lines::Writer::start(log_sink());
-    let format = tracing_subscriber::fmt::layer()
-        .with_ansi(Stream::Err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()))
-        .with_writer(writer.handle())
-        .with_filter(targets.and(filter_fn(|event| !logs_messages(event.target()))));
+    let writer = lines::Writer::start(log_sink(), format);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer.handle());
+    // With the hint, what no level asks for costs one comparison.
+    let shown = filter_fn(|event| !logs_messages(event.target())).with_max_level_hint(LevelFilter::TRACE);
+    let shown = targets.and(shown);
     // Fails only where a subscriber is set already, as in a test: then that one is kept.
-    let _ = tracing::subscriber::set_global_default(registry().with(format));
+    let _ = match format {
+        LogFormat::Text => {
+            let colours =
+                Stream::Err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            set_global_default(registry().with(lines.with_ansi(colours).with_filter(shown)))
+        }
+        LogFormat::Json => set_global_default(registry().with(lines.json().with_filter(shown))),
+    };
     Ok(Logging(Some(writer)))
 }
 

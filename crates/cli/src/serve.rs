@@ -19,6 +19,7 @@ use crate::{
     config_flags::failure,
     console::{print, report},
     failure::Failure,
+    logging::LogFormat,
     signals::Signals,
 };
 use afield_config::{Config, Format, Problem, Serving, Variables};
@@ -74,6 +75,11 @@ impl Told {
     /// What is to be logged, if the file says so.
     pub fn log(&self) -> Option<&str> {
         self.said.log.as_deref()
+    }
+
+    /// How a line of the log looks, if the file says so.
+    pub fn log_format(&self) -> Option<LogFormat> {
+        self.said.log_format.map(|word| if word == "json" { LogFormat::Json } else { LogFormat::Text })
     }
 }
 

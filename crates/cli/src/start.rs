@@ -4,7 +4,9 @@ use crate::{
     demo, doctor, executor,
     failure::Failure,
     flags::{Command, Flags},
-    gateway, logging, mcp, policy, protocol_check, request, serve,
+    gateway,
+    logging::{self, LogFormat},
+    mcp, policy, protocol_check, request, serve,
     signals::Signals,
     stdio, token,
 };
@@ -44,13 +46,14 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCod
 /// Where the word `request` stands, if it is the command.
 fn request_at(arguments: &[OsString]) -> Option<usize> {
     let mut at = 1;
-    while arguments.get(at)? == "--log" {
-        at += 2;
+    loop {
+        let argument = arguments.get(at)?.to_str()?;
+        at += match argument {
+            "--log" | "--log-format" => 2,
+            _ if argument.starts_with("--log=") || argument.starts_with("--log-format=") => 1,
+            _ => return (argument == "request").then_some(at),
+        };
     }
-    while arguments.get(at)?.to_str().is_some_and(|text| text.starts_with("--log=")) {
-        at += 1;
-    }
-    (arguments[at] == "request").then_some(at)
 }
 
 fn parse_one(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, ExitCode> {
@@ -71,7 +74,7 @@ fn parse_one(arguments: impl IntoIterator<Item = OsString>) -> Result<Flags, Exi
 }
 
 fn dispatch(flags: Flags) -> ExitCode {
-    let log = flags.log.as_deref();
+    let log = Log { filter: flags.log.as_deref(), format: flags.log_format };
     match flags.command {
         // Planned outside of the runtime: reading a header file from standard input may block, and Ctrl-C ends it.
         Command::Request(flags) => match plans(*flags) {
@@ -82,10 +85,10 @@ fn dispatch(flags: Flags) -> ExitCode {
         },
         Command::Serve(flags) => match serve::Told::of(*flags) {
             Ok(told) => {
-                let log = log.filter(|log| !log.is_empty()).or(told.log()).map(str::to_owned);
-                in_runtime(log.as_deref(), "info", Builder::new_multi_thread(), |signals| {
-                    serve::run(told, signals)
-                })
+                let of_file = told.log().map(str::to_owned);
+                let format = log.format.or(told.log_format());
+                let log = Log { filter: log.given().or(of_file.as_deref()), format };
+                in_runtime(log, "info", Builder::new_multi_thread(), |signals| serve::run(told, signals))
             }
             Err(failure) => report(&failure),
         },
@@ -131,6 +134,20 @@ fn dispatch(flags: Flags) -> ExitCode {
     }
 }
 
+/// What to log, and how, as typed.
+#[derive(Clone, Copy)]
+struct Log<'a> {
+    filter: Option<&'a str>,
+    format: Option<LogFormat>,
+}
+
+impl<'a> Log<'a> {
+    /// The filter, where there is one.
+    fn given(self) -> Option<&'a str> {
+        self.filter.filter(|filter| !filter.is_empty())
+    }
+}
+
 /// What the groups of flags between each `--next` mean.
 fn plans(mut flags: request::Flags) -> Result<Vec<request::Plan>, Failure> {
     let next = std::mem::take(&mut flags.next);
@@ -138,7 +155,7 @@ fn plans(mut flags: request::Flags) -> Result<Vec<request::Plan>, Failure> {
 }
 
 fn in_runtime<F>(
-    log: Option<&str>,
+    log: Log<'_>,
     default_log: &str,
     mut builder: Builder,
     command: impl FnOnce(Signals) -> F,
@@ -146,7 +163,7 @@ fn in_runtime<F>(
 where
     F: Future<Output = ExitCode>,
 {
-    let logging = match logging::start(log.filter(|log| !log.is_empty()).unwrap_or(default_log)) {
+    let logging = match logging::start(log.given().unwrap_or(default_log), log.format.unwrap_or_default()) {
         Ok(logging) => logging,
         Err(failure) => return report(&failure),
     };

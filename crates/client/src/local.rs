@@ -1,7 +1,8 @@
 use crate::{Exchange, HttpClient};
 use afield_egress::{ConfigError, Egress, EgressConfig};
-use afield_exchange::{Buffered, Request, Response};
+use afield_exchange::{Buffered, Request, Response, logged_host, logged_method};
 use std::fmt;
+use tracing::{Instrument, Span};
 
 /// Performs exchanges from this process, through the same door to the network as an executor's: the same checks, the
 /// same policy, the same errors.
@@ -36,12 +37,20 @@ impl fmt::Debug for Local {
     }
 }
 
+/// What is logged about this request stands in this span.
+fn span(request: &Request) -> Span {
+    let (method, host) = (&request.method, &request.url);
+    tracing::debug_span!("request", method = %logged_method(method), host = %logged_host(host))
+}
+
 impl HttpClient for Local {
     fn stream(&self, request: Request) -> Exchange<'_, Response> {
-        Box::pin(self.egress.send(request))
+        let span = span(&request);
+        Box::pin(self.egress.send(request).instrument(span))
     }
 
     fn call(&self, request: Request) -> Exchange<'_, Buffered> {
-        Box::pin(self.egress.call(request))
+        let span = span(&request);
+        Box::pin(self.egress.call(request).instrument(span))
     }
 }

@@ -168,6 +168,7 @@ impl Attempt<'_> {
             let unsent = match lease {
                 Lease::Http1(connection, is_new) => {
                     self.stopwatch.ready(connection.remote());
+                    tracing::debug!(address = %connection.remote(), reused = !is_new, "sending over HTTP/1.1");
                     outgoing.for_http1(&mut request)?;
                     let after = After {
                         pool: Arc::downgrade(&pool),
@@ -185,6 +186,7 @@ impl Attempt<'_> {
                 }
                 Lease::Http2(connection) => {
                     self.stopwatch.ready(connection.remote());
+                    tracing::debug!(address = %connection.remote(), "sending over HTTP/2");
                     outgoing.for_http2(&mut request)?;
                     match Box::pin(self.over_http2(connection, request, &pool, &hop)).await {
                         Ok((head, body)) => {
@@ -353,6 +355,7 @@ impl Attempt<'_> {
 
 impl Answer {
     fn new(head: Parts, source: Source, identity: &Identity, hop: Arc<Hop>) -> Self {
+        tracing::debug!(status = head.status.as_u16(), "the response head is here");
         let announced = source.announced(&head);
         Self { head, source, announced, is_proxied: identity.proxy.is_some(), hop }
     }

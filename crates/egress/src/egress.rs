@@ -28,6 +28,7 @@ pub struct Egress {
     principal: Option<Arc<str>>,
     observer: Option<Arc<dyn Observer>>,
     kept: Option<Kept>,
+    logs: bool,
 }
 
 struct Inner {
@@ -48,7 +49,7 @@ impl Egress {
         let EgressConfig { policy, secrets, upstreams, .. } = &settings.config;
         let generation = Generation::new(policy, secrets.clone(), upstreams, &settings);
         let inner = Inner { generation: RwLock::new(Arc::new(generation)), settings };
-        Ok(Self { inner: Arc::new(inner), principal: None, observer: None, kept: None })
+        Ok(Self { inner: Arc::new(inner), principal: None, observer: None, kept: None, logs: true })
     }
 
     /// The same egress for the requests of this principal: by its policy, with its secrets and upstreams. Cheap.
@@ -68,6 +69,17 @@ impl Egress {
     #[must_use]
     pub fn within(&self, kept: Kept) -> Self {
         Self { kept: Some(kept), ..self.clone() }
+    }
+
+    /// The same egress, which leaves it to its owner to log that a request failed. Cheap.
+    #[must_use]
+    pub fn without_log(&self) -> Self {
+        Self { logs: false, ..self.clone() }
+    }
+
+    /// Returns the principal whose requests this handle performs.
+    pub fn principal(&self) -> Option<&str> {
+        self.principal.as_deref()
     }
 
     /// Performs a request up to its response head; the body follows as it is read.
@@ -150,12 +162,17 @@ impl Egress {
             principal,
             observer: self.observer.as_ref(),
             kept: self.kept.as_ref(),
+            logs: self.logs,
         };
         let answer = match Exchange::prepare(request, context) {
             Ok(exchange) => exchange.perform().await,
             Err(error) => Err(error),
         };
-        answer.inspect_err(failure::log)
+        answer.inspect_err(|error| {
+            if self.logs {
+                failure::log(error);
+            }
+        })
     }
 }
 

@@ -25,6 +25,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// A request on its way: what of it holds for the next hop.
 pub(crate) struct Exchange<'a> {
@@ -69,6 +70,8 @@ pub(crate) struct Context<'a> {
     pub(crate) principal: Option<&'a str>,
     pub(crate) observer: Option<&'a Arc<dyn Observer>>,
     pub(crate) kept: Option<&'a Kept>,
+    /// Whether failures are logged here.
+    pub(crate) logs: bool,
 }
 
 impl<'a> Context<'a> {
@@ -134,7 +137,9 @@ impl<'a> Exchange<'a> {
         loop {
             let mut replay = self.body.again();
             let hop = self.redirects;
-            let (answer, watch) = self.watched_hop(&mut replay).await.map_err(|error| at(hop, error))?;
+            let span = tracing::debug_span!("hop", n = hop, host = self.target.host());
+            let answered = self.watched_hop(&mut replay).instrument(span).await;
+            let (answer, watch) = answered.map_err(|error| at(hop, error))?;
             let Answer { head, source, announced, hop: progress, .. } = answer;
             let becomes_get = redirect::becomes_get(head.status, &self.method);
             let (next, replay) = match (self.next(&head), replay) {
@@ -145,7 +150,8 @@ impl<'a> Exchange<'a> {
                     let answer = response::head(&head, &self.sent, self.stopwatch.finish(head.version));
                     let rest = Rest { hop: progress, is_wanted: head.status.is_success() };
                     let body =
-                        Incoming::new(source, announced, deadlines, self.redirects, self.sent, rest, watch);
+                        Incoming::new(source, announced, deadlines, self.redirects, self.sent, rest, watch)
+                            .logged(self.context.logs);
                     return Ok((answer, body));
                 }
             };

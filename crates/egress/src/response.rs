@@ -166,6 +166,8 @@ pub(crate) struct Incoming {
     /// What of the request body was sent when the answer was whole, or when this was last looked at, and when that is again.
     lingering: Option<(u64, Instant)>,
     watch: Option<Watch>,
+    /// Whether a failure is logged here.
+    logs: bool,
 }
 
 impl Incoming {
@@ -190,13 +192,26 @@ impl Incoming {
             rest,
             lingering: None,
             watch,
+            logs: true,
         }
+    }
+
+    /// The same body, whose failure is logged here or left to its owner to log.
+    pub(crate) fn logged(self, logs: bool) -> Self {
+        Self { logs, ..self }
     }
 
     /// Gives up on the body, for this reason.
     pub(crate) fn abandon(mut self, error: &Error) {
+        self.log(error);
         if let Some(watch) = self.watch.take() {
             watch.failed(error);
+        }
+    }
+
+    fn log(&self, error: &Error) {
+        if self.logs {
+            failure::log(error);
         }
     }
 
@@ -294,7 +309,7 @@ impl Stream for Incoming {
             ended => {
                 self.source = None;
                 if let Some(Err(error)) = ended {
-                    failure::log(error);
+                    self.log(error);
                 }
                 match (self.watch.take(), ended) {
                     (Some(watch), Some(Err(error))) => watch.failed(error),

@@ -33,6 +33,27 @@ pub enum Kind {
     Internal,
 }
 
+impl Kind {
+    /// Returns the word that stands for it in JSON and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::PolicyDenied => "policy_denied",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::OriginProtocol => "origin_protocol",
+            Self::TooLarge => "too_large",
+            Self::Overloaded => "overloaded",
+            Self::Cancelled => "cancelled",
+            Self::SessionLost => "session_lost",
+            Self::Unauthorized => "unauthorized",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// Who has to act for the request to succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,6 +98,20 @@ pub enum Phase {
     Head,
     /// Reading the response body.
     Body,
+}
+
+impl Phase {
+    /// Returns the word that stands for it in JSON and in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Request => "request",
+            Self::Head => "head",
+            Self::Body => "body",
+        }
+    }
 }
 
 /// The fixed words of [`Error::detail`].

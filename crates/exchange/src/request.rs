@@ -1,4 +1,6 @@
-use crate::{Header, OnInformational, RequestBody, RuledOut, Trailers, VersionPreference, redacted_url};
+use crate::{
+    Header, OnInformational, OnRequestId, RequestBody, RuledOut, Trailers, VersionPreference, redacted_url,
+};
 use std::{fmt, time::Duration};
 
 /// What to do with a 3xx answer that names another place.
@@ -26,6 +28,8 @@ pub struct Request {
     pub trailers: Option<Trailers>,
     /// Receives informational (1xx) responses. In the base dialect there are none.
     pub on_informational: Option<OnInformational>,
+    /// Receives the name under which an executor knows the request.
+    pub on_request_id: Option<OnRequestId>,
     /// Deadline over the whole exchange, response body included. `None`: no deadline. Zero: already past.
     pub timeout: Option<Duration>,
     /// From the beginning of a connection attempt to an origin to its end, TLS included, on each hop. `None`: only the
@@ -56,6 +60,7 @@ impl Request {
             body: RequestBody::Empty,
             trailers: None,
             on_informational: None,
+            on_request_id: None,
             timeout: None,
             connect_timeout: None,
             head_timeout: None,
@@ -76,6 +81,7 @@ impl Request {
             body: self.body.again()?,
             trailers: self.trailers.clone(),
             on_informational: self.on_informational.clone(),
+            on_request_id: self.on_request_id.clone(),
             ..*self
         })
     }

@@ -1,6 +1,6 @@
 use crate::{
     audit::Noted,
-    decoding,
+    decoding, failure_log,
     inline::{Beginning, begin},
     shared::{Shared, State},
     shares::Place,
@@ -9,7 +9,7 @@ use crate::{
 };
 use afield_egress::Egress;
 use afield_exchange::{
-    Buffered, Error, Header, Kind, OnInformational, Phase, Request, Response, Retry, Share, Trailers,
+    Buffered, Error, Header, OnInformational, Phase, Request, Response, Retry, Share, Trailers,
 };
 use afield_protocol::{
     resumable::End,
@@ -30,7 +30,8 @@ pub(crate) struct Call {
     pub informational: bool,
     /// Up to this many bytes an upload that the orchestrator has whole is kept, to be repeated.
     pub kept: usize,
-    pub reply: Reply,
+    /// The session's tag, for the log.
+    pub session: Arc<str>,
     pub manner: Manner,
     /// Where what is kept of its answer is counted.
     pub share: Share,
@@ -58,25 +59,26 @@ impl Call {
     /// The place is held until nothing is left at the origin.
     pub async fn perform(
         self,
+        reply: Reply,
         egress: Egress,
         shared: Arc<Shared>,
         noted: Option<Arc<Noted>>,
         place: Arc<Place>,
     ) {
-        let (id, has_upload) = (self.id, self.upload.is_some());
+        let (id, has_upload, session) = (self.id, self.upload.is_some(), self.session.clone());
         let mut place = Some(place);
         let egress = match &noted {
             Some(noted) => egress.observed(noted.clone()),
             None => egress,
         };
         // Boxed: as a part of this future it would be copied with it wherever it is moved before it runs.
-        let exchange = Box::pin(self.exchange(&egress, &shared));
+        let exchange = Box::pin(self.exchange(&reply, &egress, &shared));
         let outcome = AssertUnwindSafe(exchange).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("a request's task panicked");
-            Err(Error::internal("the executor has a defect that this request met"))
+            Err(Error::internal("the executor has a defect that this request met")
+                .with_log("its task panicked"))
         });
         if let Err(error) = &outcome {
-            log(error);
+            failure_log::log(error, &egress, &session, &reply);
             if let Some(noted) = &noted {
                 noted.failed(error);
             }
@@ -105,7 +107,12 @@ impl Call {
     }
 
     /// Returns the origin's status and what is to be said last.
-    async fn exchange(mut self, egress: &Egress, shared: &Arc<Shared>) -> Result<(u16, Last), Error> {
+    async fn exchange(
+        mut self,
+        reply: &Reply,
+        egress: &Egress,
+        shared: &Arc<Shared>,
+    ) -> Result<(u16, Last), Error> {
         let deadline = self.request.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if let Some(upload) = self.upload {
             let trailers = upload.trailers.then(Trailers::new);
@@ -118,7 +125,7 @@ impl Call {
             let pass = move |head| shared.with(|state, _| state.server.inform(id, &head));
             self.request.on_informational = Some(OnInformational::new(pass));
         }
-        let Self { id, request, reply, manner, share, kept, .. } = self;
+        let Self { id, request, manner, share, kept, .. } = self;
         let decodes = decoding::is_wanted(&request, manner);
         let used_up = |_| Error::share_used_up(Retry::Unknown).with_phase(Phase::Body);
         if manner == Manner::Buffered {
@@ -217,12 +224,4 @@ async fn pass(
         }
     }
     Ok(())
-}
-
-fn log(error: &Error) {
-    let log = error.log().unwrap_or_default();
-    match error.kind() {
-        Kind::Internal => tracing::error!(?error, log, "a request failed by a defect"),
-        _ => tracing::debug!(?error, log, "a request failed"),
-    }
 }

@@ -2,13 +2,14 @@ use crate::{
     audit::Noted,
     call::{Call, Manner},
     executor::Inner,
+    failure_log,
     session::{Lingering, Session},
     shared::{Ending, Owner, Shared, State, now},
     shares::{CONNECTION_BYTES, Portion},
     turns::{self, Turns},
 };
 use afield_egress::{Egress, Kept};
-use afield_exchange::{Blame, Error, Kind, Permit, RequestBody, Retry};
+use afield_exchange::{Blame, Error, Kind, Permit, RequestBody, Retry, logged_host, logged_method};
 use afield_protocol::{
     BASE_SILENCE, Liveness, RpcError, SILENCE, Verdict,
     json::RpcId,
@@ -27,6 +28,7 @@ use std::{
     time::Instant,
 };
 use tokio::time::Sleep;
+use tracing::{Instrument, Span};
 
 /// Messages read, and messages written, before others on the thread get their turn.
 const BUDGET: usize = 64;
@@ -55,8 +57,10 @@ pub(crate) struct Driver<C> {
     buffers: Permit,
     /// Since when a message is coming.
     message_since: Option<Instant>,
-    /// What tells the session apart in the audit.
+    /// What tells the session apart in the audit and the log.
     tag: Arc<str>,
+    /// Of the session on this connection; its requests' spans are children of it.
+    span: Span,
     /// What performs its requests.
     egress: Egress,
     /// Ends when what let the connection in does.
@@ -126,6 +130,7 @@ impl<C: Connection> Driver<C> {
             portion,
             principal,
             tag: "".into(),
+            span: Span::none(),
             credential: Box::pin(async move { authorization.ended().await }),
             session: Session::None,
             heard: 0,
@@ -406,6 +411,13 @@ impl<C: Connection> Driver<C> {
                 Event::Start { call, request, streamed, upload, informational, reply } => {
                     let audit = &self.inner.audit;
                     let noted = Noted::begin(audit, &self.principal, &self.tag, || reply.request_name());
+                    let span = tracing::debug_span!(
+                        parent: &self.span,
+                        "request",
+                        id = %reply.request_name(),
+                        method = %logged_method(&request.method),
+                        host = %logged_host(&request.url),
+                    );
                     let mut request = request;
                     let admitted = self.inner.admit(&self.portion).and_then(|place| {
                         // A body that came in the message has memory of its own by now.
@@ -419,6 +431,7 @@ impl<C: Connection> Driver<C> {
                         Ok(place) => place,
                         Err(error) => {
                             noted.iter().for_each(|noted| noted.failed(&error));
+                            span.in_scope(|| failure_log::log(&error, &self.egress, &self.tag, &reply));
                             state.server.fail(now(), call, &error);
                             continue;
                         }
@@ -436,13 +449,14 @@ impl<C: Connection> Driver<C> {
                         upload,
                         informational,
                         kept,
-                        reply,
+                        session: self.tag.clone(),
                         manner,
                         share,
                     };
-                    let work = work.perform(self.egress.clone(), self.shared.clone(), noted, place.clone());
+                    let (egress, shared) = (self.egress.clone(), self.shared.clone());
+                    let work = work.perform(reply, egress, shared, noted, place.clone());
                     let turns = self.portion.turns.clone();
-                    state.calls.begin(call, place, turns, work);
+                    state.calls.begin(call, place, turns, work.instrument(span));
                 }
                 Event::Cancel(call) => state.forget(call),
                 Event::Writable(call) => state.unblock(call),
@@ -469,7 +483,12 @@ impl<C: Connection> Driver<C> {
         );
         match begun {
             Ok(session) => {
-                tracing::debug!(client = %client.escape_debug(), dialect = session.dialect(), "session attached");
+                self.tag = session.tag();
+                self.span = tracing::debug_span!("session", tag = %self.tag);
+                let dialect = session.dialect();
+                self.span.in_scope(|| {
+                    tracing::debug!(client = %client.escape_debug(), dialect, "session attached");
+                });
                 self.initialize_by = None;
                 let message_bytes = self.inner.limits().message_bytes;
                 self.connection.set_room(Room { message_bytes, share: Some(self.portion.bytes.clone()) });
@@ -482,7 +501,6 @@ impl<C: Connection> Driver<C> {
                     }
                     self.connection.begin_frames(Role::Server);
                 }
-                self.tag = session.tag();
                 self.session = session;
             }
             Err(error) => {

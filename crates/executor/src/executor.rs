@@ -29,6 +29,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// An executor that is bound and about to run.
 pub struct Executor {
@@ -92,7 +93,8 @@ impl Executor {
         let own_listeners = config.egress.own_listeners.clone();
         let principals = config.principals();
         let inner = Arc::new(Inner {
-            egress: Egress::new(std::mem::take(&mut config.egress))?,
+            // A request's failure is logged here, where its session and its id are known.
+            egress: Egress::new(std::mem::take(&mut config.egress))?.without_log(),
             sessions: Sessions::new(limits.grace),
             shares: Shares::new(&limits, principals),
             instance: session_id(),
@@ -216,7 +218,9 @@ impl Source {
             }
             Self::Stdio => {
                 let connection = stdio(inner.limits.message_bytes);
-                let served = serve(connection, inner.clone(), Principal::stdio().into()).await;
+                let span = tracing::debug_span!("connection", peer = "stdio");
+                let serving = serve(connection, inner.clone(), Principal::stdio().into());
+                let served = serving.instrument(span).await;
                 Stopped { unanswered: served.owed }
             }
         }

@@ -27,6 +27,7 @@ mod doorstep;
 mod driver;
 mod environment;
 mod executor;
+mod failure_log;
 mod inline;
 mod listener;
 mod reclaim;

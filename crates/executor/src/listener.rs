@@ -12,6 +12,7 @@ use tokio::{
     task::JoinSet,
     time::Instant,
 };
+use tracing::Instrument;
 
 /// Accepts connections and owns them.
 pub(crate) struct Listener {
@@ -171,7 +172,9 @@ impl Arriving {
             Ok(Accepted { connection: websocket, grant, peer, place }) => {
                 let (principal, authorization) = (grant.principal.clone(), grant.authorization.clone());
                 inner.audit.record(&AuditEvent::Admitted { peer: &peer, principal: &principal });
-                let Served { reason, lingering, .. } = serve(websocket, inner.clone(), grant).await;
+                let span = tracing::debug_span!("connection", %peer, %principal);
+                let serving = serve(websocket, inner.clone(), grant);
+                let Served { reason, lingering, .. } = serving.instrument(span).await;
                 inner.audit.record(&AuditEvent::Ended { peer: &peer, principal: &principal, reason });
                 drop((connection, place));
                 if let Some(session) = lingering {

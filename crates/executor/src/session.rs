@@ -1,6 +1,5 @@
 use crate::{
     executor::Inner,
-    session_id::tag,
     sessions::{Absence, NoSession, Sessions},
     shared::{Shared, now},
     shares::Portion,
@@ -13,7 +12,7 @@ use afield_protocol::{
     server::Server,
     wire::{Features, InitializeParams, InitializeResult},
 };
-use afield_transport::{Authorization, Principal};
+use afield_transport::{Authorization, Principal, session_tag};
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
 /// The session of one connection.
@@ -115,11 +114,11 @@ impl Session {
         matches!(self, Self::Resumable { .. })
     }
 
-    /// What tells it apart in an audit, and resumes nothing.
+    /// Returns what tells it apart in the audit and the log, and resumes nothing.
     pub fn tag(&self) -> Arc<str> {
         match self {
             Self::None => "".into(),
-            Self::Base { id } | Self::Resumable { id, .. } => tag(id).into(),
+            Self::Base { id } | Self::Resumable { id, .. } => session_tag(id).into(),
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::{
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, field};
 
 /// What a connection came in by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +155,8 @@ impl Listener {
         }
         let (shared, entrance) = (shared.clone(), self.entrance());
         connections.spawn(async move {
-            connection::serve(stream, shared, entrance).await;
+            let span = tracing::debug_span!("connection", peer = stream.peer_addr().ok().map(field::display));
+            connection::serve(stream, shared, entrance).instrument(span).await;
             drop(permit);
         });
     }

@@ -22,6 +22,7 @@ use http::{StatusCode, Version, header::AUTHORIZATION, request::Parts};
 use hyper::body::Incoming;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::{Instrument, Span, field::Empty};
 
 /// How long an executor keeps a session's stream without us. Nobody can take it over from a gateway that is gone, and many
 /// servers refuse another one as long as it is there: hosts ask again after a second.
@@ -35,12 +36,13 @@ pub(crate) async fn answer(
     request: http::Request<Incoming>,
     leftovers: mpsc::Sender<Incoming>,
 ) -> http::Response<Body> {
+    let span = tracing::debug_span!("relay", method = %request.method(), route = Empty);
     let request = request.map(|body| (body, leftovers));
-    match relay(shared, socket, entrance, request).await {
+    match relay(shared, socket, entrance, request).instrument(span.clone()).await {
         Ok(answer) => answer,
         Err(refusal) => {
-            let error = refusal.error();
-            tracing::debug!(status = refusal.status().as_u16(), ?error, "answered without the origin");
+            let (status, kind) = (refusal.status().as_u16(), refusal.error().kind().as_str());
+            tracing::debug!(status, kind, "answered by the gateway");
             refusal.response()
         }
     }
@@ -61,6 +63,7 @@ async fn relay(
         Target::Route(route, url) => (route.client(), Some(route), url),
         Target::Proxy(client, url) => (client, None, url),
     };
+    Span::current().record("route", route.map_or("", Route::name));
     live.own.check(&url)?;
     let _turn = shared.openings.turn(&parts.method, &parts.headers, &url).await;
     let asked = Asked {

@@ -31,6 +31,7 @@ mod dial;
 pub mod fuzzing;
 mod listen;
 mod networks;
+mod session_tag;
 mod stdio;
 mod stream;
 mod websocket;
@@ -48,6 +49,7 @@ pub use dial::{
 };
 pub use listen::{Incoming, ServerTls, Socket, Validity, is_off_this_machine};
 pub use networks::{Networks, NoNetwork};
+pub use session_tag::session_tag;
 pub use stdio::{Stdio, StdioParts, stdio};
 pub use stream::NetStream;
 pub use websocket::{FRAGMENT, MAX_FRAGMENTS, Role, WebSocket};

@@ -1,3 +1,4 @@
+use super::LogFormat;
 use std::{
     io::{self, Write},
     sync::{
@@ -29,15 +30,15 @@ pub(super) struct Handle {
 }
 
 impl Writer {
-    pub fn start(sink: impl Write + Send + 'static) -> Self {
-        Self::with_capacity(sink, QUEUED_LINES)
+    pub fn start(sink: impl Write + Send + 'static, format: LogFormat) -> Self {
+        Self::with_capacity(sink, format, QUEUED_LINES)
     }
 
-    fn with_capacity(sink: impl Write + Send + 'static, capacity: usize) -> Self {
+    fn with_capacity(sink: impl Write + Send + 'static, format: LogFormat, capacity: usize) -> Self {
         let (lines, queue) = sync_channel(capacity);
         let dropped = Arc::new(AtomicU64::new(0));
         let handle = Handle { lines, dropped: dropped.clone() };
-        let thread = thread::spawn(move || write_all(&queue, sink, &dropped));
+        let thread = thread::spawn(move || write_all(&queue, sink, format, &dropped));
         Self { handle, thread }
     }
 
@@ -60,11 +61,22 @@ impl Writer {
     }
 }
 
-fn write_all(queue: &Receiver<Option<Vec<u8>>>, mut sink: impl Write, dropped: &AtomicU64) {
+fn write_all(
+    queue: &Receiver<Option<Vec<u8>>>,
+    mut sink: impl Write,
+    format: LogFormat,
+    dropped: &AtomicU64,
+) {
     while let Ok(Some(line)) = queue.recv() {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(sink, "{lost} log lines were dropped: nobody read them");
+            let _ = match format {
+                LogFormat::Text => writeln!(sink, "{lost} log lines were dropped: nobody read them"),
+                LogFormat::Json => writeln!(
+                    sink,
+                    r#"{{"level":"WARN","target":"afield","fields":{{"message":"log lines were dropped: nobody read them","lines":{lost}}}}}"#
+                ),
+            };
         }
         // A log that cannot be written is no reason to stop: the reader may come back.
         let _ = sink.write_all(&line).and_then(|()| sink.flush());
@@ -125,7 +137,7 @@ mod tests {
         let text = Arc::new(Mutex::new(Vec::new()));
         let (opener, open) = mpsc::channel();
         let (entered, blocked) = mpsc::channel();
-        let writer = Writer::with_capacity(Gate { open, entered, text: text.clone() }, 2);
+        let writer = Writer::with_capacity(Gate { open, entered, text: text.clone() }, LogFormat::Text, 2);
         let mut handle = writer.handle();
         handle.write_all(b"first\n").unwrap();
         blocked.recv().unwrap();

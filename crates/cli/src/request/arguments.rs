@@ -181,7 +181,7 @@ impl Reader<'_> {
 
 /// Whether a flag says where requests leave from, which is settled once for a command.
 fn holds_for_all(long: &str) -> bool {
-    long.starts_with("executor") || matches!(long, "token-file" | "dialect" | "log")
+    long.starts_with("executor") || matches!(long, "token-file" | "dialect" | "log" | "log-format")
 }
 
 fn no_value(name: &str) -> Failure {

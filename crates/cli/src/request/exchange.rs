@@ -129,6 +129,7 @@ async fn respond(
         plan.timeout = timeout.map(|timeout| timeout.saturating_sub(before));
         let mut request = request(&plan, transfer, failure).await?;
         request.on_informational = Some(listener());
+        request.on_request_id = story.request_id();
         let whole = match &request.body {
             RequestBody::Bytes(bytes) => bytes.len() as u64,
             _ => 0,

@@ -3,7 +3,7 @@ use super::{
     plan::{BodyPlan, RequestPlan},
 };
 use crate::{console, place::Place};
-use afield_exchange::{Error, Head, Header, redacted_url};
+use afield_exchange::{Error, Head, Header, OnRequestId, RequestId, redacted_url};
 use std::time::{Duration, Instant};
 
 /// The story that `--verbose` tells on stderr: `*` what happens where, `>` what is sent, `<` what comes back.
@@ -46,6 +46,15 @@ impl Story {
     pub fn head(&self, head: &Head) {
         self.tell("the response head is here");
         self.push_head(head);
+    }
+
+    /// Tells under which name an executor knows the request, so that its log and audit can be searched for it.
+    pub fn request_id(&self) -> Option<OnRequestId> {
+        let story = self.clone();
+        let tell = move |id: RequestId| {
+            story.tell(&format!("sent as request {} of session {}", id.request, id.session));
+        };
+        self.told.then(|| OnRequestId::new(tell))
     }
 
     /// An informational response.

@@ -53,7 +53,7 @@ pub(crate) struct Flags {
 
 const AFTER_HELP: &str = "\
 SIGTERM or Ctrl-C drains: /readyz answers 503, active requests may finish within the grace, the exit code is 0.
-A second one ends at once. SIGHUP reads the configuration, tokens, keys and certificates again; so does a change of their files. What is logged is set with --log or AFIELD_LOG.";
+A second one ends at once. SIGHUP reads the configuration, tokens, keys and certificates again; so does a change of their files. What is logged is set with --log (AFIELD_LOG), and how it looks with --log-format (AFIELD_LOG_FORMAT).";
 
 #[cfg(test)]
 mod tests {

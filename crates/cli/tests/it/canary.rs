@@ -10,12 +10,14 @@ use tokio::process::Command;
 /// A home with a configuration, and everything that was said there.
 struct Home {
     folder: TempDir,
+    /// How its logs look.
+    format: &'static str,
     heard: Vec<(String, String)>,
 }
 
 impl Home {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), heard: Vec::new() }
+    fn new(format: &'static str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), format, heard: Vec::new() }
     }
 
     fn write(&self, name: &str, contents: &str) -> String {
@@ -28,6 +30,7 @@ impl Home {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = afield(arguments);
         command.env("HOME", self.folder.path()).env("AFIELD_LOG", "trace");
+        command.env("AFIELD_LOG_FORMAT", self.format);
         command.env("VARIABLE", "canary-variable").env("AFIELD_TOKEN", "canary-token-0123456789");
         command.env("PASSWORD", "canary-password").env("EXECUTOR", "canary-executor-variable");
         command
@@ -104,10 +107,20 @@ const CARRIED: [&str; 8] = [
 /// makes them with secrets of its own, show none.
 #[tokio::test(flavor = "multi_thread")]
 async fn case_117_118_requests_and_their_executor_show_no_secret() {
+    requests_and_their_executor("text").await;
+}
+
+/// Proves the same of logs in JSON, which have the fields of every span.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_117_118_json_logs_show_no_secret() {
+    requests_and_their_executor("json").await;
+}
+
+async fn requests_and_their_executor(format: &'static str) {
     let origin = Origin::start().await;
     let nonsense =
         RawOrigin::always(Script::new().expect_bytes(1).send("canary-nonsense\r\n\r\n").close()).await;
-    let mut home = Home::new();
+    let mut home = Home::new(format);
     home.write("tokens", "canary-token-0123456789\n");
     home.write("jwt", "canary-jwt-secret-canary-jwt-secret-canary\n");
     home.write("held", "canary-held\n");
@@ -186,7 +199,7 @@ async fn case_117_118_requests_and_their_executor_show_no_secret() {
 async fn case_118_the_gateway_and_commands_for_servers_show_no_secret() {
     let server = Server::start().await;
     let origin = Origin::start().await;
-    let mut home = Home::new();
+    let mut home = Home::new("json");
     home.write("wrong", "canary-wrong\n");
     home.write("gateway-token", "canary-gateway-token-0123456789\n");
     let tokens = home.write("tokens", "canary-token-0123456789\n");
@@ -258,7 +271,7 @@ async fn case_118_the_gateway_and_commands_for_servers_show_no_secret() {
 /// Proves that a configuration that is broken where a secret stands is told of without the secret.
 #[tokio::test]
 async fn case_118_a_broken_configuration_is_told_of_without_its_secrets() {
-    let mut home = Home::new();
+    let mut home = Home::new("text");
     home.write("several", "canary canary canary\n");
     home.write("short", "canary\n");
     for (broken, commands) in [
@@ -306,7 +319,7 @@ async fn case_118_156_157_what_tls_origins_reflect_shows_no_secret() {
     };
     let origins = [("h2", origin(&["h2", "http/1.1"]).await), ("http/1.1", origin(&["http/1.1"]).await)];
     let elsewhere = Origin::on("127.0.0.2").await;
-    let mut home = Home::new();
+    let mut home = Home::new("text");
     home.write("held", "canary-held \n");
     // `user:canary-basic`
     home.write("basic", "Basic dXNlcjpjYW5hcnktYmFzaWM=\n");

@@ -19,6 +19,7 @@ mod edges;
 mod failures;
 mod faults;
 mod gateway;
+mod log_spans;
 mod login;
 mod mcp;
 mod operator;

@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
 
 /// One call that is under way. Dropping it cancels the call.
 pub(crate) struct Call {
@@ -22,12 +23,20 @@ pub(crate) struct Call {
     watch: Watch,
     /// Brings the request body, as long as somebody wants the answer.
     _pump: Option<Pump>,
+    /// Where a failure of its body is logged, if the exchange does not.
+    body_log: Span,
     /// Its place among the exchanges that may be under way.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Call {
-    pub fn new(link: Arc<Link>, begun: Begun, deadline: Deadline, permit: OwnedSemaphorePermit) -> Self {
+    pub fn new(
+        link: Arc<Link>,
+        begun: Begun,
+        deadline: Deadline,
+        permit: OwnedSemaphorePermit,
+        body_log: Span,
+    ) -> Self {
         let Begun { id, pump, on_informational } = begun;
         Self {
             link,
@@ -36,6 +45,7 @@ impl Call {
             on_informational,
             watch: deadline.watch(),
             _pump: pump,
+            body_log,
             _permit: permit,
         }
     }
@@ -87,10 +97,21 @@ impl Call {
         let polled = self.link.shared.poll_body(self.id, cx);
         if let Poll::Ready(read) = polled {
             self.over = !matches!(read, Some(Ok(_)));
+            if let Some(Err(error)) = &read {
+                self.log(error);
+            }
             return Poll::Ready(read);
         }
         ready!(self.watch.poll(cx));
-        Poll::Ready(Some(Err(unanswered(Phase::Body, Retry::Unknown))))
+        let error = unanswered(Phase::Body, Retry::Unknown);
+        self.log(&error);
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn log(&self, error: &Error) {
+        if !self.body_log.is_disabled() {
+            self.body_log.in_scope(|| super::log(error));
+        }
     }
 }
 

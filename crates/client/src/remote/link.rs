@@ -8,21 +8,25 @@ use super::{
     state::Board,
     upload::{self, Source},
 };
-use afield_exchange::{Blame, Error, Kind, OnInformational, Request, RequestBody, Retry, detail};
+use afield_exchange::{Blame, Error, Kind, OnInformational, Request, RequestBody, RequestId, Retry, detail};
 use afield_protocol::{
     client::{BaseClient, CallId, Client, Connected},
     resumable::{BODY_MESSAGE_BYTES, CallText, ClientConfig, DIALECT, ResumableClient, WINDOW_RANGE},
     wire::Features,
 };
+use afield_transport::session_tag;
 use futures_util::future::poll_immediate;
 use std::sync::{Arc, Mutex};
 use tokio::{task::JoinHandle, time::Instant};
+use tracing::{Instrument, Span};
 
 /// One session: in the base dialect one connection, in afield/1 as many as it takes. Calls and bodies hold it; when the
 /// last lets go, it closes: what is queued (cancels, above all) is still written, and its task ends within 2 s.
 pub(crate) struct Link {
     pub shared: Arc<Shared>,
     pub connected: Connected,
+    /// Names the session in logs, at both ends.
+    tag: Arc<str>,
     /// The largest message that the executor takes.
     message_bytes: usize,
     /// The largest response body that is read whole.
@@ -52,7 +56,13 @@ impl Link {
         let client = machine(&connected, config)?;
         let shared = Arc::new(Shared::new(client));
         let session = Session::new(config.clone(), &connected, route, shared.clone(), board.teller());
-        let mut session = Box::pin(session.run(opened.connection, opened.round_trip));
+        let tag: Arc<str> = session_tag(&connected.session_id).into();
+        let endpoint = &config.endpoint;
+        let span = tracing::debug_span!(parent: None, "session", executor = ?endpoint, %tag);
+        span.in_scope(|| {
+            tracing::debug!(dialect = connected.dialect.as_deref().unwrap_or("base"), "session begun")
+        });
+        let mut session = Box::pin(session.run(opened.connection, opened.round_trip).instrument(span));
         // What came in one breath with the answer, the connection's end above all, is seen before the first call.
         let _ = poll_immediate(&mut session).await;
         let task = tokio::spawn(session);
@@ -61,6 +71,7 @@ impl Link {
             message_bytes: limit(&connected, "messageBytes", config.limits.message_bytes),
             body_limit: limit(&connected, "bufferedBodyBytes", config.limits.buffered_body_bytes),
             connected,
+            tag,
             task: Mutex::new(Some(task)),
         })
     }
@@ -74,6 +85,21 @@ impl Link {
     pub fn begin(&self, request: &mut Request, streamed: bool) -> Result<Begun, Error> {
         self.check_secrets(request)?;
         if self.is_resumable() { self.begin_resumable(request) } else { self.begin_base(request, streamed) }
+    }
+
+    /// Tells the caller the call's name, if it wants to know.
+    fn tell_name(&self, call: CallId, request: &Request) {
+        if let Some(on_request_id) = &request.on_request_id {
+            let name = call.request_name(self.is_resumable());
+            on_request_id.call(RequestId::new(self.tag.clone(), name));
+        }
+    }
+
+    /// Writes the call's name into its span.
+    pub fn record(&self, call: CallId, span: &Span) {
+        if !span.is_disabled() {
+            span.record("session", &*self.tag).record("id", call.request_name(self.is_resumable()));
+        }
     }
 
     /// An executor that does not know of secrets would send the header without its secret.
@@ -94,6 +120,7 @@ impl Link {
             Client::Base(base) => base.reserve(),
             Client::Resumable(_) => return Err(Error::internal("the session is of another dialect")),
         };
+        self.tell_name(id, request);
         // Written outside the lock: it may be large.
         let text = BaseClient::encode(id, request, streamed);
         if text.len() > self.message_bytes {
@@ -110,6 +137,7 @@ impl Link {
         }
         let has_upload = CallText::has_upload(request);
         let id = self.shared.call_resumable(text, has_upload)?;
+        self.tell_name(id, request);
         let on_informational = request.on_informational.take();
         if !has_upload {
             return Ok(Begun { id, pump: None, on_informational });

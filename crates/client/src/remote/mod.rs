@@ -26,16 +26,18 @@ pub use error::ConnectError;
 pub use state::ConnectionState;
 
 use crate::{Exchange, HttpClient};
-use afield_exchange::{Buffered, Error, Head, Header, Request, Response};
+use afield_exchange::{Buffered, Error, Head, Header, Phase, Request, Response, logged_host, logged_method};
 use afield_protocol::{client::Connected, wire::Answer};
 use body::Body;
 use bytes::Bytes;
 use call::Call;
 use connect::Connector;
 use deadline::Deadline;
+use futures_util::TryFutureExt;
 use link::Link;
 use std::{fmt, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tracing::{Instrument, Span, field::Empty};
 
 /// Exchanges performed by an executor.
 ///
@@ -148,13 +150,19 @@ impl Remote {
     }
 
     /// Sends the request. Everything up to there is under the caller's deadline, and none of it has touched the origin.
-    async fn start(&self, request: Request, streamed: bool) -> Result<Call, Error> {
+    async fn start(&self, request: Request, streamed: bool, span: Span) -> Result<Call, Error> {
         let deadline = Deadline::of(&request);
-        let sent = deadline.before_sending(self.send(request, streamed, deadline)).await?;
+        let sent = deadline.before_sending(self.send(request, streamed, deadline, span)).await?;
         Ok(sent)
     }
 
-    async fn send(&self, mut request: Request, streamed: bool, deadline: Deadline) -> Result<Call, Error> {
+    async fn send(
+        &self,
+        mut request: Request,
+        streamed: bool,
+        deadline: Deadline,
+        span: Span,
+    ) -> Result<Call, Error> {
         let permit = self.permit().await;
         let mut link = self.link_for(&mut request).await?;
         deadline.write_to(&mut request);
@@ -167,7 +175,10 @@ impl Remote {
             }
             begun => begun?,
         };
-        Ok(Call::new(link, begun, deadline, permit))
+        link.record(begun.id, &span);
+        // What goes wrong with a body that is read whole is the exchange's own failure, and logged as such.
+        let body_log = if streamed { span } else { Span::none() };
+        Ok(Call::new(link, begun, deadline, permit, body_log))
     }
 
     /// A connection for this request. In base its body must be whole before.
@@ -185,6 +196,18 @@ impl Remote {
         self.0.connector.link().await
     }
 
+    /// What is logged about this request stands in this span. Session and id are known once it is sent.
+    fn span(&self, request: &Request) -> Span {
+        tracing::debug_span!(
+            "request",
+            executor = ?self.0.connector.config.endpoint,
+            session = Empty,
+            id = Empty,
+            method = %logged_method(&request.method),
+            host = %logged_host(&request.url),
+        )
+    }
+
     async fn permit(&self) -> OwnedSemaphorePermit {
         self.0.requests.clone().acquire_owned().await.expect("the semaphore of requests is never closed")
     }
@@ -192,20 +215,25 @@ impl Remote {
 
 impl HttpClient for Remote {
     fn stream(&self, request: Request) -> Exchange<'_, Response> {
-        Box::pin(async move {
-            let mut call = self.start(request, true).await?;
+        let span = self.span(&request);
+        let of_call = span.clone();
+        let exchange = async move {
+            let mut call = self.start(request, true, of_call).await?;
             let Answer { response, is_complete } = call.answer().await?.into_answer()?;
             let Buffered { head, body, trailers, .. } = response;
             if is_complete {
                 return Ok(Response { head, body: Body::whole(body, trailers, call) });
             }
             Ok(Response { head, body: Body::of(call) })
-        })
+        };
+        Box::pin(exchange.inspect_err(log).instrument(span))
     }
 
     fn call(&self, request: Request) -> Exchange<'_, Buffered> {
-        Box::pin(async move {
-            let mut call = self.start(request, false).await?;
+        let span = self.span(&request);
+        let of_call = span.clone();
+        let exchange = async move {
+            let mut call = self.start(request, false, of_call).await?;
             let Answer { response, is_complete } = call.answer().await?.into_answer()?;
             if is_complete {
                 if let Some(call) = call.done() {
@@ -217,8 +245,15 @@ impl HttpClient for Remote {
                 return Ok(Buffered::new(response.head, body).with_trailers(trailers));
             }
             Ok(response)
-        })
+        };
+        Box::pin(exchange.inspect_err(log).instrument(span))
     }
+}
+
+/// Logs that an exchange has failed: the only line about it at this end.
+pub(crate) fn log(error: &Error) {
+    let (kind, phase, hop) = (error.kind().as_str(), error.phase().map(Phase::as_str), error.hop());
+    tracing::debug!(kind, phase, hop, detail = error.log(), %error, "a request failed");
 }
 
 /// Reads a body that follows its head, under the executor's limit on bodies that are read whole.

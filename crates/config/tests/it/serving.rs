@@ -63,6 +63,7 @@ rotate_bytes = "1G"
 
 [log]
 level = "debug"
+format = "json"
 "#;
 
 /// Proves that every section means what it says, with files beside the configuration's.
@@ -95,7 +96,7 @@ fn each_section_means_what_it_says() {
     let proxy = serving.upstreams[0].proxy.as_ref().unwrap();
     assert_eq!(proxy.credentials, Some(("me".into(), Credential::File("/c/password".into()))));
     assert_eq!((serving.audit.sink, serving.audit.rotate_bytes), (Some(AuditSink::File), Some(1 << 30)));
-    assert_eq!(serving.log.as_deref(), Some("debug"));
+    assert_eq!((serving.log.as_deref(), serving.log_format), (Some("debug"), Some("json")));
 }
 
 /// Proves that everything that is wrong is said at once, with its place, its key and what to do.

@@ -29,13 +29,13 @@ impl From<Error> for Failed {
     }
 }
 
-/// Tells the operator's log about a failed exchange.
+/// Logs that a request has failed: the only line about it where no owner of the egress logs it.
 pub(crate) fn log(error: &Error) {
-    let (kind, phase, hop) = (error.kind(), error.phase(), error.hop());
-    let text = error.log().unwrap_or(error.message());
-    match kind {
-        Kind::PolicyDenied => tracing::info!(?kind, hop, "{text}"),
-        _ => tracing::debug!(?kind, ?phase, hop, "{text}"),
+    let kind = error.kind().as_str();
+    let (phase, hop, detail) = (error.phase().map(Phase::as_str), error.hop(), error.log());
+    match error.kind() {
+        Kind::PolicyDenied => tracing::info!(kind, hop, detail, %error, "a request was denied"),
+        _ => tracing::debug!(kind, phase, hop, detail, %error, "a request failed"),
     }
 }
 

@@ -362,7 +362,7 @@ impl CallId {
         RpcId::Integer(i64::try_from(self.0).unwrap_or(i64::MAX))
     }
 
-    fn request_id(self) -> Box<str> {
+    pub(super) fn request_id(self) -> Box<str> {
         format!("r-{}", self.0).into()
     }
 

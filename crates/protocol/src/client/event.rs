@@ -5,6 +5,13 @@ use afield_exchange::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub(crate) u64);
 
+impl CallId {
+    /// Returns the name of the call at the executor, which its log and audit show: the `requestId` on the wire.
+    pub fn request_name(self, is_resumable: bool) -> String {
+        if is_resumable { self.0.to_string() } else { self.request_id().into() }
+    }
+}
+
 /// What has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {

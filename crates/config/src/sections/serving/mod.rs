@@ -37,6 +37,8 @@ pub struct Serving {
     pub audit: Audit,
     /// What is logged to standard error, as `--log` takes it.
     pub log: Option<String>,
+    /// How a line of it looks, as `--log-format` takes it.
+    pub log_format: Option<&'static str>,
 }
 
 /// Its sections, in the order in which they are documented.
@@ -58,16 +60,25 @@ pub(super) static TABLES: [&Table; 12] = [
 static LOG: Table = Table {
     path: "log",
     meaning: "What `afield serve` logs to standard error.",
-    keys: &[Key::new(
-        "level",
-        Kind::Text,
-        "`\"info\"`",
-        "`\"off\"`, `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"` or `\"trace\"`, or targets: `\"info,afield_egress=debug\"`. The flag `--log`.",
-    )],
+    keys: &[
+        Key::new(
+            "level",
+            Kind::Text,
+            "`\"info\"`",
+            "`\"off\"`, `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"` or `\"trace\"`, or targets: `\"info,afield_egress=debug\"`. The flag `--log`.",
+        ),
+        Key::new(
+            "format",
+            Kind::Word(&["text", "json"]),
+            "`\"text\"`",
+            "`\"json\"` writes one JSON object a line. The flag `--log-format`.",
+        ),
+    ],
 };
 
 /// Reads what the root of a file says to `afield serve`.
 pub(super) fn read(root: &Section<'_>) -> Serving {
+    let log = root.section("log", &LOG);
     Serving {
         serve: root.section("serve", &serve::TABLE).map(|section| serve::read(&section)).unwrap_or_default(),
         limits: root
@@ -82,6 +93,7 @@ pub(super) fn read(root: &Section<'_>) -> Serving {
         attach: attach::read(root),
         upstreams: upstreams::read(root),
         audit: root.section("audit", &audit::TABLE).map(|section| audit::read(&section)).unwrap_or_default(),
-        log: root.section("log", &LOG).and_then(|section| section.text("level").map(str::to_owned)),
+        log: log.as_ref().and_then(|section| section.text("level").map(str::to_owned)),
+        log_format: log.and_then(|section| section.word("format")),
     }
 }
