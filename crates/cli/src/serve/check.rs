@@ -35,12 +35,20 @@ pub(crate) fn check(flags: &Flags, said: &Serving, file: Option<&Path>, memory: 
         Err(problems) => faults.said(&problems),
     }
     faults.files(named(said));
-    doors(flags, said, &access, &mut faults);
+    let principals = doors(flags, said, &access, &mut faults);
     let audit = flags.audit.check(&said.audit);
     faults.or(audit, ());
     let limits = faults.or(limits(flags, said), Limits::default());
     for (what, fix) in Memory::of(&limits, memory).problems() {
         faults.warn(format!("{what}; {fix}"), "");
+    }
+    let shares = limits.shares;
+    if principals > shares {
+        let what = format!(
+            "{principals} principals have a token, and limits.shares = {shares} of them have a part that is kept back for them: \
+             beside as many others, one may find nothing left"
+        );
+        faults.warn(format!("{what}; set limits.shares = {principals}"), "");
     }
     if let Some(filter) = &said.log {
         faults.or(logging::check(filter), ());
@@ -53,8 +61,8 @@ pub(crate) fn check(flags: &Flags, said: &Serving, file: Option<&Path>, memory: 
     faults
 }
 
-/// Where it listens, and who is let in there.
-fn doors(flags: &Flags, said: &Serving, access: &AccessFlags, faults: &mut Faults) {
+/// Where it listens, and who is let in there. Returns how many principals are known by name.
+fn doors(flags: &Flags, said: &Serving, access: &AccessFlags, faults: &mut Faults) -> usize {
     let typed = flags.listen.as_deref().filter(|typed| !typed.is_empty());
     let written = said.serve.listen.as_ref().filter(|_| typed.is_none());
     let listen = listen(typed.or(written.map(|text| text.as_str())), access.wants_tls());
@@ -84,7 +92,9 @@ fn doors(flags: &Flags, said: &Serving, access: &AccessFlags, faults: &mut Fault
             .apply(&mut config)
             .and_then(|_| config.check_exposure().map_err(|error| cannot_start(&error)));
         faults.or(exposed, ());
+        return config.authentication.known_principals();
     }
+    0
 }
 
 /// Whether a Unix socket can be made there, as far as that can be told without making one.

@@ -206,6 +206,24 @@ async fn config_check_reads_the_files_that_are_named() {
     assert_eq!(code(&run(folder.afield(&["config", "check"])).await), 0);
 }
 
+/// Proves that `config check` warns where more principals have tokens than there are shares, and counts each principal once.
+#[tokio::test]
+async fn config_check_compares_principals_with_shares() {
+    let folder = Folder::with("[serve]\ntoken_file = \"tokens\"\n");
+    let hex = |token: &str| afield_transport::TokenDigest::of(token).hex();
+    let tokens = |principals: usize| {
+        let line = |at: usize| format!("p{} {}\n", at % principals, hex(&format!("token-{at}")));
+        (0..12).map(line).collect::<String>()
+    };
+    for (principals, warns) in [(8, false), (9, true)] {
+        folder.write("tokens", &tokens(principals));
+        let got = run(folder.afield(&["config", "check"])).await;
+        let said = text(&got.stderr);
+        assert_eq!(code(&got), 0, "{said}");
+        assert_eq!(said.contains("set limits.shares = 9"), warns, "{principals}: {said}");
+    }
+}
+
 /// Proves that a secret which the file attaches reaches its origin and no other, over redirects too, and that neither the
 /// caller nor any line of log or audit shows it.
 #[tokio::test(flavor = "multi_thread")]

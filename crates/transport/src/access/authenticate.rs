@@ -14,6 +14,11 @@ pub trait Authenticate: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Returns how many principals are known by name. There may be more.
+    fn known_principals(&self) -> usize {
+        0
+    }
+
     /// Whether nothing is asked.
     fn lets_anybody_in(&self) -> bool {
         false
@@ -31,6 +36,10 @@ impl<A: Authenticate + ?Sized> Authenticate for Arc<A> {
 
     fn kinds(&self) -> Vec<PrincipalKind> {
         (**self).kinds()
+    }
+
+    fn known_principals(&self) -> usize {
+        (**self).known_principals()
     }
 
     fn lets_anybody_in(&self) -> bool {

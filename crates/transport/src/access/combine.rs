@@ -24,6 +24,10 @@ impl Authenticate for Any {
         self.0.iter().flat_map(|one| one.kinds()).collect()
     }
 
+    fn known_principals(&self) -> usize {
+        self.0.iter().map(|one| one.known_principals()).sum()
+    }
+
     fn lets_anybody_in(&self) -> bool {
         self.0.iter().any(|one| one.lets_anybody_in())
     }
@@ -53,6 +57,10 @@ impl Authenticate for All {
 
     fn kinds(&self) -> Vec<PrincipalKind> {
         self.0.last().map(|last| last.kinds()).unwrap_or_default()
+    }
+
+    fn known_principals(&self) -> usize {
+        self.0.last().map_or(0, |last| last.known_principals())
     }
 
     fn lets_anybody_in(&self) -> bool {

@@ -8,6 +8,7 @@ use ring::{
     rand::{SecureRandom, SystemRandom},
 };
 use std::{
+    collections::HashSet,
     fmt,
     path::PathBuf,
     str::FromStr,
@@ -211,6 +212,11 @@ impl Authenticate for Tokens {
 
     fn kinds(&self) -> Vec<PrincipalKind> {
         vec![PrincipalKind::Token]
+    }
+
+    fn known_principals(&self) -> usize {
+        let accepted = self.accepted.read().unwrap_or_else(PoisonError::into_inner);
+        accepted.iter().map(|token| &token.principal).collect::<HashSet<_>>().len()
     }
 }
 
