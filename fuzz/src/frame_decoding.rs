@@ -102,6 +102,9 @@ impl Connection {
                 Event::Start { call, .. } => assert!(self.active.insert(call), "a call starts once"),
                 Event::Cancel(call) => assert!(self.active.remove(&call), "only an active call is cancelled"),
                 Event::Writable(_) => {}
+                Event::ConfigRead { id, .. } => {
+                    self.server.reply(&id, afield_protocol::wire::response(&id, 2, |out| out.raw(b"{}")))
+                }
                 event @ (Event::UploadReadable(_) | Event::Broken(_)) => {
                     panic!("{event:?} in the base dialect")
                 }

@@ -4,6 +4,7 @@ mod check;
 mod clients;
 mod flags;
 mod login;
+mod offered;
 mod plan;
 mod reload;
 mod said;
@@ -13,6 +14,7 @@ use afield_egress::OwnListeners;
 use afield_gateway::{Config, Gateway, Route, RouteError, StartError, TokenDigest};
 use clients::{Clients, nowhere};
 use login::Logins;
+use offered::Offered;
 use plan::{Own, Plan, Wanted};
 use reload::Again;
 use std::time::Duration;
@@ -38,7 +40,9 @@ pub(crate) async fn run(flags: Flags, signals: Signals) -> ExitCode {
 }
 
 async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
-    let plan = Plan::of(&flags)?;
+    let mut offered = Offered::new();
+    offered.ask(&flags.config.load()?).await;
+    let plan = Plan::of(&flags, &offered)?;
     let own_listeners = OwnListeners::default();
     let mut clients = Clients::new(plan.access.clone(), own_listeners.clone());
     let mut logins = Logins::default();
@@ -52,7 +56,7 @@ async fn gateway(flags: Flags, signals: Signals) -> Result<(), Failure> {
     said::listening(&plan, &gateway).await;
     let probes = TaskTracker::new();
     clients.probe(&signals.token(), &probes);
-    let mut again = Again { flags, handle, clients, logins, own_listeners, files: plan.files };
+    let mut again = Again { flags, handle, clients, logins, own_listeners, offered, files: plan.files };
     tokio::select! {
         () = gateway.run(signals.token()) => {}
         () = again.watch(hang_up) => {}

@@ -8,6 +8,7 @@ mod export;
 mod import;
 mod list;
 pub(crate) mod login;
+pub(crate) mod offered;
 pub(crate) mod placed;
 mod remove;
 mod session;
@@ -59,8 +60,8 @@ enum Command {
 impl Flags {
     /// Whether the command asks somebody else, and so has to wait.
     pub fn waits(&self) -> bool {
-        use Command::{Call, Connect, Doctor, Login, Logout, Status, Tools};
-        matches!(self.command, Login(_) | Logout(_) | Status(_) | Tools(_) | Call(_) | Connect(_) | Doctor(_))
+        use Command::{Add, Import, Remove};
+        !matches!(self.command, Add(_) | Remove(_) | Import(_))
     }
 }
 
@@ -76,6 +77,8 @@ pub(crate) async fn ask(flags: Flags, signals: Signals) -> ExitCode {
     }
     let done = async {
         match &flags.command {
+            Command::List(flags) => list::run(config, flags).await,
+            Command::Export(flags) => export::run(config, flags).await,
             Command::Login(flags) => login::login(config, flags).await,
             Command::Logout(flags) => login::out(config, flags).await,
             Command::Status(flags) => status::run(config, flags).await,
@@ -99,9 +102,7 @@ pub(crate) fn run(flags: Flags) -> Result<(), Failure> {
     match flags.command {
         Command::Add(flags) => add::run(config, *flags),
         Command::Remove(flags) => remove::run(config, &flags),
-        Command::List(flags) => list::run(config, &flags),
         Command::Import(flags) => import::run(config, &flags),
-        Command::Export(flags) => export::run(config, &flags),
         _ => unreachable!("the others wait"),
     }
 }

@@ -8,6 +8,7 @@ mod held;
 mod limits;
 mod memory;
 mod names;
+mod offers;
 mod places;
 mod plan;
 mod reload;
@@ -99,12 +100,14 @@ async fn serve(told: Told, signals: Signals) -> Result<(), Failure> {
     let authentication = config.authentication.mode();
     let policy = config.egress.policy.parts().0;
     let reloader = config.reloader.clone();
+    let offers = config.offers.clone();
     let executor = Executor::bind(config).await.map_err(|error| cannot_start(&error))?;
     if let Some(file) = file {
         let names = Names::new(flags.access.clone().or(&said.serve).kinds());
         let running = said.clone();
         let egress = executor.egress().clone();
-        let mut again = reload::Again { file: file.clone(), flags, said, running, egress, names, tokens };
+        let mut again =
+            reload::Again { file: file.clone(), flags, said, running, egress, offers, names, tokens };
         reloader.watch("configuration", vec![file], move || again.read());
     }
     if let Some(log) = audit.clone() {

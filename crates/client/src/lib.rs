@@ -48,5 +48,5 @@ pub use http_client::{Exchange, HttpClient};
 pub use local::Local;
 pub use remote::{
     ConnectError, ConnectionState, Dialect, Endpoint, Remote, RemoteConfig, dial_executor,
-    executor_certificate,
+    executor_certificate, offered_servers,
 };

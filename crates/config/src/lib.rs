@@ -35,6 +35,7 @@ mod format;
 mod load;
 mod located;
 mod location;
+mod offered;
 mod problem;
 mod reading;
 mod secret;

@@ -46,6 +46,12 @@ impl Url {
         self.0.host_str().unwrap_or_default()
     }
 
+    /// The port, that of the scheme where none is written.
+    pub fn port(&self) -> u16 {
+        let of_scheme = if matches!(self.scheme(), "https" | "wss") { 443 } else { 80 };
+        self.0.port().unwrap_or(of_scheme)
+    }
+
     /// Whether a name or a password stands before the host.
     pub fn has_userinfo(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()

@@ -145,6 +145,12 @@ impl Egress {
         explain::explain(&generation, self.principal.as_deref(), method, url, host, resolve).await
     }
 
+    /// Whether a request to this URL may have this header field completed with the secret that comes from this environment
+    /// variable.
+    pub fn may_complete(&self, variable: &str, header: &str, url: &str) -> bool {
+        explain::may_complete(&self.generation(), self.principal.as_deref(), variable, header, url)
+    }
+
     fn generation(&self) -> Arc<Generation> {
         Arc::clone(&self.inner.generation.read().unwrap_or_else(PoisonError::into_inner))
     }

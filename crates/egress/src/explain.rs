@@ -11,6 +11,7 @@ use crate::request::target::Target;
 use crate::secrets::Going;
 use crate::upstream::Upstream;
 use afield_exchange::Error;
+use http::HeaderName;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -114,6 +115,21 @@ pub(crate) async fn explain(
         upstream: upstream.map(|upstream| upstream.name().to_owned()),
         attached,
     })
+}
+
+pub(crate) fn may_complete(
+    generation: &Generation,
+    principal: Option<&str>,
+    variable: &str,
+    header: &str,
+    url: &str,
+) -> bool {
+    let (Ok((target, _)), Ok(header)) = (Target::parse(url, LONGEST_URL), header.parse::<HeaderName>())
+    else {
+        return false;
+    };
+    let going = Going { target: &target, method: "POST", principal };
+    generation.secrets.of_variable(variable, &header, going).is_some()
 }
 
 /// The `Host` that is asked about, if it is not what the URL says.

@@ -40,6 +40,14 @@ impl Calls {
         }
     }
 
+    /// Has something done that belongs to the owner and is no call.
+    pub fn begin_aside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.reap();
+        if !self.over {
+            self.tasks.spawn(work);
+        }
+    }
+
     /// Ends the call if it is still performed.
     pub fn end(&mut self, call: CallId) {
         if let Some(held) = self.held.remove(&call) {

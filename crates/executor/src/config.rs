@@ -1,5 +1,6 @@
 use crate::{
     audit::{Audit, TracingAudit},
+    offers::Offers,
     reload::Reloader,
 };
 use afield_egress::EgressConfig;
@@ -71,6 +72,8 @@ pub struct Config {
     pub admin: Option<AdminListen>,
     /// Host names by which orchestrators may reach the listener, besides IP addresses and `localhost`.
     pub allowed_hosts: Vec<String>,
+    /// The MCP servers that are offered to orchestrators. What is put there while the executor runs is offered from then on.
+    pub offers: Offers,
     /// Called, where it may block, when most of what was kept has been let go: to give memory back to the system, for an
     /// allocator that does not by itself.
     pub reclaim: Option<fn()>,
@@ -94,6 +97,7 @@ impl Default for Config {
             trusted_proxies: Networks::default(),
             admin: None,
             allowed_hosts: Vec::new(),
+            offers: Offers::default(),
             reclaim: None,
             egress: EgressConfig::default(),
         }

@@ -15,7 +15,7 @@ use afield_protocol::{
     json::RpcId,
     resumable::BodyMessage,
     server::{BaseServer, Encoded, Event, Inbound, Server, decode, id_of_beginning},
-    wire::InitializeParams,
+    wire::{InitializeParams, response},
 };
 use afield_transport::{
     CloseReason, Closed, Connection, CredentialEnd, Grant, Message, Principal, Received, Role, Room,
@@ -196,7 +196,7 @@ impl<C: Connection> Driver<C> {
         let unwritten = usize::from(!self.flushed);
         self.state().map_or(0, |state| {
             let waiting = usize::from(state.server.has_output());
-            state.server.active().max(waiting).max(unwritten)
+            (state.server.active() + state.server.questions()).max(waiting).max(unwritten)
         })
     }
 
@@ -457,6 +457,14 @@ impl<C: Connection> Driver<C> {
                     let work = work.perform(reply, egress, shared, noted, place.clone());
                     let turns = self.portion.turns.clone();
                     state.calls.begin(call, place, turns, work.instrument(span));
+                }
+                Event::ConfigRead { id, paths } => {
+                    let (shared, epoch) = (self.shared.clone(), self.epoch);
+                    let (egress, inner) = (self.egress.clone(), self.inner.clone());
+                    state.calls.begin_aside(async move {
+                        let config = inner.offers.told(&egress, &paths, &inner.environment.cwd).await;
+                        shared.answer_question(epoch, &id, response(&id, 512, |out| out.json(&config)));
+                    });
                 }
                 Event::Cancel(call) => state.forget(call),
                 Event::Writable(call) => state.unblock(call),

@@ -6,6 +6,7 @@ use crate::{
     driver::{Driver, End},
     environment::environment,
     listener::Listener,
+    offers::Offers,
     reclaim,
     reload::Reloader,
     session::Lingering,
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     /// Which executor this is: clients behind a balancer tell it from others.
     pub instance: String,
     pub environment: EnvironmentInfo,
+    pub offers: Offers,
     pub readiness: Readiness,
     pub audit: Arc<dyn Audit>,
     limits: Limits,
@@ -99,6 +101,7 @@ impl Executor {
             shares: Shares::new(&limits, principals),
             instance: session_id(),
             environment: environment(),
+            offers: config.offers.clone(),
             readiness: Readiness::new(),
             audit: config.audit.clone(),
             over: CancellationToken::new(),

@@ -10,7 +10,8 @@
 //! 3. `session` finds or makes the session that the connection belongs to, in the table of `sessions`;
 //!    What principals share is divided in `shares`;
 //! 4. `call` performs one request through the egress, and says its answer to the machine; `upload` is its body where
-//!    that comes in pieces, `inline` what of the answer rides with its head.
+//!    that comes in pieces, `inline` what of the answer rides with its head;
+//! 5. `offers` says which MCP servers an orchestrator is told of that asks for them.
 //!
 //! Everything spawned is owned. In the base dialect a connection owns its calls: they end with it, through to the
 //! origins' sockets. In afield/1 the session owns them, and outlives its connections by the grace. Connections and
@@ -30,6 +31,7 @@ mod executor;
 mod failure_log;
 mod inline;
 mod listener;
+mod offers;
 mod reclaim;
 mod reload;
 mod session;
@@ -43,5 +45,6 @@ mod upload;
 pub use audit::{Audit, AuditEvent, AuditLog, Caller, FileSink, NoAudit, TracingAudit};
 pub use config::{AdminListen, Config, Listen, StartError};
 pub use executor::{Executor, Stopped};
+pub use offers::{OfferedServer, Offers};
 pub use reload::Reloader;
 pub use shares::REQUEST_BYTES;

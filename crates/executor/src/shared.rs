@@ -178,6 +178,15 @@ impl Shared {
         }
     }
 
+    /// Answers what the connection of this epoch has asked, unless another one was attached since.
+    pub fn answer_question(&self, epoch: u64, id: &RpcId, text: Bytes) {
+        self.with(|state, _| {
+            if state.epoch == epoch {
+                state.server.reply(id, text);
+            }
+        });
+    }
+
     /// How long the request that is kept for the shortest time without a connection is kept, if one is not kept as long as
     /// the session and no connection was attached since the one of this epoch.
     pub fn least_kept(&self, epoch: u64) -> Option<Duration> {
@@ -205,7 +214,10 @@ impl Shared {
                 Event::Cancel(call) => state.forget(call),
                 Event::Writable(call) => state.unblock(call),
                 Event::UploadReadable(call) => state.wake_upload(call),
-                Event::Initialize { .. } | Event::Start { .. } | Event::Broken(_) => {}
+                Event::Initialize { .. }
+                | Event::Start { .. }
+                | Event::ConfigRead { .. }
+                | Event::Broken(_) => {}
             }
         }
     }

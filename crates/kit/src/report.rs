@@ -30,6 +30,7 @@ sections! {
     Framing = "1.1 Framing",
     Upgrade = "1.2 Upgrade",
     Session = "2. Session",
+    Offered = "2.1 What an executor offers",
     Base = "3. Base: `http/request`",
     Sent = "3.1 What is sent to the origin",
     Errors = "3.2 Errors",

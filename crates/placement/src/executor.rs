@@ -1,5 +1,5 @@
 use crate::remote_config::{remote_config, token};
-use afield_client::{ConnectError, Exchange, HttpClient, Remote, RemoteConfig};
+use afield_client::{ConnectError, Exchange, HttpClient, Remote, RemoteConfig, offered_servers};
 use afield_config::{Executor, Variables};
 use afield_exchange::{Buffered, Error, Kind, Request, Response, Retry};
 use afield_transport::BearerToken;
@@ -64,6 +64,17 @@ impl ExecutorClient {
             *self.slot() = Some(Made { remote: remote.clone(), token });
         }
         Ok(connected)
+    }
+
+    /// The MCP servers that it offers: layers of TOML, for [`Config::adopt`](afield_config::Config::adopt). `None` where it does not
+    /// know of such a thing. Makes a connection of its own, which ends with the answer.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked, or did not answer.
+    pub async fn offered_servers(&self) -> Result<Option<Vec<String>>, Error> {
+        let offered = offered_servers(&self.config().await?).await;
+        offered.map_err(|error| self.named(error.to_error()))
     }
 
     /// Says goodbye, within 2 s. The next exchange connects anew.

@@ -24,11 +24,13 @@
 
 mod authorizer;
 mod executor;
+mod offered;
 mod placements;
 mod remote_config;
 mod server;
 
 pub use authorizer::{NoAuthorizer, beforehand, client_credentials, client_settings};
 pub use executor::ExecutorClient;
+pub use offered::Offered;
 pub use placements::{Placements, Unplaced};
 pub use remote_config::remote_config;

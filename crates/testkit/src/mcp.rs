@@ -1,7 +1,7 @@
 //! An MCP server of revision 2025-11-25 that counts, and that can be killed and started again at its address.
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     body::{Frame, Incoming},
@@ -42,6 +42,7 @@ pub struct Server {
     address: SocketAddr,
     counts: watch::Sender<Counts>,
     gate: watch::Sender<bool>,
+    called: Arc<Mutex<HeaderMap>>,
     life: Option<Life>,
 }
 
@@ -59,7 +60,7 @@ impl Server {
     pub async fn start() -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (counts, gate) = (watch::Sender::default(), watch::Sender::new(false));
-        let mut server = Self { address, counts, gate, life: None };
+        let mut server = Self { address, counts, gate, called: Arc::default(), life: None };
         server.restart().await;
         server
     }
@@ -72,6 +73,11 @@ impl Server {
     /// What happened so far.
     pub fn counts(&self) -> Counts {
         self.counts.borrow().clone()
+    }
+
+    /// The header fields that the last call of a tool came with.
+    pub fn last_call_headers(&self) -> HeaderMap {
+        self.called.lock().expect("nothing panics while holding the fields").clone()
     }
 
     /// Waits until this holds of what happened.
@@ -105,7 +111,7 @@ impl Server {
         let (counts, gate) = (self.counts.clone(), self.gate.clone());
         let (stop, stopped) = oneshot::channel();
         let mut over = JoinSet::new();
-        over.spawn(accept(listener, counts, gate, stopped));
+        over.spawn(accept(listener, counts, gate, self.called.clone(), stopped));
         self.life = Some(Life { stop, over });
     }
 }
@@ -114,6 +120,7 @@ async fn accept(
     listener: TcpListener,
     counts: watch::Sender<Counts>,
     gate: watch::Sender<bool>,
+    called: Arc<Mutex<HeaderMap>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let sessions = Arc::new(Sessions::default());
@@ -126,10 +133,12 @@ async fn accept(
             },
             _ = &mut stopped => break,
         };
-        let (sessions, counts, gate) = (sessions.clone(), counts.clone(), gate.clone());
+        let (sessions, counts, gate, called) =
+            (sessions.clone(), counts.clone(), gate.clone(), called.clone());
         let answer = service_fn(move |request| {
             let (sessions, counts, gate) = (sessions.clone(), counts.clone(), gate.subscribe());
-            async move { Ok::<_, Infallible>(respond(request, &sessions, &counts, gate).await) }
+            let called = called.clone();
+            async move { Ok::<_, Infallible>(respond(request, &sessions, &counts, gate, &called).await) }
         });
         connections.spawn(async move {
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
@@ -145,7 +154,9 @@ async fn respond(
     sessions: &Sessions,
     counts: &watch::Sender<Counts>,
     mut gate: watch::Receiver<bool>,
+    called: &Mutex<HeaderMap>,
 ) -> Response<Body> {
+    let fields = request.headers().clone();
     let session = request
         .headers()
         .get("mcp-session-id")
@@ -207,6 +218,7 @@ async fn respond(
             whole(&result(json!({ "tools": [{ "name": "count", "inputSchema": { "type": "object" } }] })))
         }
         "tools/call" => {
+            *called.lock().expect("nothing panics while holding the fields") = fields;
             counts.send_modify(|counts| counts.executed += 1);
             let done = result(json!({ "content": [{ "type": "text", "text": "done" }] }));
             if message["params"]["name"] == "gated" {

@@ -149,6 +149,9 @@ impl Server {
                     }
                 }
                 ServerEvent::UploadReadable(_) => {}
+                ServerEvent::ConfigRead { id, .. } => {
+                    self.machine.reply(&id, afield_protocol::wire::response(&id, 2, |out| out.raw(b"{}")));
+                }
                 ServerEvent::Broken(_) => self.broken = true,
             }
         }

@@ -35,6 +35,7 @@ pub(super) async fn look_at(reach: RemoteConfig) -> Report {
                 ("header variables", all.http_header_env_vars),
                 ("secrets", all.http_header_secrets),
                 ("cancelling", all.http_request_cancel),
+                ("MCP servers", all.environment_config_read),
             ]
             .into_iter()
             .filter_map(|(name, has)| has.then_some(name))

@@ -1,5 +1,6 @@
-use super::{check::check, flags::Flags};
+use super::{check::check, flags::Flags, offered::Offered};
 use crate::console::note;
+use crate::mcp::offered::using_offered;
 use crate::{
     ExitCode, config_flags,
     failure::Failure,
@@ -58,6 +59,8 @@ pub(super) struct Wanted {
     pub headers: Vec<Header>,
     /// How its token is come by; `None` where a login is none of the gateway's business.
     pub login: Option<OAuth>,
+    /// Whether its executor offers it, and it does not stand in the configuration.
+    pub offered: bool,
     /// What makes it an origin of its own to browsers.
     pub own: Option<Own>,
 }
@@ -84,8 +87,9 @@ impl Plan {
     /// # Errors
     ///
     /// Everything that keeps it from starting.
-    pub fn of(flags: &Flags) -> Result<Self, Failure> {
-        let config = flags.config.load()?;
+    pub fn of(flags: &Flags, offered: &Offered) -> Result<Self, Failure> {
+        let mut config = flags.config.load()?;
+        offered.adopt_into(&mut config);
         let (plan, faults) = check(flags, &config);
         let warned = faults.at_start()?;
         config_flags::warn(config.warnings.iter().chain(config.faults()));
@@ -112,6 +116,7 @@ impl Plan {
                 place: place.clone(),
                 headers: Vec::new(),
                 login: None,
+                offered: false,
                 own: None,
             });
         }
@@ -165,6 +170,11 @@ fn give_own(flags: &Flags, config: &Config, routes: &mut [Wanted], faults: &mut 
     for (name, own) in all {
         match routes.iter_mut().find(|route| route.name == name) {
             Some(route) => route.own = Some(own),
+            // It may be offered, and not known yet.
+            None if !using_offered(config).is_empty() => {
+                faults
+                    .warn(format!("there is no route {name:?} yet that could have an origin of its own"), "");
+            }
             None => {
                 let what = format!("there is no route {name:?} that could have an origin of its own");
                 faults.refuse(
@@ -211,7 +221,10 @@ fn of_server(server: &McpServer, variables: &Variables, faults: &mut Faults) -> 
     let headers = server.resolve_headers(variables).unwrap_or_else(|error| {
         let what = format!("the server {:?} cannot be used: {error}", server.name);
         place = At::Nowhere(what.clone());
-        faults.warn(what, "");
+        // Of a server that is offered the variables are those of `afield serve`.
+        if server.offer.is_none() {
+            faults.warn(what, "");
+        }
         Vec::new()
     });
     let login = (!server.sets_authorization()).then(|| server.oauth.clone().unwrap_or_default());
@@ -221,6 +234,7 @@ fn of_server(server: &McpServer, variables: &Variables, faults: &mut Faults) -> 
         place,
         headers,
         login,
+        offered: server.offered_by.is_some(),
         own: None,
     }
 }

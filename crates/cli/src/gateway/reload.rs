@@ -1,4 +1,4 @@
-use super::{clients::Clients, config, flags::Flags, login::Logins, plan::Plan};
+use super::{clients::Clients, config, flags::Flags, login::Logins, offered::Offered, plan::Plan};
 use crate::failure::Failure;
 use afield_egress::OwnListeners;
 use afield_gateway::Handle;
@@ -15,6 +15,8 @@ pub(super) struct Again {
     pub clients: Clients,
     pub logins: Logins,
     pub own_listeners: OwnListeners,
+    /// What executors offer.
+    pub offered: Offered,
     /// Files besides the configuration that are looked at.
     pub files: Vec<PathBuf>,
 }
@@ -31,6 +33,9 @@ impl Again {
                 _ = hang_up.recv() => true,
                 () = tokio::time::sleep(INTERVAL) => false,
             };
+            if self.offered.is_due() {
+                self.ask().await;
+            }
             let now = self.stamps();
             if asked || now != seen {
                 let read = self.read().await;
@@ -52,8 +57,24 @@ impl Again {
 
     /// Puts what the configuration says by now in place, and says how many routes that are.
     async fn read(&mut self) -> Result<usize, String> {
-        let why = |failure: Failure| failure.text().lines().map(str::trim).collect::<Vec<_>>().join("; ");
-        let plan = Plan::of(&self.flags).map_err(why)?;
+        self.offered.ask(&self.flags.config.load().map_err(why)?).await;
+        self.put_in_place().await
+    }
+
+    /// Asks the executors what they offer by now. What is different is put in place.
+    async fn ask(&mut self) {
+        let Ok(config) = self.flags.config.load() else { return };
+        if !self.offered.ask(&config).await {
+            return;
+        }
+        match self.put_in_place().await {
+            Ok(routes) => tracing::info!(routes, "executors offer other servers now"),
+            Err(why) => tracing::error!(error = %why, "what executors offer cannot be used"),
+        }
+    }
+
+    async fn put_in_place(&mut self) -> Result<usize, String> {
+        let plan = Plan::of(&self.flags, &self.offered).map_err(why)?;
         let mut logins = Logins::default();
         self.clients.begin_again(plan.access.clone());
         let new = config(&plan, &mut self.clients, &mut logins, self.own_listeners.clone()).map_err(why)?;
@@ -75,4 +96,9 @@ impl Again {
         };
         config.iter().chain(&self.files).map(stamp).collect()
     }
+}
+
+/// A failure on one line.
+fn why(failure: Failure) -> String {
+    failure.text().lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }

@@ -11,9 +11,11 @@ pub(super) async fn listening(plan: &Plan, gateway: &Gateway) {
     let routes = gateway.handle().routes().await;
     let width = routes.iter().map(|route| route.at.len()).max().unwrap_or_default();
     for route in &routes {
-        let place =
-            plan.routes.iter().find(|wanted| wanted.name == route.name).map(|wanted| name(&wanted.place));
-        let place = place.unwrap_or_default();
+        let wanted = plan.routes.iter().find(|wanted| wanted.name == route.name);
+        let place = wanted.map_or_else(String::new, |wanted| match wanted.offered {
+            true => format!("{}, which offers it", name(&wanted.place)),
+            false => name(&wanted.place),
+        });
         text.push_str(&format!("{:width$}  {}  from {place}\n", route.at, route.leads_to));
     }
     if let Some(place) = &plan.proxy {

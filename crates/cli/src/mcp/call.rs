@@ -1,4 +1,7 @@
-use super::session::{Session, blame, of_stage};
+use super::{
+    offered::OfferFlags,
+    session::{Session, blame, of_stage},
+};
 use crate::{
     ExitCode,
     config_flags::ConfigFlags,
@@ -34,12 +37,15 @@ pub(super) struct Flags {
     /// Print JSON: the result as the server gave it.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
 pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
     let arguments = arguments(flags.arguments.as_deref())?;
     let timeout = flags.timeout.as_deref().map(time).transpose()?;
-    let session = Session::open(config)?;
+    let session = Session::open(config, &flags.offers, std::slice::from_ref(&flags.name)).await?;
     let manager = session.manager_of(&flags.name)?;
     let called = manager.call_tool(&flags.name, &flags.tool, arguments, timeout).await;
     manager.close().await;

@@ -1,3 +1,4 @@
+use super::offered::OfferFlags;
 use crate::console::note;
 use crate::{
     ExitCode,
@@ -6,6 +7,7 @@ use crate::{
     failure::Failure,
 };
 use afield_config::{Config, Export, Host, NamedBy, Scope, Variables, Via, export_into};
+use afield_placement::Placements;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -45,8 +47,9 @@ enum Way {
     Connect,
 }
 
-pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
-    let loaded = config.load()?;
+pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
+    let placements = Placements::new(Variables::of_process());
+    let loaded = OfferFlags::default().load(config, &placements, &flags.names).await?;
     let names = names(&loaded, flags)?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let export = export(config, loaded, flags)?;

@@ -1,3 +1,4 @@
+use super::offered::OfferFlags;
 use crate::console::note;
 use crate::{
     config_flags::{ConfigFlags, warn},
@@ -5,7 +6,8 @@ use crate::{
     failure::Failure,
     table::Table,
 };
-use afield_config::{Config, HeaderSource, McpServer, Problem, ServerHeader};
+use afield_config::{Config, HeaderSource, McpServer, Problem, ServerHeader, Variables};
+use afield_placement::Placements;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -15,10 +17,14 @@ pub(super) struct Flags {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
-pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
-    let loaded = config.load()?;
+pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
+    let placements = Placements::new(Variables::of_process());
+    let loaded = flags.offers.load(config, &placements, &[]).await?;
     if flags.json {
         return print_json(&told(&loaded));
     }
@@ -38,6 +44,13 @@ pub(super) fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
         let first = server.problems.iter().next().map(|problem| problem.what.clone()).unwrap_or_default();
         table.row([&*server.name, "", "", "", &format!("cannot be used: {first}")]);
     }
+    if let (true, Some(executor)) = (table.is_empty(), flags.offers.executor()) {
+        note!("no MCP servers are placed at {executor}, and it offers none");
+        note!(
+            "  hint: afield mcp add NAME URL --environment {executor}; or its operator offers servers with offer = true"
+        );
+        return Ok(());
+    }
     if table.is_empty() {
         note!("no MCP servers are configured in {}", config.location()?.path.display());
         note!("  hint: afield mcp add NAME URL, or afield mcp import to copy what other programs have");
@@ -50,6 +63,7 @@ fn state(server: &McpServer) -> String {
     match server.placement() {
         Err(problem) => format!("cannot be used: {}", problem.what),
         Ok(_) if !server.enabled => "disabled".into(),
+        Ok(_) if server.offered_by.is_some() => format!("offered by {}", server.environment),
         Ok(_) if server.required => "enabled, required".into(),
         Ok(_) => "enabled".into(),
     }
@@ -71,6 +85,7 @@ fn server(server: &McpServer) -> Value {
         "name": server.name,
         "url": server.url.to_string(),
         "environment": server.environment,
+        "offeredBy": server.offered_by,
         "enabled": server.enabled,
         "required": server.required,
         "headers": server.headers.iter().map(header).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-use super::placed;
+use super::{offered::OfferFlags, placed};
 use crate::console::note;
 use crate::{ExitCode, config_flags::ConfigFlags, failure::Failure, request::Client};
 use afield_client::HttpClient;
@@ -7,7 +7,7 @@ use afield_mcp::login::{
     AuthorizeError, Authorizer, ClientSettings, LoggedOut, Login, LoginError, Server, SystemBrowser,
     TokenStore, forget, logout,
 };
-use afield_placement::{beforehand, client_credentials};
+use afield_placement::{Placements, beforehand, client_credentials};
 use clap::Args;
 use std::sync::Arc;
 use tokio::io::BufReader;
@@ -29,6 +29,9 @@ pub(super) struct Flags {
     /// Have the browser come back to this loopback port. Default: the configured one, else any that is free.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
 /// Which server to log out of, as typed.
@@ -36,6 +39,9 @@ pub(super) struct Flags {
 pub(super) struct LogoutFlags {
     /// The server's name.
     name: String,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
 /// A server of the configuration, as a login needs it.
@@ -49,7 +55,7 @@ struct Meant {
 }
 
 pub(super) async fn login(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
-    let meant = Meant::find(config, &flags.name).await?;
+    let meant = Meant::find(config, &flags.offers, &flags.name).await?;
     let done = meant.login(flags).await;
     meant.client.close().await;
     done
@@ -58,7 +64,7 @@ pub(super) async fn login(config: &ConfigFlags, flags: &Flags) -> Result<(), Fai
 pub(super) async fn out(config: &ConfigFlags, flags: &LogoutFlags) -> Result<(), Failure> {
     let name = &flags.name;
     let kept = |error: &LoginError| failed(name, error);
-    let meant = match Meant::find(config, name).await {
+    let meant = match Meant::find(config, &flags.offers, name).await {
         Ok(meant) => meant,
         // What is stored here is removed whoever can be reached.
         Err(failure) => {
@@ -97,8 +103,9 @@ fn still_good(name: &str, why: &str) -> Failure {
 }
 
 impl Meant {
-    async fn find(config: &ConfigFlags, name: &str) -> Result<Self, Failure> {
-        let loaded = config.load()?;
+    async fn find(config: &ConfigFlags, offers: &OfferFlags, name: &str) -> Result<Self, Failure> {
+        let placements = Placements::new(Variables::of_process());
+        let loaded = offers.load(config, &placements, &[name.to_owned()]).await?;
         let server = loaded.mcp_server(name).map_err(|error| Failure::usage(error.to_string()))?;
         let wrong = |problem: &dyn std::fmt::Display| Failure::new(ExitCode::Config, problem.to_string());
         let placement = server.placement().map_err(|problem| wrong(problem))?;

@@ -1,5 +1,6 @@
 //! The servers of the configuration, ready to be used by one command.
 
+use super::offered::OfferFlags;
 use crate::{
     ExitCode,
     config_flags::{ConfigFlags, warn},
@@ -20,10 +21,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn open(flags: &ConfigFlags) -> Result<Self, Failure> {
-        let config = flags.load()?;
+    /// Reads the configuration, and asks executors what they offer as far as these names need it; all, where none is named.
+    pub async fn open(flags: &ConfigFlags, offers: &OfferFlags, names: &[String]) -> Result<Self, Failure> {
+        let placements = Placements::new(Variables::of_process());
+        let config = offers.load(flags, &placements, names).await?;
         warn(&config.warnings);
-        Ok(Self { config, placements: Placements::new(Variables::of_process()) })
+        Ok(Self { config, placements })
     }
 
     /// A manager of all servers, or of those named.

@@ -1,4 +1,7 @@
-use super::session::{Session, hint};
+use super::{
+    offered::OfferFlags,
+    session::{Session, hint},
+};
 use crate::console::note;
 use crate::{ExitCode, config_flags::ConfigFlags, console::print_json, failure::Failure, table::Table};
 use afield_mcp::manager::{Manager, ServerState, Snapshot};
@@ -20,10 +23,13 @@ pub(super) struct Flags {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
 pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
-    let session = Session::open(config)?;
+    let session = Session::open(config, &flags.offers, &flags.names).await?;
     let manager = session.manager(&flags.names)?;
     if manager.names().next().is_none() {
         note!("no MCP servers are configured in {}", config.location()?.path.display());

@@ -1,4 +1,4 @@
-use super::{call, session::Session};
+use super::{call, offered::OfferFlags, session::Session};
 use crate::console::note;
 use crate::{config_flags::ConfigFlags, console::print_json, failure::Failure, table::Table};
 use clap::Args;
@@ -14,10 +14,13 @@ pub(super) struct Flags {
     /// Print JSON: the tools as the server describes them.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    offers: OfferFlags,
 }
 
 pub(super) async fn run(config: &ConfigFlags, flags: &Flags) -> Result<(), Failure> {
-    let session = Session::open(config)?;
+    let session = Session::open(config, &flags.offers, std::slice::from_ref(&flags.name)).await?;
     let manager = session.manager_of(&flags.name)?;
     let listed = manager.list_tools(&flags.name).await;
     manager.close().await;

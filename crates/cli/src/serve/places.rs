@@ -1,4 +1,4 @@
-use super::{Names, held, rules, ways};
+use super::{Names, held, offers, rules, ways};
 use afield_config::{Problems, Serving};
 use afield_egress::{Policy, Preset, Secrets, Upstreams};
 
@@ -20,11 +20,15 @@ impl Places {
         let mut problems = Vec::new();
         let mut serving = serving.clone();
         names.complete(&mut serving, &mut problems);
+        serving.attach.extend(offers::attached(&serving).collect::<Vec<_>>());
         let places = Self {
             policy: rules::policy(&serving.policy, preset, &mut problems),
             secrets: held::secrets(&serving, &mut problems),
             upstreams: ways::upstreams(&serving.upstreams, &mut problems),
         };
+        if problems.is_empty() {
+            offers::check(&serving, &places.secrets, &mut problems);
+        }
         Problems::of(problems).map_or(Ok(places), Err)
     }
 

@@ -1,9 +1,9 @@
-use super::{flags::Flags, limits::Setting, names::Names, places::Places};
+use super::{flags::Flags, limits::Setting, names::Names, offers::offers, places::Places};
 use crate::{ExitCode, config_flags::unusable, failure::Failure, inherited};
 use afield_config::Serving;
 use afield_egress::{CaPolicy, Preset};
 use afield_exchange::Limits;
-use afield_executor::{AdminListen, AuditLog, Config, Listen};
+use afield_executor::{AdminListen, AuditLog, Config, Listen, Offers};
 use afield_transport::Tokens;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -31,6 +31,7 @@ pub(super) fn plan(flags: Flags, said: &Serving) -> Result<Plan, Failure> {
         grace: flags.grace.map(Duration::from_secs).or(said.serve.grace).unwrap_or(default.grace),
         allowed_hosts: if own_hosts.is_empty() { said.serve.allowed_hosts.clone() } else { own_hosts },
         audit: noting.audit,
+        offers: Offers::new(offers(said)),
         reclaim: Some(afield_trim::trim),
         inherited: inherited::copies(),
         ..default

@@ -1,7 +1,8 @@
-use super::{check, flags::Flags, names::Names, places::Places, plan::preset, said};
+use super::{check, flags::Flags, names::Names, offers::offers, places::Places, plan::preset, said};
 use crate::failure::Failure;
 use afield_config::Serving;
 use afield_egress::Egress;
+use afield_executor::Offers;
 use afield_transport::Tokens;
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,6 +15,7 @@ pub(super) struct Again {
     /// What it was started with: what needs a restart to count holds as that says.
     pub running: Serving,
     pub egress: Egress,
+    pub offers: Offers,
     /// By which names principals are known. Who comes in is decided at the start.
     pub names: Names,
     pub tokens: Option<Arc<Tokens>>,
@@ -40,6 +42,7 @@ impl Again {
             tokens.replace(digests).map_err(|error| error.to_string())?;
         }
         self.egress.reload(&places.policy, places.secrets, &places.upstreams);
+        self.offers.replace(offers(&new));
         for key in needs_restart(&self.running, &new, self.tokens.is_some()) {
             tracing::warn!("`{key}` in the configuration has changed: that needs a restart");
         }

@@ -22,6 +22,7 @@ mod gateway;
 mod log_spans;
 mod login;
 mod mcp;
+mod offered;
 mod operator;
 mod output;
 mod own_host;

@@ -10,6 +10,7 @@ mod driver;
 mod endpoint;
 mod error;
 mod link;
+mod offered;
 mod others;
 mod passing;
 mod program;
@@ -23,6 +24,7 @@ mod whole;
 pub use config::{Dialect, Endpoint, RemoteConfig};
 pub use endpoint::{dial_executor, executor_certificate};
 pub use error::ConnectError;
+pub use offered::offered_servers;
 pub use state::ConnectionState;
 
 use crate::{Exchange, HttpClient};

@@ -29,6 +29,8 @@ pub struct Executor {
     pub dialect: Dialect,
     /// Over connecting, until the session is open. Default 10 s.
     pub connect_timeout: Duration,
+    /// Whether the MCP servers that it offers are used as if they stood in the configuration. Default: no.
+    pub use_offered: bool,
 }
 
 /// Where an executor is.
@@ -225,6 +227,13 @@ pub(super) static TABLE: Table = Table {
             default: "`\"10s\"`",
             meaning: "How long connecting may take, until the session is open.",
         },
+        Key {
+            name: "use_offered",
+            aliases: &[],
+            kind: Kind::Boolean,
+            default: "`false`",
+            meaning: "Use the MCP servers that its operator offers, by their names, as if they stood in this file with `environment` set to this executor. What stands in the file goes before.",
+        },
     ],
 };
 
@@ -259,6 +268,7 @@ pub(super) fn read(name: &str, section: &Section<'_>) -> Option<Executor> {
         proxy: section.url("proxy", &["http"]),
         dialect: dialect(section),
         connect_timeout: section.duration("connect_timeout", false).unwrap_or(Duration::from_secs(10)),
+        use_offered: section.boolean("use_offered").unwrap_or(false),
         reach: reach?,
     })
 }

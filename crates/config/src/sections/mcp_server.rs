@@ -1,6 +1,6 @@
 use super::{Executor, OAuth, Placement, ServerHeader, header, oauth, placement};
 use crate::{
-    Problem, Url, Variables,
+    Located, Problem, Url, Variables,
     reading::{Key, Kind, Section, Table},
     sections::HeaderError,
 };
@@ -28,6 +28,10 @@ pub struct McpServer {
     pub enabled: bool,
     /// Whether nothing works without it. Default: no.
     pub required: bool,
+    /// Where the file has `afield serve` offer it to orchestrators, if it does.
+    pub offer: Option<Located<()>>,
+    /// The executor that offers it, where it does not stand in the configuration itself.
+    pub offered_by: Option<String>,
     /// How to get a token, where that is not all discovered.
     pub oauth: Option<OAuth>,
     pub(super) placement: Result<Placement, Problem>,
@@ -58,6 +62,14 @@ impl McpServer {
         self.headers.iter().any(|header| header.name.eq_ignore_ascii_case("authorization"))
     }
 }
+
+/// How long connecting and `initialize` may take unless something else is said.
+pub(crate) const DEFAULT_STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a call of a tool may take unless something else is said.
+pub(crate) const DEFAULT_TOOL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Header fields whose values are secrets, whoever writes them.
+const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization"];
 
 pub(super) static TABLE: Table = Table {
     path: "mcp_servers.NAME",
@@ -147,9 +159,44 @@ pub(super) static TABLE: Table = Table {
             default: "`false`",
             meaning: "Whether a command that uses all servers fails when this one does.",
         },
+        Key {
+            name: "offer",
+            aliases: &[],
+            kind: Kind::Boolean,
+            default: "`false`",
+            meaning: "Whether `afield serve` tells orchestrators of it: its name, its URL whole, `headers` and timeouts as they stand here. It is a server that the executor reaches (`environment = \"local\"`), and its secrets stay there: `bearer_token_env_var` is the variable of a declared secret, `headers_from_executor_secret` are attached to its requests ([docs](serve.md#offering-mcp-servers)).",
+        },
         Key { name: "oauth", aliases: &[], kind: Kind::Table, default: "discovered", meaning: "See below." },
     ],
 };
+
+/// Refuses what cannot be offered: what is reached from elsewhere, and what would tell a secret.
+fn check_offer(section: &Section<'_>, url: Option<&Url>, placement: &Result<Placement, Problem>) {
+    let told = "orchestrators would be told what stands here";
+    if let (Some(entry), false) = (section.entry("environment"), matches!(placement, Ok(Placement::Local))) {
+        let fix = "take environment out, or offer = true";
+        section.refuse(entry, "an executor offers servers that it reaches itself", fix);
+    }
+    if let (Some(entry), true) = (section.entry("url"), url.is_some_and(Url::has_userinfo)) {
+        section.refuse(entry, told, "declare a secret, and attach it with headers_from_executor_secret");
+    }
+    for key in ["headers_from_env", "headers_from_executor_env"] {
+        if let Some(entry) = section.entry(key) {
+            let fix = "declare a secret, and name it in headers_from_executor_secret";
+            section.refuse(entry, "a server that is offered has no variables in its headers", fix);
+        }
+    }
+    if let Some(entry) = section.entry("oauth") {
+        section.refuse(entry, "who is offered a server logs in at it himself", "take oauth out");
+    }
+    for (entry, _) in section.map("headers") {
+        if SECRET.iter().any(|name| name.eq_ignore_ascii_case(&entry.key)) {
+            let path = format!("{}.{:?}", section.path_of("headers"), entry.key);
+            let fix = "declare a secret, and name it in headers_from_executor_secret";
+            section.reader.refuse(&entry.key_span, &path, told, fix);
+        }
+    }
+}
 
 /// `None` where there is nothing to speak to; why was said.
 pub(super) fn read(
@@ -166,7 +213,14 @@ pub(super) fn read(
     };
     let (environment, placement) = placement::read(section, "environment", executors);
     let headers = header::read(section);
+    let offer = section.boolean("offer").unwrap_or(false);
+    if offer {
+        check_offer(section, url.as_ref(), &placement);
+    }
     for key in ["headers_from_executor_env", "headers_from_executor_secret"] {
+        if offer && key == "headers_from_executor_secret" {
+            continue;
+        }
         if let (Some(entry), Ok(Placement::Local)) = (section.entry(key), &placement) {
             section.refuse(
                 entry,
@@ -183,11 +237,16 @@ pub(super) fn read(
         name: name.to_owned(),
         environment,
         headers,
-        startup_timeout: section.duration("startup_timeout", false).unwrap_or(Duration::from_secs(30)),
-        tool_timeout: section.duration("tool_timeout", false).unwrap_or(Duration::from_secs(60)),
+        startup_timeout: section.duration("startup_timeout", false).unwrap_or(DEFAULT_STARTUP_TIMEOUT),
+        tool_timeout: section.duration("tool_timeout", false).unwrap_or(DEFAULT_TOOL_TIMEOUT),
         idle_timeout: section.duration("idle_timeout", false),
         enabled: section.boolean("enabled").unwrap_or(true),
         required: section.boolean("required").unwrap_or(false),
+        offer: section
+            .entry("offer")
+            .filter(|_| offer)
+            .map(|entry| section.located(&entry.node.span, "offer", ())),
+        offered_by: None,
         oauth,
         placement,
         url: url?,

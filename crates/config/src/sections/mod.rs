@@ -17,6 +17,7 @@ pub use executor::{ClientIdentity, Credential, Dialect, Executor, Reach, Start};
 pub use gateway::Gateway;
 pub use header::{HeaderError, ServerHeader, Source as HeaderSource};
 pub use mcp_server::McpServer;
+pub(crate) use mcp_server::{DEFAULT_STARTUP_TIMEOUT, DEFAULT_TOOL_TIMEOUT};
 pub use name::{LOCAL, check_name};
 pub use oauth::OAuth;
 pub use placement::Placement;

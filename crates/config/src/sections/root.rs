@@ -77,7 +77,9 @@ pub(crate) fn read(source: &Source, node: &Node) -> Result<Root, Problems> {
         }
         gateway
     });
-    let serving = serving::read(&root);
+    let mut serving = serving::read(&root);
+    let offered = mcp_servers.values().filter(|server| server.enabled && server.offer.is_some());
+    serving.offered = offered.cloned().collect();
     match Problems::of(reader.finish()) {
         Some(problems) => Err(problems),
         None => Ok(Root {

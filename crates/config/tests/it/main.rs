@@ -8,5 +8,6 @@ mod errors;
 mod exporting;
 mod foreign;
 mod meaning;
+mod offered;
 mod serving;
 mod support;

@@ -37,6 +37,9 @@ struct Table {
     check_every: Duration,
 }
 
+/// The longest URL that is looked at, in bytes.
+const LONGEST_URL: usize = 64 * 1024;
+
 /// A secret that a request was sent with.
 #[derive(Clone)]
 pub(crate) struct Sent {
@@ -123,6 +126,29 @@ impl Secrets {
         self.0.as_ref().map_or(&[], |table| &table.secrets)
     }
 
+    /// Why no request to this URL could have this header field completed with the secret of this name, whoever asks.
+    pub fn why_not(&self, name: &str, header: &str, url: &str) -> Option<String> {
+        let mut named = self.declared().iter().filter(|secret| secret.name == name).peekable();
+        match named.peek() {
+            Some(_) => why_not_any(named, header, url),
+            None => Some(format!("there is no secret `{}`", name.escape_debug())),
+        }
+    }
+
+    /// Why none could have it completed with a secret that comes from this environment variable.
+    pub fn why_not_of_variable(&self, variable: &str, header: &str, url: &str) -> Option<String> {
+        let mut from = self.from_variable(variable).peekable();
+        match from.peek() {
+            Some(_) => why_not_any(from, header, url),
+            None => Some(format!("no secret comes from the variable {variable}")),
+        }
+    }
+
+    fn from_variable<'a>(&'a self, variable: &'a str) -> impl Iterator<Item = &'a Secret> {
+        let comes_from = move |secret: &&Secret| matches!(secret.held.source(), SecretSource::Environment(name) if name == variable);
+        self.declared().iter().filter(comes_from)
+    }
+
     /// A value completed with the secret that a caller names.
     pub(crate) fn complete(
         &self,
@@ -151,13 +177,22 @@ impl Secrets {
         going: Going<'_>,
         sent: &mut Vec<Sent>,
     ) -> Result<Bytes, NoVariable> {
-        let comes_from = |secret: &&Secret| matches!(secret.held.source(), SecretSource::Environment(name) if name == variable);
-        let mut secrets = self.declared().iter().filter(comes_from);
-        let usable =
-            secrets.find(|secret| secret.is_for(going.principal) && secret.refusal(header, going).is_none());
-        let Some(secret) = usable else { return Err(NoVariable::Refused) };
+        let Some(secret) = self.of_variable(variable, header, going) else {
+            return Err(NoVariable::Refused);
+        };
         self.value(secret, header, given, going, sent)
             .map_err(|error| NoVariable::Unavailable(error.log().unwrap_or_default().to_owned()))
+    }
+
+    /// The secret that comes from this environment variable and may go so.
+    pub(crate) fn of_variable<'a>(
+        &'a self,
+        variable: &'a str,
+        header: &HeaderName,
+        going: Going<'_>,
+    ) -> Option<&'a Secret> {
+        let mut secrets = self.from_variable(variable);
+        secrets.find(|secret| secret.is_for(going.principal) && secret.refusal(header, going).is_none())
     }
 
     /// Puts in what is attached to this hop, in the place of whatever stands there. Says whether anything is.
@@ -284,6 +319,23 @@ impl Attachment {
     pub(crate) fn parts(&self) -> (&str, &str) {
         (&self.secret, self.header.as_str())
     }
+}
+
+/// Why none of these secrets may complete this field of a request to this URL.
+fn why_not_any<'a>(secrets: impl Iterator<Item = &'a Secret>, header: &str, url: &str) -> Option<String> {
+    let Ok((target, _)) = Target::parse(url, LONGEST_URL) else {
+        return Some("its URL cannot be used".to_owned());
+    };
+    let Ok(header) = header.parse::<HeaderName>() else {
+        return Some("its header cannot be used".to_owned());
+    };
+    let going = Going { target: &target, method: "POST", principal: None };
+    let mut why = None;
+    for secret in secrets {
+        let refusal = secret.refusal(&header, going)?;
+        why.get_or_insert_with(|| format!("the secret `{}` {refusal}", secret.name));
+    }
+    why
 }
 
 fn includes(places: &[Place], target: &Target) -> bool {

@@ -1,7 +1,7 @@
 use crate::{
     mcp_server::{McpServer, Received},
     model::Model,
-    own::Own,
+    own::{Own, VARIABLE},
 };
 use afield_testkit::{
     Process, Toxic, require_or_skip,
@@ -19,6 +19,23 @@ async fn the_codex_cli_calls_a_tool_through_afield() {
     for received in assert_tool_call(&codex, own.address, &mcp).await {
         assert!(received.from_this_process, "{received:?}");
     }
+}
+
+/// Proves that the Codex CLI learns of a server that the executor offers, of which its own configuration says nothing, and calls its
+/// tool; and that the secret of that server comes from the executor and is in nothing that the CLI could see.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_codex_cli_calls_a_tool_of_a_server_that_is_offered() {
+    let codex = require_or_skip!(tools::codex());
+    let (mcp, model) = (McpServer::start().await, Model::calling(1).await);
+    let own = Own::offering(&mcp).await;
+    let said = run_with(&codex, own.address, &configuration_of(&model), &mcp).await;
+    assert!(model.tools_offered().contains(&"echo".to_owned()), "the model was offered the tool: {said}");
+    assert!(model.tool_outputs()[0].contains("heard: over there"), "{said}");
+    let called = mcp.log().into_iter().find(|received| received.method == "tools/call").unwrap();
+    assert!(called.from_this_process, "{called:?}");
+    let secret = std::env::var(VARIABLE).unwrap();
+    assert_eq!(called.authorization, Some(format!("Bearer {secret}")));
+    assert!(!said.contains(&secret), "{said}");
 }
 
 /// Proves that the Codex CLI, which looks for files at its executor, shows no error when it hears that there are none
@@ -86,8 +103,13 @@ async fn assert_tool_call(codex: &Codex, executor: SocketAddr, mcp: &McpServer) 
 
 /// Runs the CLI to its end; returns all that was said, for a failure's sake.
 async fn run(codex: &Codex, executor: SocketAddr, model: &Model, mcp: &McpServer) -> String {
+    run_with(codex, executor, &configuration(model, mcp), mcp).await
+}
+
+/// The same with this configuration.
+async fn run_with(codex: &Codex, executor: SocketAddr, configuration: &str, mcp: &McpServer) -> String {
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("config.toml"), configuration(model, mcp)).unwrap();
+    fs::write(home.path().join("config.toml"), configuration).unwrap();
     let mut command = codex.command(home.path());
     command.env("CODEX_EXEC_SERVER_URL", format!("ws://{executor}")).args([
         "exec",
@@ -98,12 +120,18 @@ async fn run(codex: &Codex, executor: SocketAddr, model: &Model, mcp: &McpServer
     let mut cli = Process::start(command).unwrap();
     cli.close_stdin();
     let status = cli.wait_exit().await;
-    let said = format!("{}\n{}\n{:?}", cli.stdout().text(), cli.stderr().text(), mcp.log());
-    assert!(status.success(), "{said}");
+    let said = format!("{}\n{}\n{:?}", cli.stdout().text(), cli.stderr().text(), mcp.log().len());
+    assert!(status.success(), "{said}\n{:?}", mcp.log());
     said
 }
 
 fn configuration(model: &Model, mcp: &McpServer) -> String {
+    let server = format!("[mcp_servers.demo]\nurl = \"{}\"\nenvironment_id = \"remote\"\n", mcp.url());
+    configuration_of(model) + &server
+}
+
+/// Says which model there is, and nothing of servers.
+fn configuration_of(model: &Model) -> String {
     format!(
         r#"
 model = "stub"
@@ -118,11 +146,7 @@ requires_openai_auth = false
 request_max_retries = 0
 stream_max_retries = 0
 
-[mcp_servers.demo]
-url = "{}"
-environment_id = "remote"
 "#,
-        model.url(),
-        mcp.url()
+        model.url()
     )
 }

@@ -17,6 +17,8 @@ pub struct Received {
     pub from_this_process: bool,
     /// Whether it came within the session that `initialize` began.
     pub in_session: bool,
+    /// What it says of who asks.
+    pub authorization: Option<String>,
 }
 
 /// A Streamable HTTP MCP server with one tool, `echo`, that answers in server-sent events.
@@ -50,6 +52,10 @@ impl McpServer {
         Self { server, log }
     }
 
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.server.address
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}/mcp", self.server.address)
     }
@@ -65,6 +71,10 @@ fn received(request: &Request<Bytes>, message: &Value, connection: web::Connecti
         method: message["method"].as_str().unwrap_or(request.method().as_str()).to_owned(),
         from_this_process: socket_owner::is_this_process(connection.peer, connection.server),
         in_session: session.is_some_and(|session| session == SESSION),
+        authorization: request
+            .headers()
+            .get("authorization")
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
     }
 }
 

@@ -188,7 +188,12 @@ async fn the_environment_is_told() {
     let environment = &result["environmentInfo"];
     assert_eq!(
         environment["capabilities"],
-        json!({ "httpHeaderEnvVars": true, "httpHeaderSecrets": true, "httpRequestCancel": true })
+        json!({
+            "httpHeaderEnvVars": true,
+            "httpHeaderSecrets": true,
+            "httpRequestCancel": true,
+            "environmentConfigRead": true,
+        })
     );
     assert!(environment["cwd"].as_str().unwrap().starts_with("file:///"));
     assert_eq!(peer.call("environment/info", json!({})).await["result"], *environment);

@@ -11,6 +11,7 @@ mod informational;
 mod limits;
 mod malformed;
 mod messages;
+mod offered;
 mod resumption;
 mod sent;
 mod session;
@@ -101,6 +102,7 @@ pub(crate) fn all() -> Vec<&'static Check> {
         messages::CHECKS,
         upgrade::CHECKS,
         session::CHECKS,
+        offered::CHECKS,
         base::CHECKS,
         sent::CHECKS,
         beginning::CHECKS,

@@ -86,7 +86,7 @@ pub fn initialize_answer(inbound: Inbound) -> Option<Result<Box<Connected>, RpcE
 }
 
 /// What a client says when its session has begun.
-pub(crate) fn initialized() -> Bytes {
+pub fn initialized() -> Bytes {
     notification(method::INITIALIZED, 2, |out| out.raw(b"{}"))
 }
 

@@ -1,5 +1,6 @@
 use super::{
     CallId, Event, Inbound, Outgoing, Reply,
+    questions::Questions,
     stream::{Ready, Stream, Turn},
 };
 use crate::{
@@ -86,6 +87,8 @@ pub struct BaseServer {
     blocked: VecDeque<CallId>,
     owed: usize,
     events: VecDeque<Event>,
+    /// What the connection has asked that is not yet answered.
+    questions: Questions,
     ignored: u64,
 }
 
@@ -105,6 +108,7 @@ impl BaseServer {
             blocked: VecDeque::new(),
             owed: 0,
             events: VecDeque::new(),
+            questions: Questions::default(),
             ignored: 0,
         }
     }
@@ -125,6 +129,11 @@ impl BaseServer {
     /// Calls that have been started and not ended.
     pub fn active(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Questions about the executor that are not yet answered.
+    pub fn questions(&self) -> usize {
+        self.questions.open()
     }
 
     /// Bytes of answers that have not been taken by [`poll_transmit`](Self::poll_transmit).
@@ -161,6 +170,14 @@ impl BaseServer {
             Inbound::EnvironmentStatus { id } => {
                 if self.may_call(&id, "environment status") {
                     self.say(response(&id, 32, |out| out.raw(b"{\"status\":\"ready\"}")));
+                }
+            }
+            Inbound::ConfigRead { id, params } => {
+                if self.may_call(&id, "environment config") {
+                    match self.questions.ask(&id, params) {
+                        Ok(paths) => self.events.push_back(Event::ConfigRead { id, paths }),
+                        Err(error) => self.say(response_error(&id, &error)),
+                    }
                 }
             }
             Inbound::Call { id, params } => {
@@ -339,6 +356,13 @@ impl BaseServer {
     }
 
     // --- answers
+
+    /// Answers a question of [`Event::ConfigRead`].
+    pub fn reply(&mut self, id: &RpcId, text: Bytes) {
+        if self.questions.answer(id) {
+            self.say(text);
+        }
+    }
 
     /// Answers a buffered call, whole; `text` is what [`Reply::answer`] wrote. Ends it.
     pub fn answer(&mut self, call: CallId, text: Bytes) {

@@ -1,7 +1,7 @@
 use super::Reply;
 use crate::{
     json::RpcId,
-    wire::{InitializeParams, Upload},
+    wire::{ConfigPaths, InitializeParams, Upload},
 };
 use afield_exchange::Request;
 
@@ -48,6 +48,13 @@ pub enum Event {
     Writable(CallId),
     /// There is more of this call's upload to be read.
     UploadReadable(CallId),
+    /// Find out what is offered of these parts of the configuration, then answer with [`reply`](super::Server::reply), once.
+    ConfigRead {
+        /// The id of the answer.
+        id: RpcId,
+        /// What is asked for.
+        paths: ConfigPaths,
+    },
     /// The peer breaks the protocol: close the connection.
     Broken(&'static str),
 }

@@ -3,7 +3,10 @@ use crate::{
     error::{INVALID_PARAMS, INVALID_REQUEST},
     json::{Envelope, RpcId, decode as decode_envelope, parse_object},
     resumable::{Consumed, SyncParams, decode_plain_consumed},
-    wire::{CallParams, InitializeParams, RequestName, WireName, decode_call, decode_plain_call, method},
+    wire::{
+        CallParams, ConfigPaths, InitializeParams, RequestName, WireName, decode_call, decode_plain_call,
+        method,
+    },
 };
 use afield_exchange::Error;
 use serde::{
@@ -54,6 +57,13 @@ pub enum Inbound {
     EnvironmentStatus {
         /// The id of the answer.
         id: RpcId,
+    },
+    /// `environmentConfig/read`.
+    ConfigRead {
+        /// The id of the answer.
+        id: RpcId,
+        /// Its parameters, or why they cannot be used.
+        params: Result<ConfigPaths, RpcError>,
     },
     /// A message that is answered with this error whatever the session's state.
     Refused {
@@ -133,6 +143,9 @@ fn request(id: RpcId, method: &str, params: Option<&RawValue>) -> Inbound {
         }
         method::ENVIRONMENT_INFO => Inbound::EnvironmentInfo { id },
         method::ENVIRONMENT_STATUS => Inbound::EnvironmentStatus { id },
+        method::ENVIRONMENT_CONFIG_READ => {
+            Inbound::ConfigRead { id, params: ConfigPaths::decode(params.map_or("null", RawValue::get)) }
+        }
         method::SYNC => {
             let params = params.map_or("null", RawValue::get);
             let params = parse_object(params).map_err(|_| {

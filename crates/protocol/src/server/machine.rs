@@ -1,4 +1,5 @@
 use super::{BaseServer, CallId, Event, Inbound, Outgoing};
+use crate::json::RpcId;
 use crate::resumable::{BodyMessage, End, ResumableServer, ServerEvent, Transmit};
 use afield_exchange::{BodyFrame, Error, Head};
 use bytes::Bytes;
@@ -35,6 +36,14 @@ impl Server {
         match self {
             Self::Base(base) => base.active(),
             Self::Resumable(session) => session.active(),
+        }
+    }
+
+    /// Questions about the executor that are not yet answered.
+    pub fn questions(&self) -> usize {
+        match self {
+            Self::Base(base) => base.questions(),
+            Self::Resumable(session) => session.questions(),
         }
     }
 
@@ -101,6 +110,14 @@ impl Server {
                 Transmit::Text(text) => Outgoing::Text(text),
                 Transmit::Body(message) => Outgoing::Body(message),
             }),
+        }
+    }
+
+    /// Answers a question of [`Event::ConfigRead`] with this message. Nothing, where the connection that asked is gone.
+    pub fn reply(&mut self, id: &RpcId, text: Bytes) {
+        match self {
+            Self::Base(base) => base.reply(id, text),
+            Self::Resumable(session) => session.reply(id, text),
         }
     }
 
@@ -208,6 +225,7 @@ impl From<ServerEvent> for Event {
             ServerEvent::Cancel(call) => Self::Cancel(CallId(call)),
             ServerEvent::Writable(call) => Self::Writable(CallId(call)),
             ServerEvent::UploadReadable(call) => Self::UploadReadable(CallId(call)),
+            ServerEvent::ConfigRead { id, paths } => Self::ConfigRead { id, paths },
             ServerEvent::Broken(why) => Self::Broken(why),
         }
     }

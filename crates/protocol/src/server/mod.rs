@@ -5,6 +5,7 @@ mod event;
 mod inbound;
 mod machine;
 mod outgoing;
+mod questions;
 mod stream;
 
 pub use base::{BaseServer, BaseServerConfig};
@@ -12,3 +13,4 @@ pub use event::{CallId, Event};
 pub use inbound::{Inbound, decode, id_of_beginning};
 pub use machine::Server;
 pub use outgoing::{Encoded, Outgoing, Reply};
+pub(crate) use questions::Questions;

@@ -96,6 +96,9 @@ pub struct Capabilities {
     /// It understands `http/request/cancel` in the base dialect.
     #[serde(default)]
     pub http_request_cancel: bool,
+    /// It understands `environmentConfig/read`. One that does not says nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub environment_config_read: bool,
 }
 
 /// The operating system's name as peers expect it.

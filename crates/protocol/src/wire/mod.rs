@@ -3,6 +3,7 @@
 mod base64;
 mod delta;
 mod encode;
+mod environment_config;
 mod features;
 mod fields;
 mod header;
@@ -17,6 +18,7 @@ mod trailers;
 pub use base64::{decode as decode_base64, encode as encode_base64};
 pub use delta::Delta;
 pub use encode::{Encoder, notification, request, response, response_error};
+pub use environment_config::{ConfigLayer, ConfigLayers, ConfigPaths, EnvironmentConfig, encode_config_read};
 pub use features::Features;
 pub use informational::Informational;
 pub use initialize::{Capabilities, EnvironmentInfo, InitializeParams, InitializeResult, Shell, platform_os};
@@ -33,6 +35,7 @@ pub mod method {
     pub const INITIALIZED: &str = "initialized";
     pub const ENVIRONMENT_INFO: &str = "environment/info";
     pub const ENVIRONMENT_STATUS: &str = "environment/status";
+    pub const ENVIRONMENT_CONFIG_READ: &str = "environmentConfig/read";
     pub const HTTP_REQUEST: &str = "http/request";
     pub const BODY_DELTA: &str = "http/request/bodyDelta";
     pub const CANCEL: &str = "http/request/cancel";

@@ -17,6 +17,7 @@ pub fn environment() -> EnvironmentInfo {
             http_header_env_vars: true,
             http_header_secrets: true,
             http_request_cancel: true,
+            environment_config_read: false,
         },
     }
 }

@@ -16,6 +16,7 @@ pub use secrets::HeldSecret;
 pub use serve::{ClientCertificates, Jwt, Serve};
 pub use upstreams::{TlsVersion, Upstream, UpstreamProxy};
 
+use super::McpServer;
 use crate::reading::{Key, Kind, Section, Table};
 
 /// Everything that the file says to `afield serve`.
@@ -31,6 +32,8 @@ pub struct Serving {
     pub secrets: Vec<HeldSecret>,
     /// Which of them go without being asked for.
     pub attach: Vec<Attach>,
+    /// The MCP servers that it offers.
+    pub offered: Vec<McpServer>,
     /// As whom, and by which way, origins are met.
     pub upstreams: Vec<Upstream>,
     /// What is noted, and where.
@@ -91,6 +94,8 @@ pub(super) fn read(root: &Section<'_>) -> Serving {
             .unwrap_or_default(),
         secrets: secrets::read(root),
         attach: attach::read(root),
+        // From the sections of the servers.
+        offered: Vec::new(),
         upstreams: upstreams::read(root),
         audit: root.section("audit", &audit::TABLE).map(|section| audit::read(&section)).unwrap_or_default(),
         log: log.as_ref().and_then(|section| section.text("level").map(str::to_owned)),

@@ -1,7 +1,8 @@
 use crate::{
+    json::RpcId,
     resumable::BodyMessage,
     server::Reply,
-    wire::{EnvironmentInfo, Features, Upload},
+    wire::{ConfigPaths, EnvironmentInfo, Features, Upload},
 };
 use afield_exchange::{Request, Share};
 use bytes::Bytes;
@@ -53,6 +54,14 @@ pub enum ServerEvent {
     Writable(u64),
     /// There is more of this request's upload to be read.
     UploadReadable(u64),
+    /// Find out what is offered of these parts of the configuration, then answer with
+    /// [`ResumableServer::reply`](crate::resumable::ResumableServer::reply), once.
+    ConfigRead {
+        /// The id of the answer.
+        id: RpcId,
+        /// What is asked for.
+        paths: ConfigPaths,
+    },
     /// The peer breaks the protocol: close the connection.
     Broken(&'static str),
 }

@@ -8,6 +8,7 @@ use crate::{
     wire::{CallParams, RequestName, response, response_error},
 };
 use afield_exchange::{Error, Phase, RequestBody, detail};
+use bytes::Bytes;
 use std::time::Instant;
 
 impl ResumableServer {
@@ -29,6 +30,10 @@ impl ResumableServer {
             (Inbound::EnvironmentStatus { id }, _) => {
                 self.say(response(&id, 32, |out| out.raw(b"{\"status\":\"ready\"}")));
             }
+            (Inbound::ConfigRead { id, params }, _) => match self.questions.ask(&id, params) {
+                Ok(paths) => self.events.push_back(ServerEvent::ConfigRead { id, paths }),
+                Err(error) => self.say(response_error(&id, &error)),
+            },
             (Inbound::Sync { id, params }, Stage::Unsynced) => self.sync(now, &id, params),
             (Inbound::Sync { id, .. }, _) => {
                 self.refuse(&id, INVALID_REQUEST, "session/sync is sent once, after a session was resumed");
@@ -81,6 +86,13 @@ impl ResumableServer {
                 self.events.push_back(ServerEvent::UploadReadable(call));
                 self.stop(call, &error);
             }
+        }
+    }
+
+    /// Answers a question of [`ServerEvent::ConfigRead`], unless the connection that asked is gone.
+    pub fn reply(&mut self, id: &RpcId, text: Bytes) {
+        if self.questions.answer(id) {
+            self.say(text);
         }
     }
 

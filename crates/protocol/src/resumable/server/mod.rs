@@ -16,6 +16,7 @@ use super::{
 use crate::{
     RpcError,
     json::RpcId,
+    server::Questions,
     wire::{Features, InitializeResult, response},
 };
 use afield_exchange::Error;
@@ -110,6 +111,8 @@ pub struct ResumableServer {
     kept_answers: usize,
     owed: usize,
     events: VecDeque<ServerEvent>,
+    /// What the connection has asked that is not yet answered.
+    questions: Questions,
     ignored: u64,
 }
 
@@ -132,6 +135,7 @@ impl ResumableServer {
             kept_answers: 0,
             owed: 0,
             events: VecDeque::new(),
+            questions: Questions::default(),
             ignored: 0,
         }
     }
@@ -158,6 +162,11 @@ impl ResumableServer {
     /// Requests that are held: performed, or answered and not yet acknowledged.
     pub fn active(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Questions about the executor that are not yet answered.
+    pub fn questions(&self) -> usize {
+        self.questions.open()
     }
 
     /// Whether this request is held.
@@ -212,6 +221,7 @@ impl ResumableServer {
         self.answers.clear();
         self.turns.clear();
         self.said.clear();
+        self.questions.clear();
         self.owed = 0;
         for call in self.calls.values_mut() {
             call.turn = None;

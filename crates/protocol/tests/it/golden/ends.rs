@@ -7,12 +7,13 @@ use afield_exchange::{
 use afield_protocol::{
     RpcError,
     client::{self, Connected, HeadPoll},
+    json::RpcId,
     resumable::{
         CallText, ClientConfig, DIALECT, Drained, End, ResumableClient, ResumableServer, ServerConfig,
         ServerEvent,
     },
     server::{self, Inbound, Reply},
-    wire::{Features, InitializeResult},
+    wire::{ConfigLayer, ConfigLayers, ConfigPaths, EnvironmentConfig, Features, InitializeResult, response},
 };
 use bytes::Bytes;
 use std::{
@@ -29,13 +30,14 @@ pub struct Server {
     machine: ResumableServer,
     now: Instant,
     replies: BTreeMap<u64, Reply>,
+    questions: Vec<(RpcId, ConfigPaths)>,
     lost: Option<Instant>,
 }
 
 impl Server {
     pub fn new() -> Self {
         let machine = Self::machine(Features::default());
-        Self { machine, now: Instant::now(), replies: BTreeMap::new(), lost: None }
+        Self { machine, now: Instant::now(), replies: BTreeMap::new(), questions: Vec::new(), lost: None }
     }
 
     fn machine(features: Features) -> ResumableServer {
@@ -85,6 +87,7 @@ impl Server {
         while let Some(event) = self.machine.poll_event() {
             match event {
                 ServerEvent::Start { call, reply, .. } => _ = self.replies.insert(call, reply),
+                ServerEvent::ConfigRead { id, paths } => self.questions.push((id, paths)),
                 ServerEvent::Broken(why) => panic!("{why}"),
                 _ => {}
             }
@@ -106,6 +109,9 @@ impl Server {
 
     /// `origin VERB REQUEST …`
     pub fn origin(&mut self, words: &[&str]) {
+        if let ["offers", name, url] = words {
+            return self.offers(name, url);
+        }
         let [verb, request, rest @ ..] = words else { panic!("{words:?}") };
         let id = request.parse().unwrap();
         let headers = vec![Header::new("content-type", "text/plain")];
@@ -151,6 +157,26 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Answers what was asked about the configuration.
+    fn offers(&mut self, name: &str, url: &str) {
+        for (id, paths) in std::mem::take(&mut self.questions) {
+            assert!(paths.has_server(name));
+            let layer = ConfigLayer {
+                source: "afield".to_owned(),
+                base_dir: "file:///".to_owned(),
+                toml: format!("[mcp_servers.{name}]\nurl = \"{url}\"\n"),
+            };
+            let config = EnvironmentConfig {
+                codex_home_dir: "file:///".to_owned(),
+                config: ConfigLayers { layers: vec![layer], cloud_insertion_index: 0 },
+                requirements: ConfigLayers::default(),
+            };
+            self.machine.reply(&id, response(&id, 512, |out| out.json(&config)));
+        }
+    }
+}
+
 fn timings() -> Timings {
     let mut timings = Timings::default();
     timings.http_version = Some(HttpVersion::Http2);
@@ -170,11 +196,13 @@ pub struct Client {
     machine: Option<ResumableClient>,
     now: Instant,
     answered: BTreeMap<u64, bool>,
+    /// What it asks about the executor.
+    question: Option<String>,
 }
 
 impl Client {
     pub fn new() -> Self {
-        Self { machine: None, now: Instant::now(), answered: BTreeMap::new() }
+        Self { machine: None, now: Instant::now(), answered: BTreeMap::new(), question: None }
     }
 
     fn machine(&mut self) -> &mut ResumableClient {
@@ -184,6 +212,9 @@ impl Client {
     pub fn says(&mut self) -> Option<String> {
         // What is over is said with the next message, or soon.
         let soon = self.now + Duration::from_millis(5);
+        if let Some(question) = self.question.take() {
+            return Some(question);
+        }
         let machine = self.machine.as_mut()?;
         machine.handle_timeout(soon);
         machine.poll_transmit().map(show)
@@ -195,6 +226,10 @@ impl Client {
         }
         let inbound = client::decode(&Bytes::copy_from_slice(message.as_bytes()));
         // Requests have numbers for ids too: the answer to initialize is known by what it says.
+        if message.contains("codexHomeDir") {
+            let told = client::configuration_answer(inbound).unwrap().unwrap();
+            return assert_eq!(told.config.layers.len(), 1);
+        }
         if !message.contains("sessionId") {
             return self.machine().handle(inbound);
         }
@@ -296,6 +331,10 @@ impl Client {
                         None => break,
                     }
                 }
+            }
+            ["asks-what-is-offered"] => {
+                let question = client::configuration("file:///");
+                self.question = Some(String::from_utf8(question.to_vec()).unwrap());
             }
             ["cancels", id] => self.machine().cancel(id.parse().unwrap()),
             _ => panic!("{words:?}"),

@@ -87,6 +87,7 @@ impl Peer {
             match event {
                 ServerEvent::Start { call, reply, .. } => self.started.push((call, reply)),
                 ServerEvent::Cancel(call) => self.cancelled.push(call),
+                ServerEvent::ConfigRead { id, .. } => self.server.reply(&id, "{}".into()),
                 ServerEvent::Broken(why) => self.broken = Some(why),
                 ServerEvent::Writable(_) | ServerEvent::UploadReadable(_) => {}
             }

@@ -277,6 +277,7 @@ impl World {
                     }
                 }
                 ServerEvent::UploadReadable(_) => {}
+                ServerEvent::ConfigRead { .. } => panic!("nobody asks for a configuration"),
                 ServerEvent::Broken(why) => panic!("the server breaks the connection: {why}"),
             }
         }
