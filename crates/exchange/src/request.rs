@@ -39,8 +39,9 @@ pub struct Request {
     pub head_timeout: Option<Duration>,
     /// Longest wait between two pieces of the response body while somebody is reading it.
     pub idle_timeout: Option<Duration>,
-    /// How long an executor keeps the request, and its connection to the origin, while the connection that it came over is
-    /// lost. `None`: as long as its session. In the base dialect nothing outlives its connection.
+    /// How long the request is kept while the connection that it came over is lost: the executor lets go of it and of its connection
+    /// to the origin then, and its caller hears `session_lost`, whether or not the executor is still there. `None`: as long as its
+    /// session. In the base dialect nothing outlives its connection.
     pub keep: Option<Duration>,
     /// What to do with redirects.
     pub redirect: RedirectPolicy,

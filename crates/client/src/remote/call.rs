@@ -1,5 +1,6 @@
 use super::{
     deadline::{Deadline, Watch, unanswered},
+    keep::Keep,
     link::{Begun, Link},
     shared::Answered,
     upload::Pump,
@@ -21,6 +22,7 @@ pub(crate) struct Call {
     over: bool,
     on_informational: Option<OnInformational>,
     watch: Watch,
+    keep: Option<Keep>,
     /// Brings the request body, as long as somebody wants the answer.
     _pump: Option<Pump>,
     /// Where a failure of its body is logged, if the exchange does not.
@@ -34,6 +36,7 @@ impl Call {
         link: Arc<Link>,
         begun: Begun,
         deadline: Deadline,
+        keep: Option<Keep>,
         permit: OwnedSemaphorePermit,
         body_log: Span,
     ) -> Self {
@@ -44,6 +47,7 @@ impl Call {
             over: false,
             on_informational,
             watch: deadline.watch(),
+            keep,
             _pump: pump,
             body_log,
             _permit: permit,
@@ -86,10 +90,28 @@ impl Call {
                 }
             }
         }
-        ready!(self.watch.poll(cx));
+        let why = ready!(self.poll_overdue(cx));
         let unsent = self.link.shared.lock().client.is_unsent(self.id);
         let retry = if unsent { Retry::Safe } else { Retry::Unknown };
-        Poll::Ready(Err(unanswered(Phase::Head, retry)))
+        Poll::Ready(Err(self.overdue(why, Phase::Head, retry)))
+    }
+
+    /// Ready when nothing more is waited for.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Overdue> {
+        if let Some(keep) = &mut self.keep
+            && keep.poll(&self.link.shared, cx).is_ready()
+        {
+            return Poll::Ready(Overdue::Connection);
+        }
+        ready!(self.watch.poll(cx));
+        Poll::Ready(Overdue::Answer)
+    }
+
+    fn overdue(&self, what: Overdue, phase: Phase, retry: Retry) -> Error {
+        match (what, &self.keep) {
+            (Overdue::Connection, Some(keep)) => keep.over(retry).with_phase(phase),
+            _ => unanswered(phase, retry),
+        }
     }
 
     /// The next of the body. After the end, clean or not, the call is not to be polled again.
@@ -102,8 +124,8 @@ impl Call {
             }
             return Poll::Ready(read);
         }
-        ready!(self.watch.poll(cx));
-        let error = unanswered(Phase::Body, Retry::Unknown);
+        let why = ready!(self.poll_overdue(cx));
+        let error = self.overdue(why, Phase::Body, Retry::Unknown);
         self.log(&error);
         Poll::Ready(Some(Err(error)))
     }
@@ -113,6 +135,12 @@ impl Call {
             self.body_log.in_scope(|| super::log(error));
         }
     }
+}
+
+/// What has not come in time.
+enum Overdue {
+    Answer,
+    Connection,
 }
 
 impl Drop for Call {

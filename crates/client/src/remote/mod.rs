@@ -9,6 +9,7 @@ mod deadline;
 mod driver;
 mod endpoint;
 mod error;
+mod keep;
 mod link;
 mod offered;
 mod others;
@@ -36,6 +37,7 @@ use call::Call;
 use connect::Connector;
 use deadline::Deadline;
 use futures_util::TryFutureExt;
+use keep::Keep;
 use link::Link;
 use std::{fmt, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -168,6 +170,8 @@ impl Remote {
         let permit = self.permit().await;
         let mut link = self.link_for(&mut request).await?;
         deadline.write_to(&mut request);
+        // In base a call ends with its connection anyway.
+        let keep = request.keep.filter(|_| link.is_resumable()).map(Keep::new);
         let begun = match link.begin(&mut request, streamed) {
             // It ended in this very moment: nothing was sent.
             Err(error) if link.is_over() => {
@@ -180,7 +184,7 @@ impl Remote {
         link.record(begun.id, &span);
         // What goes wrong with a body that is read whole is the exchange's own failure, and logged as such.
         let body_log = if streamed { span } else { Span::none() };
-        Ok(Call::new(link, begun, deadline, permit, body_log))
+        Ok(Call::new(link, begun, deadline, keep, permit, body_log))
     }
 
     /// A connection for this request. In base its body must be whole before.

@@ -8,7 +8,7 @@ use super::{
     others::Others,
     passing::{Aim, is_passing},
     route::Route,
-    shared::{Shared, State},
+    shared::{Shared, State, now},
     state::{ConnectionState, Teller},
 };
 use afield_protocol::client::{Client, Connected};
@@ -108,7 +108,13 @@ impl Session {
             && session.active() > 0
             && !is_over
         {
-            return session.detach();
+            session.detach();
+            state.lost_at = Some(now());
+            // Whoever goes on only so long without a connection begins to count.
+            let mut woken = Vec::new();
+            state.take_all(&mut woken);
+            drop(state);
+            return woken.into_iter().for_each(Waker::wake);
         }
         // Under the same lock: whoever comes now finds that it is over, and begins a new one.
         end_session(state, &end.to_string(), end.is_eviction());
@@ -194,10 +200,13 @@ impl Session {
                 false => ConnectError::Refused(what),
             });
         }
-        self.shared.lock().astray = false;
-        if let Client::Resumable(session) = &mut self.shared.lock().client {
+        let mut state = self.shared.lock();
+        state.astray = false;
+        state.lost_at = None;
+        if let Client::Resumable(session) = &mut state.client {
             session.attach();
         }
+        drop(state);
         Ok((connection, round_trip))
     }
 

@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub evicted: bool,
     /// Whether another executor has answered than the one that has the session: what begins now needs another session.
     pub astray: bool,
+    /// Since when the session has no connection, while it has none and goes on.
+    pub lost_at: Option<Instant>,
     /// Whether to end the connection, once control is written.
     pub closing: bool,
     /// What the executor has done that the protocol does not allow.
@@ -56,6 +58,7 @@ impl Shared {
             asked: 0,
             evicted: false,
             astray: false,
+            lost_at: None,
             closing: false,
             broken: None,
         };

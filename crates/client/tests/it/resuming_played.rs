@@ -61,6 +61,46 @@ async fn close_codes_of_a_session_mean_what_the_table_says() {
     }
 }
 
+/// Proves that a request that is kept for a shorter time than its session ends here too when the connection is away for so long, at
+/// its head as in its body, while others wait; and that it goes on where the connection is back in time.
+#[tokio::test]
+async fn request_that_is_kept_ends_with_its_time_while_the_executor_is_away() {
+    let Played { server, remote, mut executor } = played_resumable().await;
+    let kept = |millis| {
+        let mut request = any();
+        request.keep = Some(Duration::from_millis(millis));
+        request
+    };
+    let (short, waiting) = (remote.clone(), remote.clone());
+    let short = tokio::spawn(async move { short.call(kept(200)).await });
+    let first = next_call(&mut executor).await;
+    assert_eq!(first["params"]["keepMs"], 200);
+    let long = tokio::spawn(async move { waiting.call(kept(600_000)).await });
+    next_call(&mut executor).await;
+    let mut streamed = {
+        let (response, _) = tokio::join!(remote.stream(kept(200)), async {
+            let call = next_call(&mut executor).await;
+            executor.send_json(&head_only(&call)).await;
+        });
+        response.unwrap()
+    };
+    executor.reset();
+    drop(server);
+    let error = within("the request ends", short).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Unknown), "{error:?}");
+    let error = within("the body ends", streamed.body.next()).await.unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.retry()), (Kind::SessionLost, Retry::Unknown), "{error:?}");
+    assert!(!long.is_finished());
+
+    let Played { server, remote, mut executor } = played_resumable().await;
+    let call = tokio::spawn(async move { remote.call(kept(30_000)).await });
+    next_call(&mut executor).await;
+    executor.reset();
+    resumption(&server).await;
+    assert!(!call.is_finished());
+    call.abort();
+}
+
 /// Proves the rows of docs/protocol.md about a connection that ends before `initialize` is answered: what did not end by the
 /// executor's will is tried again (case 151).
 #[tokio::test]

@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it is sent again where nobody is there, from when that was first seen: a restart may be that short, and a host waits for
 /// each message.
 const AWAY: Duration = Duration::from_millis(750);
+/// How long a message that was sent is waited for while the connection to the executor is lost. An executor that died does not come
+/// back to it, and a host waits; a proxy that is loaded anew takes less.
+const KEPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -126,6 +129,7 @@ impl Core {
             .session(at.id.as_deref().filter(|_| message.method() != Some("initialize")))
             .json(message.text.to_vec());
         let mut request = draft.finish(self.transport.common());
+        request.keep = Some(KEPT);
         self.describe(&mut request, message, at);
         let sent = self.transport.send(request).await.map_err(|error| Failure::of_transport(&error));
         if sent.as_ref().map_or_else(|failure| !failure.is_away(), |_| true) {
