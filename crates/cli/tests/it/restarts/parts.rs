@@ -161,18 +161,23 @@ impl Gateways {
 
     /// Starts one of them on this socket, which is given to it as systemd gives one, and waits until it says where it listens.
     pub async fn start_on(&self, socket: &TcpListener) -> Child {
-        let given = self.command();
-        let given = given.as_std();
-        let mut command = Command::new("sh");
-        command.env_clear().envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"]);
-        command.arg(given.get_program()).args(given.get_args());
-        command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        within("it says where it listens", lines.next_line()).await.unwrap().unwrap();
-        child
+        start_on(&self.command(), socket).await.0
     }
+}
+
+/// Starts what the command says on this socket, which is given to it as systemd gives one, and waits until it says where it
+/// listens.
+pub async fn start_on(given: &Command, socket: &TcpListener) -> (Child, String) {
+    let given = given.as_std();
+    let mut command = Command::new("sh");
+    command.env_clear().envs(given.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 </dev/null", "sh"]);
+    command.arg(given.get_program()).args(given.get_args());
+    command.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
+    let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let url = within("it says where it listens", lines.next_line()).await.unwrap().unwrap();
+    (child, url)
 }
 
 /// Waits until a gateway listens.
