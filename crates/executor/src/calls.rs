@@ -3,6 +3,7 @@ use afield_protocol::server::CallId;
 use futures_util::future::{AbortHandle, Abortable};
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// The tasks that perform calls.
 #[derive(Default)]
@@ -11,6 +12,8 @@ pub(crate) struct Calls {
     held: BTreeMap<CallId, Held>,
     /// Whether the owner is gone: nothing is begun any more.
     over: bool,
+    /// Ends what is no call when the owner is gone.
+    ended: CancellationToken,
 }
 
 struct Held {
@@ -40,11 +43,14 @@ impl Calls {
         }
     }
 
-    /// Has something done that belongs to the owner and is no call.
-    pub fn begin_aside(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+    /// Has something done, in its principal's turns, that ends with the owner and is no call.
+    pub fn begin_aside(&mut self, turns: Arc<Turns>, work: impl Future<Output = ()> + Send + 'static) {
         self.reap();
         if !self.over {
-            self.tasks.spawn(work);
+            let work = self.ended.clone().run_until_cancelled_owned(work);
+            self.tasks.spawn(async move {
+                let _ = turns.run(work).await;
+            });
         }
     }
 
@@ -63,6 +69,7 @@ impl Calls {
     /// Ends all, for good.
     pub fn end_all(&mut self) {
         self.over = true;
+        self.ended.cancel();
         for held in std::mem::take(&mut self.held).into_values() {
             held.task.abort();
         }

@@ -461,7 +461,7 @@ impl<C: Connection> Driver<C> {
                 Event::ConfigRead { id, paths } => {
                     let (shared, epoch) = (self.shared.clone(), self.epoch);
                     let (egress, inner) = (self.egress.clone(), self.inner.clone());
-                    state.calls.begin_aside(async move {
+                    state.calls.begin_aside(self.portion.turns.clone(), async move {
                         let config = inner.offers.told(&egress, &paths, &inner.environment.cwd).await;
                         shared.answer_question(epoch, &id, response(&id, 512, |out| out.json(&config)));
                     });

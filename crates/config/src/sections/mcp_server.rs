@@ -218,7 +218,8 @@ pub(super) fn read(
         check_offer(section, url.as_ref(), &placement);
     }
     for key in ["headers_from_executor_env", "headers_from_executor_secret"] {
-        if offer && key == "headers_from_executor_secret" {
+        // Also where it is not offered for now: `offer = false` alone must not spoil the file.
+        if section.entry("offer").is_some() && key == "headers_from_executor_secret" {
             continue;
         }
         if let (Some(entry), Ok(Placement::Local)) = (section.entry(key), &placement) {

@@ -137,14 +137,14 @@ impl Secrets {
 
     /// Why none could have it completed with a secret that comes from this environment variable.
     pub fn why_not_of_variable(&self, variable: &str, header: &str, url: &str) -> Option<String> {
-        let mut from = self.from_variable(variable).peekable();
+        let mut from = self.secrets_of_variable(variable).peekable();
         match from.peek() {
             Some(_) => why_not_any(from, header, url),
             None => Some(format!("no secret comes from the variable {variable}")),
         }
     }
 
-    fn from_variable<'a>(&'a self, variable: &'a str) -> impl Iterator<Item = &'a Secret> {
+    fn secrets_of_variable<'a>(&'a self, variable: &'a str) -> impl Iterator<Item = &'a Secret> {
         let comes_from = move |secret: &&Secret| matches!(secret.held.source(), SecretSource::Environment(name) if name == variable);
         self.declared().iter().filter(comes_from)
     }
@@ -191,7 +191,7 @@ impl Secrets {
         header: &HeaderName,
         going: Going<'_>,
     ) -> Option<&'a Secret> {
-        let mut secrets = self.from_variable(variable);
+        let mut secrets = self.secrets_of_variable(variable);
         secrets.find(|secret| secret.is_for(going.principal) && secret.refusal(header, going).is_none())
     }
 
